@@ -1,0 +1,134 @@
+"""What load needs of a destination: the protocols, and the values that pass between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from ladle.schema.change import Change, Limits
+from ladle.schema.table import Table
+
+GUARANTEES = {
+    "G4": "exactly once, all tables of a load at once",
+    "G3": "exactly once per table",
+    "G2": "keyed: replaying a load converges",
+    "G1": "at least once",
+    "G0": "best effort",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LoadRecord:
+    """What makes a load complete, committed together with its data.
+
+    Attributes:
+        load_id: of the package.
+        schema: stored form, with `name`, `version` and `version_hash`.
+        pipeline: the pipeline's name.
+        state: pipeline state to store, or None where it didn't change.
+        inserted_at: unix time in seconds.
+        replaced: names of the tables that this load replaces.
+        file_format: asked for by the run; None for the destination's own choice.
+        formats: file format by table where a resource asks for another.
+    """
+
+    load_id: str
+    schema: Mapping[str, Any]
+    pipeline: str
+    state: Mapping[str, Any] | None
+    inserted_at: float
+    replaced: tuple[str, ...] = ()
+    file_format: str | None = None
+    formats: Mapping[str, str] = field(default_factory=dict)
+
+
+class Session(Protocol):
+    """One load into one dataset. Nothing is visible to others before `commit` returns.
+
+    A session that is closed without commit leaves the dataset as it was.
+    """
+
+    def begin(self, record: LoadRecord) -> None:
+        """Start the load; makes the dataset where it is missing."""
+
+    def has_load(self, load_id: str) -> bool:
+        """Whether the load is committed already. Works before `begin`, and where no dataset is."""
+
+    def tables(self) -> Mapping[str, Mapping[str, str]]:
+        """Return what is there: types by column by table."""
+
+    def apply(self, changes: Sequence[Change]) -> None:
+        """Create tables and add columns."""
+
+    def drop(self, tables: Sequence[str]) -> None:
+        """Drop tables, those that exist."""
+
+    def clear(self, tables: Sequence[str]) -> None:
+        """Remove all rows that were there before this load."""
+
+    def append(self, table: Table, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
+        """Write rows; returns how many. All batches have `schema`, column names as in `table`."""
+
+    def commit(self) -> None:
+        """Make data, schema version, state and loads row visible, all at once.
+
+        Raises:
+            CommitFailed: certainly not applied.
+            CommitUnknown: it may be; look with `has_load` on a new session.
+        """
+
+    def stored_state(self, pipeline: str) -> Mapping[str, Any] | None:
+        """Return the newest committed state of a pipeline, decoded; None where there is none."""
+
+    def stored_schema(self, name: str) -> Mapping[str, Any] | None:
+        """Return the newest stored schema of that name; None where there is none."""
+
+    def exists(self) -> bool:
+        """Whether the dataset is there."""
+
+    def close(self) -> None:
+        """Give up what isn't committed, and the connection. Safe to repeat."""
+
+
+class Destination(Protocol):
+    """A place to load to. A frozen value; opening it is the first thing that connects."""
+
+    @property
+    def name(self) -> str:
+        """What the user calls it; the type's name by default."""
+
+    @property
+    def type_name(self) -> str:
+        """`duckdb`, `postgres`, `filesystem`, ..."""
+
+    @property
+    def limits(self) -> Limits:
+        """What it can hold."""
+
+    @property
+    def guarantee(self) -> str:
+        """A key of `GUARANTEES`."""
+
+    @property
+    def dataset_named(self) -> bool:
+        """Whether loads go to a named dataset."""
+
+    def bound(self, pipeline: str) -> Destination:
+        """Return the destination with defaults filled from the pipeline's name, e.g. a file name."""
+
+    def open(self, dataset: str) -> Session:
+        """Connect to a dataset.
+
+        Raises:
+            DestinationError: no connection; the hint says what to check.
+        """
+
+    def displayable(self) -> str:
+        """Return where it is, without secrets."""
+
+
+Strategy = Callable[[Session, Sequence[Table], Callable[[Table], int]], dict[str, int]]
+"""Writes a root table and its children: session, tables (parents first), a function that appends one table."""

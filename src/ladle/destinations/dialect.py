@@ -1,0 +1,100 @@
+"""SQL dialects as data, and the statements every SQL destination needs as pure functions over sqlglot trees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from ladle.schema.table import Column, Table
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How an engine spells things.
+
+    Attributes:
+        name: sqlglot's name for it.
+        column_type: SQL type of a column.
+        placeholder: of parameters, by position from 1.
+    """
+
+    name: str
+    column_type: Callable[[Column], str]
+    placeholder: Callable[[int], str] = "${}".format
+
+    def sql(self, statement: exp.Expression) -> str:
+        """Render a statement; all identifiers quoted."""
+        return statement.sql(dialect=self.name, identify=True)
+
+
+def table_ref(dataset: str, table: str) -> exp.Table:
+    """Return a reference to a table of a dataset."""
+    return exp.Table(this=exp.to_identifier(table, quoted=True), db=exp.to_identifier(dataset, quoted=True))
+
+
+def column_ref(name: str) -> exp.Column:
+    """Return a reference to a column."""
+    return exp.Column(this=exp.to_identifier(name, quoted=True))
+
+
+def create_dataset(dataset: str) -> exp.Expression:
+    """CREATE SCHEMA IF NOT EXISTS."""
+    this = exp.Table(db=exp.to_identifier(dataset, quoted=True))
+    return exp.Create(this=this, kind="SCHEMA", exists=True)
+
+
+def _definition(column: Column, dialect: Dialect, added: bool) -> exp.ColumnDef:
+    # A column added to a table with rows has no value for them, whatever was declared.
+    constraints = []
+    if not column.nullable and not added:
+        constraints.append(exp.ColumnConstraint(kind=exp.NotNullColumnConstraint()))
+    return exp.ColumnDef(
+        this=exp.to_identifier(column.name, quoted=True),
+        kind=exp.DataType.build(dialect.column_type(column), dialect=dialect.name, udt=True),
+        constraints=constraints,
+    )
+
+
+def create_table(dataset: str, table: Table, dialect: Dialect) -> exp.Expression:
+    """CREATE TABLE with all typed columns."""
+    columns = [_definition(c, dialect, added=False) for c in table.typed_columns()]
+    schema = exp.Schema(this=table_ref(dataset, table.name), expressions=columns)
+    return exp.Create(this=schema, kind="TABLE", exists=True)
+
+
+def add_column(dataset: str, table: str, column: Column, dialect: Dialect) -> exp.Expression:
+    """ALTER TABLE ADD COLUMN; the column is nullable."""
+    return exp.Alter(
+        this=table_ref(dataset, table), kind="TABLE", actions=[_definition(column, dialect, added=True)]
+    )
+
+
+def drop_table(dataset: str, table: str) -> exp.Expression:
+    """DROP TABLE IF EXISTS."""
+    return exp.Drop(this=table_ref(dataset, table), kind="TABLE", exists=True)
+
+
+def delete_all(dataset: str, table: str) -> exp.Expression:
+    """DELETE without condition: unlike TRUNCATE, other sessions see the old rows until the commit."""
+    return exp.Delete(this=table_ref(dataset, table))
+
+
+def insert_row(dataset: str, table: str, columns: Sequence[str], dialect: Dialect) -> str:
+    """INSERT of one row with parameters."""
+    into = exp.Schema(
+        this=table_ref(dataset, table), expressions=[exp.to_identifier(c, quoted=True) for c in columns]
+    )
+    values = ", ".join(dialect.placeholder(i + 1) for i in range(len(columns)))
+    return f"INSERT INTO {into.sql(dialect=dialect.name, identify=True)} VALUES ({values})"
+
+
+def insert_select(dataset: str, table: str, columns: Iterable[str], source: str) -> exp.Expression:
+    """INSERT INTO table (columns) SELECT columns FROM source."""
+    names = list(columns)
+    into = exp.Schema(
+        this=table_ref(dataset, table), expressions=[exp.to_identifier(c, quoted=True) for c in names]
+    )
+    select = exp.select(*(column_ref(c) for c in names)).from_(exp.to_identifier(source, quoted=True))
+    return exp.Insert(this=into, expression=select)

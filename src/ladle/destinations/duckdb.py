@@ -1,0 +1,242 @@
+"""DuckDB: the embedded default. One file, one transaction per load, rows in as Arrow."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from ladle.destinations import dialect as statements
+from ladle.destinations.base import Session
+from ladle.destinations.dialect import Dialect
+from ladle.destinations.sql import SqlSession
+from ladle.errors import CommitFailed, DestinationError, UsageError
+from ladle.schema.change import Limits
+from ladle.schema.table import Column, Table
+
+_INTS = {8: "TINYINT", 16: "SMALLINT", 32: "INTEGER", 128: "HUGEINT"}
+_NAIVE = {0: "TIMESTAMP_S", 3: "TIMESTAMP_MS", 9: "TIMESTAMP_NS"}
+_TYPES = {
+    "text": "VARCHAR",
+    "double": "DOUBLE",
+    "bool": "BOOLEAN",
+    "date": "DATE",
+    "time": "TIME",
+    "binary": "BLOB",
+    "json": "JSON",
+}
+_SOURCE = "_ladle_batches"
+
+
+def column_type(column: Column) -> str:
+    """Return the SQL type of a column."""
+    kind = column.data_type or "text"
+    if kind == "bigint":
+        return _INTS.get(column.precision or 64, "BIGINT")
+    if kind == "timestamp":
+        if column.timezone is False:
+            return _NAIVE.get(6 if column.precision is None else column.precision, "TIMESTAMP")
+        return "TIMESTAMP WITH TIME ZONE"
+    if kind == "decimal":
+        scale = column.scale if column.scale is not None else (9 if column.precision is None else 0)
+        return f"DECIMAL({min(column.precision or 38, 38)},{scale})"
+    if kind == "wei":
+        return "DECIMAL(38,0)"
+    return _TYPES[kind]
+
+
+DIALECT = Dialect("duckdb", column_type)
+
+
+@dataclass(frozen=True)
+class DuckDb:
+    """A DuckDB database file, or an open connection.
+
+    Args:
+        path: of the file; None for `<pipeline name>.duckdb` in the current folder.
+        connection: an open connection to use instead; it is not closed.
+        name: of the destination.
+        lock_wait_s: seconds to wait while another process holds the file.
+
+    Guarantee: G4. All tables, the state and the loads row of a load become visible in one transaction.
+    """
+
+    path: str | None = None
+    connection: duckdb.DuckDBPyConnection | None = field(default=None, compare=False)
+    name: str = "duckdb"
+    lock_wait_s: float = 30.0
+    type_name: str = "duckdb"
+    guarantee: str = "G4"
+    dataset_named: bool = True
+    limits: Limits = Limits(max_table_name=None, max_column_name=None, wei_digits=38)
+
+    def bound(self, pipeline: str) -> DuckDb:
+        """Return the destination with its file name."""
+        if self.path is not None or self.connection is not None:
+            return self
+        stem = pipeline if self.name == self.type_name else self.name
+        return replace(self, path=f"{stem}.duckdb")
+
+    def displayable(self) -> str:
+        """Return the path of the file."""
+        return os.path.abspath(self.path) if self.path else "an open connection"
+
+    def open(self, dataset: str) -> Session:
+        """Connect; waits while another process holds the file.
+
+        Raises:
+            DestinationError: the file can't be opened, or stays locked.
+        """
+        return SqlSession(self.connect(dataset), DIALECT, dataset)
+
+    def connect(self, dataset: str) -> DuckDbConnection:
+        """Open a connection of its own (a cursor, where an open connection was given)."""
+        if self.connection is not None:
+            return DuckDbConnection(self.connection.cursor(), owned=False)
+        path = self.path or ""
+        if os.path.splitext(os.path.basename(path))[0] == dataset:
+            raise DestinationError(
+                f"the dataset `{dataset}` has the same name as the database file `{path}`",
+                hint="DuckDB can't tell them apart in a query; choose another dataset_name or file name",
+            )
+        return DuckDbConnection(_connect(path, self.lock_wait_s), owned=True)
+
+
+def _connect(path: str, wait_s: float) -> duckdb.DuckDBPyConnection:
+    deadline = time.monotonic() + wait_s
+    pause_s = 0.02
+    while True:
+        try:
+            return duckdb.connect(path)
+        except duckdb.Error as exc:
+            locked = "lock" in str(exc).lower()
+            if not locked or time.monotonic() > deadline:
+                raise _connect_error(path, wait_s, locked, exc) from exc
+        time.sleep(pause_s)
+        pause_s = min(pause_s * 1.5, 0.5)
+
+
+def _connect_error(path: str, wait_s: float, locked: bool, exc: Exception) -> DestinationError:
+    if locked:
+        error = DestinationError(
+            f"the DuckDB file `{path}` is locked by another process",
+            expected=f"it to be free within {wait_s:g} s",
+            hint="close the notebook, shell or program that has it open, or raise lock_wait_s",
+        )
+        error.retryable = True
+        return error
+    return DestinationError(
+        f"cannot open the DuckDB file `{path}`: {str(exc).splitlines()[0]}",
+        hint="check that its folder exists and can be written, and that the file is a DuckDB database",
+    )
+
+
+class DuckDbConnection:
+    """The driver's side of a SQL session."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, owned: bool) -> None:
+        self._connection = connection
+        self._owned = owned
+        self._open_transaction = False
+
+    def execute(self, sql: str, params: Sequence[Any] = ()) -> None:
+        """Run a statement."""
+        self._connection.execute(sql, list(params) or None)
+
+    def query(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Run a query; return all rows."""
+        return self._connection.execute(sql, list(params) or None).fetchall()
+
+    def ingest(self, dataset: str, table: Table, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
+        """Insert from an Arrow stream; rows keep their order. Memory: O(batch)."""
+        reader = pa.RecordBatchReader.from_batches(schema, batches)
+        self._connection.register(_SOURCE, reader)
+        try:
+            insert = statements.insert_select(dataset, table.name, schema.names, _SOURCE)
+            rows = self._connection.execute(DIALECT.sql(insert)).fetchone()
+        finally:
+            self._connection.unregister(_SOURCE)
+        return int(rows[0]) if rows else 0
+
+    def begin(self) -> None:
+        """Start a transaction."""
+        self._connection.begin()
+        self._open_transaction = True
+
+    def commit(self) -> None:
+        """Commit it."""
+        self._connection.commit()
+        self._open_transaction = False
+
+    def lock_dataset(self, dataset: str) -> None:
+        """Nothing to do: writers of one file are serialised by the file's lock and by conflict detection."""
+
+    def close(self) -> None:
+        """Roll back what isn't committed; close the connection if it is ours."""
+        if self._open_transaction:
+            self._open_transaction = False
+            try:
+                self._connection.rollback()
+            except duckdb.Error:
+                pass  # the transaction ended with the error that brought us here
+        self._connection.close()
+
+    @contextmanager
+    def errors(self, doing: str) -> Iterator[None]:
+        """Turn DuckDB's errors into ours."""
+        try:
+            yield
+        except duckdb.TransactionException as exc:
+            raise CommitFailed(
+                f"another load changed the same tables while {doing}: {_first_line(exc)}",
+                hint="run again: the package is kept",
+            ) from exc
+        except duckdb.Error as exc:
+            raise DestinationError(
+                f"DuckDB failed while {doing}: {_first_line(exc)}",
+                hint="the package is kept: mend the cause and run again",
+            ) from exc
+
+
+def _first_line(exc: Exception) -> str:
+    lines = str(exc).strip().splitlines()
+    return lines[0] if lines else type(exc).__name__
+
+
+def duckdb_destination(
+    credentials: str | os.PathLike[str] | duckdb.DuckDBPyConnection | None = None,
+    *,
+    destination_name: str | None = None,
+    lock_wait_s: float = 30.0,
+) -> DuckDb:
+    """Load into a DuckDB database.
+
+    Args:
+        credentials: path of the file, `duckdb:///path`, or an open connection. None: the environment's
+            `DESTINATION__DUCKDB__CREDENTIALS`, else `<pipeline name>.duckdb` in the current folder.
+        destination_name: a name of its own; then the default file is `<destination_name>.duckdb`.
+        lock_wait_s: seconds to wait while another process holds the file.
+
+    Raises:
+        UsageError: `:memory:` without a connection: its data would be gone when the load ends.
+    """
+    name = destination_name or "duckdb"
+    if isinstance(credentials, duckdb.DuckDBPyConnection):
+        return DuckDb(connection=credentials, name=name)
+    path = str(credentials) if credentials is not None else os.environ.get(f"DESTINATION__{name.upper()}__CREDENTIALS")
+    if path == ":pipeline:":
+        path = None
+    if path is not None:
+        path = path.removeprefix("duckdb:///")
+    if path == ":memory:":
+        raise UsageError(
+            "a DuckDB database in memory is gone when the load ends",
+            hint="open it yourself and pass it: ladle.destinations.duckdb(duckdb.connect())",
+        )
+    return DuckDb(path=path, name=name, lock_wait_s=lock_wait_s)

@@ -1,0 +1,68 @@
+"""Keys of dicts to names of struct fields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from typing import Any
+
+from ladle.extract.scalars import settle
+from ladle.package.raw import PREFIX
+
+Row = dict[Any, Any]
+
+
+def field_names(rows: Sequence[Row]) -> tuple[Sequence[Row], list[str]]:
+    """Return rows whose keys are all names, and those names in first-seen order.
+
+    Rows come back as they are unless some key is not a str, can't be UTF-8, or begins like a variant field.
+    """
+    found = set().union(*rows)
+    if not _are_names(found):
+        rows = [named(row) for row in rows]
+        found = set().union(*rows)
+    first = rows[0]
+    return rows, list(first if len(first) == len(found) else dict.fromkeys(chain.from_iterable(rows)))
+
+
+def named(row: Row) -> dict[str, Any]:
+    """Return a dict with names for keys: bytes as UTF-8, others by `str`, private prefix dropped.
+
+    Where two keys become one name, one that is that name already keeps it and the others get a number.
+    """
+    taken = {key for key in row if type(key) is str and _name(key) == key}
+    result: dict[str, Any] = {}
+    for key, value in row.items():
+        name = _name(key)
+        if name != key or type(key) is not str:
+            name = _free(name, taken)
+            taken.add(name)
+        result[name] = value
+    return result
+
+
+def _are_names(keys: Iterable[Any]) -> bool:
+    if set(map(type, keys)) - {str}:
+        return False
+    text = "".join(keys)
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return PREFIX not in text or not any(key.startswith(PREFIX) for key in keys)
+
+
+def _name(key: Any) -> str:
+    if isinstance(key, bytes):
+        key = key.decode("utf-8", "backslashreplace")
+    text: str = settle(str.__str__(key) if isinstance(key, str) else str(key))[1]
+    return text.lstrip(PREFIX)
+
+
+def _free(name: str, taken: set[str]) -> str:
+    free, number = name, 2
+    while free in taken:
+        free, number = f"{name}_{number}", number + 1
+    return free

@@ -1,0 +1,100 @@
+"""The signal that a value can't be stored, and the error it becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from ladle.errors import DataError, shorten
+
+EXPECTED = "null, bool, number, text, bytes, date, time, list or dict"
+
+_CONVERT = "return {target}, or map it: {resource}.add_map(lambda r: {{**r, {key}: {call}(r[{key}])}})"
+_CONVERT_NESTED = "convert it before it is yielded, for instance in a function given to {resource}.add_map"
+
+
+@dataclass(frozen=True)
+class Where:
+    """Where rows come from, for errors.
+
+    Attributes:
+        resource: name of the resource.
+        table: name of the table the rows go to.
+        first_row: number of the first row, as errors should show it.
+    """
+
+    resource: str
+    table: str
+    first_row: int = 0
+
+    def at(self, first_row: int) -> Where:
+        """Return the same place, beginning at another row."""
+        return replace(self, first_row=first_row)
+
+
+class Refused(Exception):
+    """A value can't be stored; raised where it was met, located on the way up.
+
+    Attributes:
+        row: index in the values of the level that caught it last.
+        path: keys (str) and list positions (int), innermost last.
+    """
+
+    def __init__(
+        self, row: int, type_: type, reason: str | None = None, hint: str | None = None
+    ) -> None:
+        super().__init__(reason or type_.__name__)
+        self.row = row
+        self.type = type_
+        self.reason = reason
+        self.hint = hint
+        self.path: list[str | int] = []
+
+    def under_key(self, key: str) -> Refused:
+        """Add the key of the dict that the value is in."""
+        self.path.insert(0, key)
+        return self
+
+    def under_list(self, row: int, position: int) -> Refused:
+        """Add the position in the list at `row` that the value is in."""
+        self.path.insert(0, position)
+        self.row = row
+        return self
+
+
+def to_error(refused: Refused, where: Where) -> DataError:
+    """Return the error for the user: resource, table, column path and row number."""
+    column = column_path(refused.path)
+    place = f" in column `{shorten(column)}`" if column else ""
+    what = f"cannot store a value of type `{refused.type.__name__}`{place}"
+    if refused.reason:
+        what += f": {refused.reason}"
+    return DataError(
+        what,
+        expected=EXPECTED,
+        hint=_hint(refused, where),
+        resource=where.resource,
+        table=where.table,
+        column=column or None,
+        row=where.first_row + refused.row,
+    )
+
+
+def column_path(path: Iterable[str | int]) -> str:
+    """Return a path as people write it: `a.b[2].c`."""
+    parts = [f"[{p}]" if isinstance(p, int) else f".{p}" for p in path]
+    return "".join(parts).removeprefix(".")
+
+
+def _hint(refused: Refused, where: Where) -> str:
+    if refused.hint:
+        return refused.hint
+    if refused.reason or len(refused.path) != 1 or not isinstance(refused.path[0], str):
+        return _CONVERT_NESTED.format(resource=where.resource)
+    iterable = hasattr(refused.type, "__iter__")
+    return _CONVERT.format(
+        target="a list" if iterable else "text",
+        call="list" if iterable else "str",
+        resource=where.resource,
+        key='"' + refused.path[0].replace('"', '\\"') + '"',
+    )

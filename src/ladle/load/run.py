@@ -1,0 +1,190 @@
+"""Bring a normalised package to its destination: diff, plan, write, commit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from ladle.destinations.base import Destination, LoadRecord, Session, Strategy
+from ladle.errors import CommitFailed, CommitUnknown, DestinationError
+from ladle.events import Emit, Progress, durable
+from ladle.load.strategies.append import append
+from ladle.load.strategies.replace import replace
+from ladle.package.manifest import DataFile
+from ladle.package.store import Package
+from ladle.schema.change import AddColumn, AddTable, Change, diff
+from ladle.schema.schema import SYSTEM_TABLE_MAP, Schema
+from ladle.schema.table import Table
+
+STRATEGIES: Mapping[str, Strategy] = {"append": append, "replace": replace}
+_CONFLICT_TRIES = 8
+_CONFLICT_PAUSE_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class LoadResult:
+    """What one load did. `rows` by table; `already` if an earlier try had committed it."""
+
+    load_id: str
+    rows: Mapping[str, int] = field(default_factory=dict)
+    changes: tuple[Change, ...] = ()
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    already: bool = False
+
+
+def load(package: Package, destination: Destination, dataset: str, emit: Emit) -> LoadResult:
+    """Load a normalised package and commit it, exactly once where the destination can.
+
+    Looks for the load id first: a package whose commit was applied before is not written again. Conflicts
+    with other loads are tried again. Memory: O(batch).
+
+    Raises:
+        CommitFailed: certainly not applied; the package is kept.
+        CommitUnknown: the connection was lost while committing and can't be had again to look.
+        DestinationError: writing failed; nothing of the package is visible.
+        PackageError: files are damaged.
+    """
+    tries = 0
+    while True:
+        try:
+            return _load_once(package, destination, dataset, emit)
+        except CommitUnknown as error:
+            if _was_committed(package, destination, dataset, error):
+                return LoadResult(package.load_id, rows=dict(package.manifest.counts), already=True)
+            raise CommitFailed(
+                f"load `{package.load_id}` was not committed: {error.what}",
+                load_id=package.load_id,
+                hint="the package is kept: run again",
+            ) from error
+        except CommitFailed:
+            tries += 1
+            if tries >= _CONFLICT_TRIES:
+                raise
+            time.sleep(_CONFLICT_PAUSE_S * tries)
+
+
+def _was_committed(package: Package, destination: Destination, dataset: str, error: CommitUnknown) -> bool:
+    try:
+        with closing(destination.open(dataset)) as session:
+            return session.has_load(package.load_id)
+    except DestinationError:
+        raise error from None
+
+
+def _load_once(package: Package, destination: Destination, dataset: str, emit: Emit) -> LoadResult:
+    manifest = package.manifest
+    schema = Schema.from_dict(manifest.schema)
+    with closing(destination.open(dataset)) as session:
+        if session.has_load(package.load_id):
+            return LoadResult(package.load_id, rows=dict(manifest.counts), already=True)
+        record = _record(package, schema)
+        with durable(emit, "load.begin"):
+            session.begin(record)
+        if manifest.drop_tables:
+            session.drop(manifest.drop_tables)
+        changes = plan(session, package, schema)
+        with durable(emit, "load.apply"):
+            session.apply(changes)
+        if manifest.empty_tables:
+            session.clear(manifest.empty_tables)
+        rows, seconds = _write(session, package, schema, emit)
+        with durable(emit, "load.commit"):
+            session.commit()
+    return LoadResult(package.load_id, rows, tuple(changes), seconds)
+
+
+def _record(package: Package, schema: Schema) -> LoadRecord:
+    manifest = package.manifest
+    replaced = tuple(
+        table.name
+        for resource in manifest.resources
+        if resource.write_disposition == "replace"
+        for table in schema.chain(resource.table)
+    )
+    formats = {t.name: t.extra["file_format"] for t in schema.table_map.values() if "file_format" in t.extra}
+    return LoadRecord(
+        load_id=package.load_id,
+        schema=manifest.schema,
+        pipeline=manifest.pipeline,
+        state=manifest.state,
+        inserted_at=time.time(),
+        replaced=replaced,
+        file_format=manifest.file_format,
+        formats=formats,
+    )
+
+
+def plan(session: Session, package: Package, schema: Schema) -> list[Change]:
+    """Return the changes this package needs; nothing is written.
+
+    All tables with rows in the package or loaded before are wanted, and the three system tables.
+    """
+    counts = package.manifest.counts
+    wanted = {n: t for n, t in schema.table_map.items() if n in counts or "x-normalizer" in t.extra}
+    there = session.tables()
+    if package.manifest.drop_tables:
+        there = {n: c for n, c in there.items() if n not in package.manifest.drop_tables}
+    return diff(there, {**SYSTEM_TABLE_MAP, **wanted})
+
+
+def _write(
+    session: Session, package: Package, schema: Schema, emit: Emit
+) -> tuple[dict[str, int], dict[str, float]]:
+    rows: dict[str, int] = {}
+    seconds: dict[str, float] = {}
+
+    def write(table: Table) -> int:
+        files = package.files("ready", table.name)
+        if not files:
+            return 0
+        began = time.perf_counter()
+        arrow = union_schema(package, files, table)
+        with durable(emit, f"load.write.{table.name}"):
+            count = session.append(table, arrow, conformed(package, files, arrow))
+        emit(Progress("load", table.name, count))
+        seconds[table.name] = time.perf_counter() - began
+        return count
+
+    for resource in package.manifest.resources:
+        tables = schema.chain(resource.table)
+        strategy = STRATEGIES[resource.write_disposition]
+        for name, count in strategy(session, [t for t in tables if t.name not in rows], write).items():
+            rows[name] = count
+    return {name: count for name, count in rows.items() if name in package.manifest.counts}, seconds
+
+
+def union_schema(package: Package, files: Sequence[DataFile], table: Table) -> pa.Schema:
+    """Return the Arrow schema of all files of a table, columns in the table's order."""
+    types: dict[str, pa.DataType] = {}
+    for file in files:
+        types.update((f.name, f.type) for f in package.schema_of(file))
+    return pa.schema([(name, types[name]) for name in table.columns if name in types])
+
+
+def conformed(package: Package, files: Sequence[DataFile], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Yield the batches of `files` with all columns of `schema`; columns a file lacks are null."""
+    for batch in package.read(files):
+        if batch.schema.equals(schema):
+            yield batch
+            continue
+        names = set(batch.schema.names)
+        arrays = [
+            batch.column(f.name) if f.name in names else pa.nulls(batch.num_rows, f.type) for f in schema
+        ]
+        yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def schema_update(changes: Sequence[Change]) -> dict[str, dict[str, object]]:
+    """Return changes as the load info shows them: new columns in stored form by table."""
+    update: dict[str, dict[str, object]] = {}
+    for change in changes:
+        if isinstance(change, AddTable):
+            update[change.table.name] = change.table.to_dict()
+        elif isinstance(change, AddColumn):
+            table = update.setdefault(change.table, {"name": change.table, "columns": {}})
+            table["columns"][change.column.name] = change.column.to_dict()  # type: ignore[index]
+    return update

@@ -1,0 +1,78 @@
+"""Run a Normalizer beside extract: a slow source must not leave it idle, a fast one must not fill the memory."""
+
+from __future__ import annotations
+
+import queue
+import threading
+
+import pyarrow as pa
+
+from ladle.normalize.run import Normalizer
+from ladle.package.store import Package
+from ladle.schema.schema import Schema
+
+_QUEUED_BATCHES = 4
+_Item = tuple[str, str, pa.RecordBatch]
+
+
+class BackgroundNormalizer:
+    """Feeds batches to a Normalizer on a thread of its own, in order.
+
+    The thread starts with the first batch. At most four batches wait: `put` then blocks until one is done.
+    """
+
+    def __init__(self, normalizer: Normalizer) -> None:
+        self._normalizer = normalizer
+        self._queue: queue.Queue[_Item | None] = queue.Queue(_QUEUED_BATCHES)
+        self._error: BaseException | None = None
+        self._thread: threading.Thread | None = None
+
+    def put(self, resource: str, root: str, batch: pa.RecordBatch) -> None:
+        """Hand over one raw batch.
+
+        Raises:
+            DataError: an earlier batch failed.
+        """
+        self._raise()
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="ladle-normalize", daemon=True)
+            self._thread.start()
+        self._queue.put((resource, root, batch))
+
+    def _work(self) -> None:
+        while (item := self._queue.get()) is not None:
+            if self._error is not None:
+                continue
+            try:
+                self._normalizer.feed(*item)
+            except BaseException as error:
+                self._error = error
+
+    def _raise(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+    def _join(self) -> None:
+        if self._thread is not None:
+            self._queue.put(None)
+            self._thread.join()
+            self._thread = None
+
+    def drain(self) -> None:
+        """Wait until all batches are done, so that an error shows before extract is sealed.
+
+        Raises:
+            DataError: a batch failed, or a key column had no value.
+        """
+        self._join()
+        self._raise()
+        self._normalizer.check()
+
+    def finish(self, package: Package, stored: Schema | None) -> Package:
+        """Seal the ready stage of `package`, which extract has sealed."""
+        return self._normalizer.finish(package, stored)
+
+    def abandon(self) -> None:
+        """Stop after a failure; nothing is sealed."""
+        self._join()
+        self._normalizer.abandon()

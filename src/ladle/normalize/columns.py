@@ -1,0 +1,231 @@
+"""Give every column its type: infer it from the first value, coerce the rest, keep what doesn't fit beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ladle.errors import DataError
+from ladle.normalize.coerce import coerce, kind_data_type
+from ladle.normalize.detect import DETECTORS
+from ladle.normalize.names import Kinds, Names
+from ladle.normalize.unnest import Path
+from ladle.schema.table import Column, Table
+from ladle.schema.types import arrow_type, column_of
+
+_RANK = {"s": 0, "ms": 1, "us": 2, "ns": 3}
+_PRECISION = {"s": 0, "ms": 3, "us": None, "ns": 9}
+
+
+@dataclass(frozen=True, slots=True)
+class Typing:
+    """What typing columns depends on besides the data.
+
+    Attributes:
+        names: for the names of variant columns.
+        wei_digits: digits the destination keeps of integers beyond 64 bits.
+        holds_nul: whether the destination's text can hold NUL characters.
+        detections: detectors for new columns, in order.
+        frame: the batch comes from a frame, whose types are meant as they are.
+        fresh: names of the columns of this table that got their type within this package.
+    """
+
+    names: Names
+    wei_digits: int = 38
+    holds_nul: bool = True
+    detections: tuple[str, ...] = ("iso_timestamp",)
+    frame: bool = False
+    fresh: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """Columns of one table in destination types.
+
+    Attributes:
+        table: the table with new columns added and fresh ones joined.
+        arrays: by column name; all of the piece's row count.
+        fresh: names of columns that got their type in this batch.
+        joined: names of fresh columns whose type grew in this batch.
+    """
+
+    table: Table
+    arrays: dict[str, pa.Array]
+    fresh: frozenset[str]
+    joined: frozenset[str]
+
+
+def type_columns(named: Iterable[tuple[str, Path, Kinds]], table: Table, typing: Typing) -> Typed:
+    """Type each named column; row count and order stay.
+
+    A new column takes the type of its first value in row order; bigint and double join to double while
+    the column is fresh. A value that can't become the column's type without loss goes to the variant
+    column `<column>__v_<type>`.
+    """
+    arrays: dict[str, pa.Array] = {}
+    columns: dict[str, Column] = dict(table.columns)
+    added: set[str] = set()
+    joined: set[str] = set()
+    for name, _, kinds in named:
+        present = tuple((k, a) for k, a in kinds if a.null_count < len(a))
+        column = columns.get(name) or Column(name)
+        if not present:
+            columns[name] = column
+            continue
+        if column.data_type is None:
+            column = _infer(column, present, typing)
+            added.add(name)
+        elif name in typing.fresh:
+            wider = _join(column, present, typing)
+            if wider is not column:
+                joined.add(name)
+                column = wider
+        columns[name] = column
+        for target, array in _fit(column, present, typing, columns, added):
+            # Two columns can share a variant: each row has a value in one of them.
+            arrays[target] = pc.coalesce(arrays[target], array) if target in arrays else array
+    return Typed(replace(table, columns=columns), arrays, frozenset(added), frozenset(joined))
+
+
+def _infer(hint: Column, kinds: Kinds, typing: Typing) -> Column:
+    first_kind, first = min(kinds, key=lambda pair: first_valid(pair[1]))
+    if first_kind == "bigint" and any(k == "double" for k, _ in kinds):
+        first_kind, first = next(pair for pair in kinds if pair[0] == "double")
+    found = column_of(hint.name, first.type, typing.frame)
+    data_type = kind_data_type(first_kind)
+    if first_kind in ("text", "bigint", "double", "wei", "binary"):
+        value = first[first_valid(first)].as_py()
+        for name in typing.detections:
+            if detected := DETECTORS[name](value):
+                data_type = detected
+                break
+    found = found if found.data_type == data_type else Column(hint.name, data_type=data_type)
+    return replace(
+        hint,
+        data_type=data_type,
+        precision=hint.precision if hint.precision is not None else found.precision,
+        scale=hint.scale if hint.scale is not None else found.scale,
+    )
+
+
+def first_valid(array: pa.Array) -> int:
+    """Return the row number of the first value that is not null; the array has one."""
+    if array.null_count == 0 or array[0].is_valid:
+        return 0
+    return int(pc.index(array.is_valid(), True).as_py())
+
+
+def _join(column: Column, kinds: Kinds, typing: Typing) -> Column:
+    by_kind = dict(kinds)
+    if column.data_type == "bigint" and "double" in by_kind:
+        return replace(column, data_type="double", precision=None)
+    same = next((a for k, a in kinds if kind_data_type(k) == column.data_type), None)
+    if same is None or not typing.frame:
+        return column
+    return _widen(column, column_of(column.name, same.type, from_frame=True))
+
+
+def _widen(column: Column, found: Column) -> Column:
+    """Join two frame types of one data type to the one that holds both."""
+    if column.data_type == "bigint" and column.precision != found.precision:
+        return replace(column, precision=max(column.precision or 64, found.precision or 64) % 64 or None)
+    if column.data_type == "timestamp" and column.precision != found.precision:
+        units = [arrow_type(c).unit for c in (column, found)]
+        return replace(column, precision=_PRECISION[max(units, key=_RANK.__getitem__)])
+    if column.data_type == "decimal" and (column.precision, column.scale) != (found.precision, found.scale):
+        scale = max(column.scale or 0, found.scale or 0)
+        whole = max((c.precision or 38) - (c.scale or 0) for c in (column, found))
+        return replace(column, precision=min(whole + scale, 76), scale=scale)
+    return column
+
+
+def _fit(
+    column: Column, kinds: Kinds, typing: Typing, columns: dict[str, Column], added: set[str]
+) -> list[tuple[str, pa.Array]]:
+    """Coerce each kind to the column; return arrays for it and for its variants."""
+    target = arrow_type(column, typing.wei_digits)
+    fitted: pa.Array | None = None
+    out: list[tuple[str, pa.Array]] = []
+    for kind, values in kinds:
+        if not typing.holds_nul and kind in ("text", "json"):
+            values = _without_nul(values)
+        array, failed = _coerce(values, kind, column, target, typing)
+        fitted = array if fitted is None else pc.coalesce(fitted, array)
+        if failed is not None:
+            left = pc.if_else(failed, values, pa.scalar(None, values.type))
+            out.extend(_spill(column, kind, left, typing, columns, added))
+    if fitted is not None:
+        out.insert(0, (column.name, fitted))
+    return out
+
+
+def _coerce(
+    values: pa.Array, kind: str, column: Column, target: pa.DataType, typing: Typing
+) -> tuple[pa.Array, pa.Array | None]:
+    if values.type.equals(target) and kind_data_type(kind) == column.data_type and kind != "wei":
+        return values, None
+    return coerce(values, kind, column, typing.wei_digits)
+
+
+def _spill(
+    column: Column, kind: str, values: pa.Array, typing: Typing, columns: dict[str, Column], added: set[str]
+) -> list[tuple[str, pa.Array]]:
+    """Put what didn't fit into variant columns of its own type; digits no decimal type holds become text."""
+    out: list[tuple[str, pa.Array]] = []
+    for choice in dict.fromkeys((kind_data_type(kind), "text")):
+        name = typing.names.suffixed(column.name, f"v_{choice}")
+        variant = columns.get(name) or Column(name)
+        if variant.data_type is None:
+            variant = replace(variant, data_type=choice, variant=True)
+            trial, failed = coerce(values, kind, variant, typing.wei_digits)
+            if trial.null_count == len(trial):
+                continue
+            columns[name] = variant
+            added.add(name)
+        elif variant.data_type != choice:
+            # Left so by another loader: the column's real type decides, the rest goes one further.
+            return [*out, *_fit(variant, ((kind, values),), typing, columns, added)]
+        else:
+            trial, failed = coerce(values, kind, variant, typing.wei_digits)
+        out.append((name, trial))
+        if failed is None:
+            return out
+        values = pc.if_else(failed, values, pa.scalar(None, values.type))
+    return out
+
+
+def _without_nul(values: pa.Array) -> pa.Array:
+    """Replace NUL by U+2400 (its visible symbol): some engines can't hold NUL in text."""
+    if not pc.any(pc.match_substring(values, "\0")).as_py():
+        return values
+    return pc.replace_substring(values, "\0", "\u2400")
+
+
+def check_not_null(typed: Typed, first_row: int, resource: str) -> None:
+    """Refuse nulls in columns that are declared not nullable.
+
+    Raises:
+        DataError: names the column and the row in the input (for child tables: within the batch's rows).
+    """
+    for name, column in typed.table.columns.items():
+        array = typed.arrays.get(name)
+        if column.nullable or column.data_type is None or (array is not None and array.null_count == 0):
+            continue
+        offset = 0 if array is None else int(pc.index(array.is_valid(), False).as_py())
+        raise null_error(typed.table.name, name, first_row + offset, resource)
+
+
+def null_error(table: str, column: str, row: int | None, resource: str) -> DataError:
+    """The error for a null in a column that allows none."""
+    return DataError(
+        f"cannot store null in column `{column}`, which is declared not nullable",
+        resource=resource,
+        table=table,
+        column=column,
+        row=row,
+        expected="a value in every row",
+        hint=f'fill it with add_map, or declare it nullable: columns={{"{column}": {{"nullable": True}}}}',
+    )

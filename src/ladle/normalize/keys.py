@@ -1,0 +1,84 @@
+"""Make the keys that tie rows together: row ids, load id, parent and root ids, list positions; all in bulk."""
+
+from __future__ import annotations
+
+import base64
+import os
+from dataclasses import dataclass, replace
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ladle.normalize.unnest import Piece
+from ladle.schema.table import Column, Table
+
+ROW_ID = "_dlt_id"
+LOAD_ID = "_dlt_load_id"
+PARENT_ID = "_dlt_parent_id"
+ROOT_ID = "_dlt_root_id"
+POSITION = "_dlt_list_idx"
+_ID_BYTES = 12  # 96 random bits: no collision to expect below 10^12 rows; 16 characters as text
+
+_TEXT = Column("", data_type="text", nullable=False)
+KEY_COLUMNS = {
+    LOAD_ID: replace(_TEXT, name=LOAD_ID),
+    ROOT_ID: replace(_TEXT, name=ROOT_ID, root_key=True),
+    PARENT_ID: replace(_TEXT, name=PARENT_ID, parent_key=True),
+    POSITION: Column(POSITION, data_type="bigint", nullable=False),
+    ROW_ID: replace(_TEXT, name=ROW_ID, unique=True, row_key=True),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RowKeys:
+    """Row ids and root ids of one piece, string arrays of its row count."""
+
+    ids: pa.Array
+    roots: pa.Array
+
+
+def random_ids(count: int) -> pa.Array:
+    """Return `count` row ids of 16 characters each, from one block of random bytes."""
+    text = pa.py_buffer(base64.urlsafe_b64encode(os.urandom(_ID_BYTES * count)))
+    fixed = pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), count, [None, text])
+    return fixed.cast(pa.binary()).cast(pa.string())
+
+
+def root_keys(piece: Piece, own: pa.Array | None) -> RowKeys:
+    """Return the keys of root rows: `own` ids where the data brings them, else random ones."""
+    ids = random_ids(piece.rows)
+    if own is not None:
+        ids = pc.coalesce(own.cast(pa.string()), ids)
+    return RowKeys(ids, ids)
+
+
+def child_keys(piece: Piece, parent: RowKeys, own: pa.Array | None, salt: str) -> RowKeys:
+    """Return the keys of child rows: `<parent id>.<position>`, so that an id leads to its parent by sight.
+
+    Unique within the table because parent ids are, and deterministic: the same row in the same place of the
+    same parent has the same id. `salt` keeps lists apart that share a table.
+    """
+    parents = parent.ids.take(piece.parent_rows)
+    ids = pc.binary_join_element_wise(parents, piece.positions.cast(pa.string()), "." + salt)
+    if own is not None:
+        ids = pc.coalesce(own.cast(pa.string()), ids)
+    return RowKeys(ids, parent.roots.take(piece.parent_rows))
+
+
+def key_arrays(piece: Piece, keys: RowKeys, parent: RowKeys | None, load_id: str, root_key: bool) -> dict[str, pa.Array]:
+    """Return the key columns of a piece by name, in the order a table has them."""
+    if parent is None:
+        return {LOAD_ID: pa.repeat(pa.scalar(load_id), piece.rows), ROW_ID: keys.ids}
+    arrays = {ROOT_ID: keys.roots} if root_key else {}
+    return {
+        **arrays,
+        PARENT_ID: parent.ids.take(piece.parent_rows),
+        POSITION: piece.positions,
+        ROW_ID: keys.ids,
+    }
+
+
+def with_key_columns(table: Table, names: list[str]) -> Table:
+    """Return the table with the named key columns added at the end where it lacks them."""
+    missing = [KEY_COLUMNS[n] for n in names if n not in table.columns]
+    return table.with_columns(missing) if missing else table

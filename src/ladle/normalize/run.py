@@ -1,0 +1,303 @@
+"""Fold the raw batches of a package, in order, into ready files of destination-shaped tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ladle.errors import DataError
+from ladle.events import Emit, Notice, Progress
+from ladle.normalize.columns import Typing, check_not_null, null_error, type_columns
+from ladle.normalize.keys import (
+    KEY_COLUMNS,
+    LOAD_ID,
+    ROOT_ID,
+    ROW_ID,
+    RowKeys,
+    child_keys,
+    key_arrays,
+    root_keys,
+    with_key_columns,
+)
+from ladle.normalize.names import Kinds, Names, name_leaves, spelling_tag
+from ladle.normalize.unnest import Piece, unnest
+from ladle.package.manifest import DataFile
+from ladle.package.raw import is_frame
+from ladle.package.store import Package
+from ladle.schema.change import Limits
+from ladle.schema.naming import naming
+from ladle.schema.schema import Schema
+from ladle.schema.table import Column, Table
+from ladle.schema.types import arrow_type, kind_of
+
+_HINTED = ("primary_key", "merge_key")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Settings of normalize. `add_dlt_id`, `add_dlt_load_id`: also for flat frames, which have none by default."""
+
+    add_dlt_id: bool = False
+    add_dlt_load_id: bool = False
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What the fold knows of one table so far."""
+
+    rows: int = 0
+    fresh: frozenset[str] = frozenset()
+    joined: set[str] = field(default_factory=set)
+
+
+class Normalizer:
+    """Turns raw batches into ready files; the fold's outcome doesn't depend on where batches were cut.
+
+    Args:
+        package: owns the files; its manifest's schema has the hints that extract collected.
+        limits: of the destination: name lengths, digits.
+        options: which key columns frames get.
+        emit: hears progress in rows of root tables, and notices.
+
+    Memory: O(one batch). Feed batches of one resource in their order, from one thread.
+    """
+
+    def __init__(self, package: Package, limits: Limits, options: Options, emit: Emit) -> None:
+        self._package = package
+        self._limits = limits
+        self._options = options
+        self._emit = emit
+        self._base = Schema.from_dict(package.manifest.schema)
+        self._names = Names(naming(self._base.naming), limits.max_table_name, limits.max_column_name)
+        self._tables = dict(self._base.table_map)
+        self._seen: dict[str, _Progress] = {}
+        self._root_rows: dict[str, int] = {}
+        self._writer = package.writer("ready")
+
+    def feed(self, resource: str, root: str, batch: pa.RecordBatch) -> None:
+        """Normalise one raw batch.
+
+        Args:
+            resource: whose rows these are, for errors and new tables.
+            root: source name of the root table.
+            batch: nested, in the raw format.
+
+        Raises:
+            DataError: a null where none is allowed.
+        """
+        pieces = unnest(batch.to_struct_array())
+        first_row = self._root_rows.get(resource, 0)
+        self._root_rows[resource] = first_row + batch.num_rows
+        keys: list[RowKeys | None] = []
+        frame = is_frame(batch.schema)
+        keyed = not (frame and len(pieces) == 1)
+        taken: set[tuple[str, int]] = set()
+        paths: list[tuple[str, ...]] = []
+        for index, piece in enumerate(pieces):
+            paths.append((*paths[piece.parent], *piece.path) if index else ())
+            name = self._names.table(root, paths[index])
+            salt = spelling_tag("\0".join(piece.path)) + "." if (name, piece.parent) in taken else ""
+            taken.add((name, piece.parent))
+            if piece.rows == 0 and index:
+                keys.append(None)
+                continue
+            parent_name = self._names.table(root, paths[piece.parent]) if index else None
+            table = self._tables.get(name) or self._new_table(name, parent_name, resource)
+            named = name_leaves(piece.leaves, self._names)
+            parent_keys = keys[piece.parent] if index else None
+            try:
+                keys.append(self._piece(piece, table, named, parent_keys, (frame, keyed, salt), resource))
+            except DataError as error:
+                raise _at_root_row(error, pieces, index, first_row) from error.__cause__
+        self._emit(Progress("normalize", root, batch.num_rows))
+
+    def _new_table(self, name: str, parent: str | None, resource: str) -> Table:
+        if parent is not None:
+            return Table(name, parent=parent)
+        return Table(name, resource=resource, write_disposition="append")
+
+    def _piece(
+        self,
+        piece: Piece,
+        table: Table,
+        named: list[tuple[str, tuple[str, ...], Kinds]],
+        parent: RowKeys | None,
+        mode: tuple[bool, bool, str],
+        resource: str,
+    ) -> RowKeys:
+        frame, keyed, salt = mode
+        seen = self._seen.setdefault(table.name, _Progress())
+        own = next((_text_of(kinds) for column, _, kinds in named if column == ROW_ID), None)
+        key_names = self._key_names(table, piece, keyed, {column for column, _, _ in named})
+        data = [entry for entry in named if entry[0] not in KEY_COLUMNS]
+        typing = Typing(
+            self._names,
+            wei_digits=self._limits.wei_digits,
+            holds_nul=self._limits.holds_nul,
+            detections=tuple(self._base.settings.get("detections") or ()),
+            frame=frame,
+            fresh=seen.fresh,
+        )
+        typed = type_columns(data, table, typing)
+        keys = root_keys(piece, own) if parent is None else child_keys(piece, parent, own, salt)
+        arrays = typed.arrays
+        made = key_arrays(piece, keys, parent, self._package.load_id, ROOT_ID in key_names)
+        arrays.update((n, made[n]) for n in key_names)
+        table = with_key_columns(typed.table, key_names)
+        check_not_null(replace(typed, table=table), 0, resource)
+        self._tables[table.name] = table
+        seen.fresh |= typed.fresh
+        seen.joined |= typed.joined
+        seen.rows += piece.rows
+        batch = pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays)) if arrays else None
+        if batch is not None:
+            self._writer.append(table.name, batch)
+        return keys
+
+    def _key_names(self, table: Table, piece: Piece, keyed: bool, present: set[str]) -> list[str]:
+        if piece.parent >= 0:
+            root = [ROOT_ID] if self._wants_root_key(table) else []
+            return [*root, "_dlt_parent_id", "_dlt_list_idx", ROW_ID]
+        if keyed:
+            return [LOAD_ID, ROW_ID]
+        # A frame: keys only where asked for, or where the table has or the frame brings them.
+        wanted = []
+        if self._options.add_dlt_load_id or LOAD_ID in table.columns or LOAD_ID in present:
+            wanted.append(LOAD_ID)
+        if self._options.add_dlt_id or ROW_ID in table.columns or ROW_ID in present:
+            wanted.append(ROW_ID)
+        return wanted
+
+    def _wants_root_key(self, table: Table) -> bool:
+        if ROOT_ID in table.columns:
+            return True
+        while table.parent is not None and table.parent in self._tables:
+            table = self._tables[table.parent]
+        return table.write_disposition == "merge" or bool(table.extra.get("x-root-key"))
+
+    def check(self) -> None:
+        """Check what only shows once all batches were seen.
+
+        Raises:
+            DataError: a key column had no value in any row.
+        """
+        for table in self._tables.values():
+            seen = self._seen.get(table.name)
+            for column in table.columns.values():
+                keyed = not column.nullable and any(getattr(column, hint) for hint in _HINTED)
+                if seen is not None and seen.rows and column.data_type is None and keyed:
+                    raise null_error(table.name, column.name, None, table.resource or table.name)
+
+    def finish(self, package: Package, stored: Schema | None) -> Package:
+        """Seal the ready files and the schema.
+
+        Args:
+            package: as extract sealed it.
+            stored: the pipeline's schema before this package, for the version.
+
+        Raises:
+            DataError: as `check`.
+        """
+        self.check()
+        tables = [self._final(t) for t in self._tables.values()]
+        files = self._conform(self._writer.seal())
+        schema = replace(self._base, table_map={t.name: t for t in tables}).bumped(stored)
+        return package.save(
+            stage="normalized",
+            ready=files,
+            schema=schema.to_dict(),
+            base_hash=stored.version_hash if stored else None,
+            counts={name: seen.rows for name, seen in self._seen.items()},
+        )
+
+    def abandon(self) -> None:
+        """Close files after a failure; nothing is sealed."""
+        self._writer.abandon()
+
+    def _final(self, table: Table) -> Table:
+        seen = self._seen.get(table.name)
+        known = self._base.table_map.get(table.name)
+        kept = {}
+        for column in table.columns.values():
+            hinted = known is not None and column.name in known.columns
+            if column.data_type is None and seen is not None and seen.rows:
+                self._notice_untyped(table, column)
+            if column.data_type is not None or hinted:
+                kept[column.name] = column
+        if known is None or not known.typed_columns():
+            # A new table: data columns first, then the keys, wherever a batch was cut.
+            keys = [n for n in KEY_COLUMNS if n in kept]
+            kept = {n: kept[n] for n in [*(n for n in kept if n not in KEY_COLUMNS), *keys]}
+        table = replace(table, columns=kept)
+        if seen is not None and seen.rows:
+            table = table.with_extra(**{"x-normalizer": {"seen-data": True}})
+        return table
+
+    def _notice_untyped(self, table: Table, column: Column) -> None:
+        self._emit(
+            Notice(f"column `{column.name}` of table `{table.name}` saw only nulls: it has no type and isn't created")
+        )
+
+    def _conform(self, files: tuple[DataFile, ...]) -> tuple[DataFile, ...]:
+        """Rewrite the files of tables whose fresh columns grew after the files were written."""
+        out = []
+        for file in files:
+            joined = self._seen[file.table].joined
+            out.append(self._rewrite(file, joined) if joined else file)
+        return tuple(out)
+
+    def _rewrite(self, file: DataFile, joined: Iterable[str]) -> DataFile:
+        table = self._tables[file.table]
+        batches = list(self._package.read([file]))
+        wanted = {n: arrow_type(table.columns[n], self._limits.wei_digits) for n in joined}
+        schema = batches[0].schema if batches else pa.schema([])
+        if all(n not in schema.names or schema.field(n).type.equals(t) for n, t in wanted.items()):
+            return file
+        typing = Typing(self._names, wei_digits=self._limits.wei_digits)
+        key = f"{file.table}"
+        for batch in batches:
+            arrays = dict(zip(batch.schema.names, batch.columns, strict=True))
+            named = [(n, (n,), ((str(kind_of(arrays[n].type)), arrays[n]),)) for n in wanted if n in arrays]
+            typed = type_columns(named, self._tables[file.table], typing)
+            self._tables[file.table] = typed.table
+            arrays.update(typed.arrays)
+            self._writer.append(key, pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays)))
+        return self._writer.seal_last(key)
+
+
+def _text_of(kinds: Kinds) -> pa.Array | None:
+    arrays = [values.cast(pa.string()) for _, values in kinds]
+    return pc.coalesce(*arrays) if arrays else None
+
+
+def _at_root_row(error: DataError, pieces: list[Piece], index: int, first_row: int) -> DataError:
+    """Turn the row number within a piece into the row number in the resource's input."""
+    row = error.facts.get("row")
+    while row is not None and pieces[index].parent_rows is not None:
+        row = pieces[index].parent_rows[row].as_py()  # type: ignore[index]
+        index = pieces[index].parent
+    if row is not None:
+        error.facts["row"] = first_row + row
+    return error
+
+
+def normalize(package: Package, stored: Schema | None, limits: Limits, options: Options, emit: Emit) -> Package:
+    """Normalise a whole extracted package. Safe to repeat: an attempt that didn't finish leaves nothing.
+
+    Raises:
+        DataError: a value can't be stored, or a null stands where none is allowed.
+    """
+    fold = Normalizer(package, limits, options, emit)
+    roots = {key: (r.name, table) for r in package.manifest.resources for key, table in r.parts.items()}
+    try:
+        for file in package.files("raw"):
+            resource, root = roots[file.table]
+            for batch in package.read([file]):
+                fold.feed(resource, root, batch)
+        return fold.finish(package, stored)
+    except BaseException:
+        fold.abandon()
+        raise

@@ -1,0 +1,139 @@
+"""The manifest of a package: its stage, its files, its schema and state; one JSON file, replaced atomically."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from ladle.errors import PackageError
+
+FORMAT = 1
+STAGES = ("new", "extracted", "normalized", "loaded", "aborted")
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """One sealed Arrow IPC stream file of a package.
+
+    `name`: path below the package folder. `table`: the resource for raw files, else the table.
+    `rows`, `file_bytes`: what it must hold; checked before it is read.
+    """
+
+    name: str
+    table: str
+    rows: int
+    file_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceInfo:
+    """One resource of a package: where its rows go, and how they meet what is there.
+
+    `parts` maps each raw stream's key to the root table it feeds.
+    """
+
+    name: str
+    table: str
+    write_disposition: str
+    rows: int = 0
+    parts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """All that is known of a package.
+
+    Attributes:
+        load_id: unix time in seconds with fraction, as text; unique for the pipeline.
+        stage: one of `STAGES`.
+        schema: stored form; hints after extract, complete after normalize.
+        base_hash: hash of the schema that normalize started from, to see whether it is still the newest.
+        state: pipeline state to commit with the data, or None where it didn't change.
+        counts: rows by table, as normalize made them.
+        changes: counts by table of what didn't become rows one to one (for the sum of rows).
+        refresh: tables to drop and tables to empty just before the load.
+    """
+
+    load_id: str
+    pipeline: str
+    stage: str = "new"
+    created_at: float = 0.0
+    schema: Mapping[str, Any] = field(default_factory=dict)
+    base_hash: str | None = None
+    resources: tuple[ResourceInfo, ...] = ()
+    raw: tuple[DataFile, ...] = ()
+    ready: tuple[DataFile, ...] = ()
+    state: Mapping[str, Any] | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
+    drop_tables: tuple[str, ...] = ()
+    empty_tables: tuple[str, ...] = ()
+    file_format: str | None = None
+
+    def to_bytes(self) -> bytes:
+        """Return the JSON that `write` stores."""
+        return orjson.dumps({"format": FORMAT, **asdict(self)}, default=dict)
+
+    @classmethod
+    def from_bytes(cls, data: bytes, where: Path) -> Manifest:
+        """Parse what `to_bytes` gave.
+
+        Raises:
+            PackageError: damaged, or of another version.
+        """
+        try:
+            stored = orjson.loads(data)
+            found = stored.pop("format")
+        except (ValueError, KeyError, AttributeError) as exc:
+            raise PackageError(
+                f"the manifest `{where}` is damaged",
+                hint="discard the package: `ladle discard PIPELINE`, and run again",
+            ) from exc
+        if found != FORMAT:
+            raise PackageError(
+                f"the package `{where.parent.name}` has format {found}, this ladle reads {FORMAT}",
+                hint="finish it with the version that wrote it, or discard it: `ladle discard PIPELINE`",
+            )
+        stored["raw"] = tuple(DataFile(**f) for f in stored["raw"])
+        stored["ready"] = tuple(DataFile(**f) for f in stored["ready"])
+        stored["resources"] = tuple(ResourceInfo(**r) for r in stored["resources"])
+        stored["drop_tables"] = tuple(stored["drop_tables"])
+        stored["empty_tables"] = tuple(stored["empty_tables"])
+        return cls(**stored)
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Replace `path` by `data` so that a kill or power cut leaves the old or the new, never a part.
+
+    Written beside it, flushed to disk, renamed, and the folder flushed.
+    """
+    beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        _write_all(fd, data)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    os.replace(beside, path)
+    sync_folder(path.parent)
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush the folder's entries, so that a rename survives a power cut; a no-op where not supported."""
+    if os.name == "nt":
+        return
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

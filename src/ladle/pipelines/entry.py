@@ -1,0 +1,118 @@
+"""The three ways in: `pipeline`, `run` and `attach`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from ladle.config.settings import data_dir, setting
+from ladle.destinations.registry import resolve
+from ladle.errors import CannotRestorePipelineException
+from ladle.pipelines.info import LoadInfo
+from ladle.pipelines.pipeline import REFRESH, Pipeline, Refresh, RunningPolicy, active, check_choice, checked_name
+from ladle.progress import collector
+from ladle.state.folder import PipelineFolder
+
+
+def pipeline(
+    pipeline_name: str | None = None,
+    pipelines_dir: str | Path | None = None,
+    *,
+    destination: Any = None,
+    dataset_name: str | None = None,
+    dev_mode: bool = False,
+    refresh: Refresh | None = None,
+    progress: Any = None,
+    on_running: RunningPolicy = "wait",
+    running_wait_s: float = 3600.0,
+) -> Pipeline:
+    """Make a pipeline and make it the active one; without any argument return the active one.
+
+    Args:
+        pipeline_name: its identity: working folder, state and default dataset. Default: `dlt_` and the name
+            of the running script.
+        pipelines_dir: where working folders are; default `$LADLE_DATA_DIR/pipelines`, `~/.ladle/pipelines`.
+        destination: `"duckdb"`, `"postgres"`, `"filesystem"`, or a factory from `ladle.destinations`.
+        dataset_name: where tables go; default `<pipeline_name>_dataset`.
+        dev_mode: a fresh dataset (name with a time suffix) and a fresh working folder for this object.
+        refresh: applied on every run; see `Pipeline.run`.
+        progress: `"log"`, `"rich"`, a function of events, or an object with `update(name, inc)`.
+        on_running: what to do while another run of the same pipeline is under way: `wait` for it, `fail`,
+            or `join` it: extract beside it and commit one after the other.
+        running_wait_s: how long to wait, in seconds.
+
+    Raises:
+        UsageError: an argument is wrong.
+    """
+    current = active.get()
+    given = (pipeline_name, pipelines_dir, destination, dataset_name, refresh, progress)
+    if current is not None and not dev_mode and all(g is None for g in given):
+        return current
+    check_choice("on_running", on_running, ("wait", "fail", "join"))
+    check_choice("refresh", refresh, REFRESH)
+    destination = destination or setting("destination_type") or setting("pipeline", "destination_type")
+    made = Pipeline(
+        pipeline_name or setting("pipeline_name") or _script_name(),
+        pipelines_dir=Path(pipelines_dir) if pipelines_dir is not None else data_dir() / "pipelines",
+        destination=resolve(destination) if destination is not None else None,
+        dataset_name=dataset_name or setting("dataset_name"),
+        dev_mode=dev_mode,
+        refresh=refresh,
+        emit=collector(progress),
+        on_running=on_running,
+        running_wait_s=running_wait_s,
+    )
+    made.activate()
+    return made
+
+
+def _script_name() -> str:
+    main = getattr(sys.modules.get("__main__"), "__file__", None)
+    stem = Path(main).stem if main else "ladle"
+    return f"dlt_{stem}"
+
+
+def run(data: Any, *, destination: Any = None, dataset_name: str | None = None, **options: Any) -> LoadInfo:
+    """Load `data` with the active pipeline, or with a default one where none is active.
+
+    Args:
+        data: as for `Pipeline.run`.
+        destination: as for `Pipeline.run`.
+        dataset_name: as for `Pipeline.run`.
+        options: all other arguments of `Pipeline.run`.
+    """
+    current = active.get() or pipeline()
+    return current.run(data, destination=destination, dataset_name=dataset_name, **options)
+
+
+def attach(
+    pipeline_name: str | None = None,
+    pipelines_dir: str | Path | None = None,
+    *,
+    destination: Any = None,
+    dataset_name: str | None = None,
+    progress: Any = None,
+) -> Pipeline:
+    """Return a pipeline that has run before: from its working folder, else restored from its destination.
+
+    Raises:
+        CannotRestorePipelineException: neither is there.
+    """
+    name = pipeline_name or _script_name()
+    root = Path(pipelines_dir) if pipelines_dir is not None else data_dir() / "pipelines"
+    stored = PipelineFolder(root / checked_name(name)).state()
+    known = stored.get("destination_name") or stored.get("destination_type", "").rpartition(".")[2] or None
+    found = pipeline(
+        name, root, destination=destination or known, dataset_name=dataset_name, progress=progress
+    )
+    if found.first_run and destination is not None and dataset_name is not None:
+        found.sync_destination()
+    if found.first_run and not found.has_pending_data:
+        found.deactivate()
+        raise CannotRestorePipelineException(
+            f"there is no pipeline `{name}` to attach to",
+            working_dir=found.working_dir,
+            hint="check the name and pipelines_dir, or give destination and dataset_name to restore from there",
+        )
+    return found

