@@ -1,4 +1,4 @@
-"""ladle: load data from anywhere, typed and relational. The public names; each is imported when first used."""
+"""ladle: load data from anywhere, typed and relational. Public names, each imported when first used."""
 
 from __future__ import annotations
 

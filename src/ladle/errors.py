@@ -59,7 +59,7 @@ def shorten(value: object, max_chars: int = _MAX_VALUE_CHARS) -> str:
         return f"{head} and {len(value) - _MAX_LISTED} more"
     try:
         text = value if isinstance(value, str) else repr(value)
-    except Exception as exc:
+    except Exception as exc:  # noqa: BLE001 - a user's repr may raise anything, an error text must not
         text = f"<{type(value).__name__} whose repr fails with {type(exc).__name__}>"
     text = text.replace("\n", "\\n")
     return text if len(text) <= max_chars else text[: max_chars - 1] + "…"

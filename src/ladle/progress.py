@@ -102,7 +102,10 @@ class RichProgress:
         if self._display is None:
             from rich import progress as rich
 
-            columns = (rich.TextColumn("{task.description:<34}"), rich.TextColumn("{task.completed:>10,.0f} rows"))
+            columns = (
+                rich.TextColumn("{task.description:<34}"),
+                rich.TextColumn("{task.completed:>10,.0f} rows"),
+            )
             self._display = rich.Progress(rich.SpinnerColumn(), *columns, rich.TimeElapsedColumn())
             self._display.start()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -73,8 +74,11 @@ def unexplained(differences: Iterable[Difference], case: Case, known: Iterable[K
     return [difference for difference in differences if not any(k.explains(difference, case) for k in known)]
 
 
-def report(differences: Sequence[Difference]) -> str:
-    """The differences grouped by kind, table and column, each group with its size and first example."""
+def report(differences: Sequence[Difference], records: Sequence[Any] | None = None) -> str:
+    """The differences grouped by kind, table and column, each group with its size and first example.
+
+    With `records`, they are printed too, to run the document again by hand.
+    """
     groups: dict[tuple[str, str, str], list[Difference]] = {}
     for difference in differences:
         groups.setdefault((difference.kind, difference.table, difference.column), []).append(difference)
@@ -86,7 +90,7 @@ def report(differences: Sequence[Difference]) -> str:
         lines.append(f"  {kind} {where}{times}: {_short(first.reference)} -> {_short(first.ladle)}")
     if len(groups) > SHOWN:
         lines.append(f"  and {len(groups) - SHOWN} groups more")
-    return "\n".join(lines)
+    return "\n".join(lines if records is None else [*lines, f"  records: {json.dumps(records)[:4000]}"])
 
 
 def _schema(reference: Dataset, ladle: Dataset) -> Iterator[Difference]:
@@ -162,7 +166,9 @@ def _pair(path: str, reference: Row | None, ladle: Row | None) -> Iterator[Diffe
 def _same(left: Any, right: Any) -> bool:
     """Equal as stored: 1 and 1.0 differ only in their columns' types, which are compared on their own."""
     numbers = {type(left), type(right)} <= {int, float, Decimal}
-    return comparable(left) == comparable(right) or (numbers and type(left) is not type(right) and left == right)
+    return comparable(left) == comparable(right) or (
+        numbers and type(left) is not type(right) and left == right
+    )
 
 
 def _short(side: Any) -> str:

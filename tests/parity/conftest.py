@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 
 import pytest
-
 from tests.parity.documents import Document
 from tests.parity.sides import ReferenceRun, run_reference
 

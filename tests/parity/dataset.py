@@ -36,7 +36,11 @@ class Row:
     def form(self) -> tuple[Any, ...]:
         """The row's tree as a hashable value: equal forms are equal trees, whatever their ids."""
         values = tuple(sorted((name, comparable(value)) for name, value in self.values.items()))
-        return self.index, values, tuple(sorted((name, tuple(r.form for r in rows)) for name, rows in self.children.items()))
+        return (
+            self.index,
+            values,
+            tuple(sorted((name, tuple(r.form for r in rows)) for name, rows in self.children.items())),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,9 +73,13 @@ def read(database: Path | str, schema: str, error: str | None = None) -> Dataset
     with duckdb.connect(str(database), read_only=True) as connection:
         columns = _columns(connection, schema)
         data = {name: kinds for name, kinds in columns.items() if not name.startswith(SYSTEM_PREFIX)}
-        tables = {name: Table(name, kinds, _rows(connection, schema, name, kinds)) for name, kinds in data.items()}
+        tables = {
+            name: Table(name, kinds, _rows(connection, schema, name, kinds)) for name, kinds in data.items()
+        }
     roots, orphans = link(tables)
-    return Dataset(tables, roots, orphans, {name: kinds for name, kinds in columns.items() if name not in data})
+    return Dataset(
+        tables, roots, orphans, {name: kinds for name, kinds in columns.items() if name not in data}
+    )
 
 
 def link(tables: Mapping[str, Table]) -> tuple[list[Row], list[Row]]:
@@ -93,7 +101,9 @@ def comparable(value: Any) -> Any:
     """A value that sorts beside others of its column and equals itself (NaN, -0.0, JSON text)."""
     if isinstance(value, float):
         return "float", repr(value)
-    return type(value).__name__, json.dumps(value, sort_keys=True) if isinstance(value, dict | list) else value
+    return type(value).__name__, json.dumps(value, sort_keys=True) if isinstance(
+        value, dict | list
+    ) else value
 
 
 def _parent_rows(table: Table, tables: Mapping[str, Table]) -> dict[str, Row]:
@@ -119,11 +129,15 @@ def _columns(connection: duckdb.DuckDBPyConnection, schema: str) -> dict[str, di
     return tables
 
 
-def _rows(connection: duckdb.DuckDBPyConnection, schema: str, table: str, columns: Mapping[str, str]) -> list[Row]:
+def _rows(
+    connection: duckdb.DuckDBPyConnection, schema: str, table: str, columns: Mapping[str, str]
+) -> list[Row]:
     wanted = ", ".join(_expression(name, kind) for name, kind in columns.items())
     cursor = connection.execute(f"select {wanted} from {_quoted(schema)}.{_quoted(table)} order by rowid")
     json_columns = {name for name, kind in columns.items() if kind.startswith("JSON")}
-    return [_row(table, dict(zip(columns, values, strict=True)), json_columns) for values in cursor.fetchall()]
+    return [
+        _row(table, dict(zip(columns, values, strict=True)), json_columns) for values in cursor.fetchall()
+    ]
 
 
 def _row(table: str, values: dict[str, Any], json_columns: Iterable[str]) -> Row:

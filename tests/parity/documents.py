@@ -18,6 +18,8 @@ MAX_BYTES = 10_000_000
 """Unpacked size above which a file is left out (nothing in the data is near it today)."""
 MAX_ROWS = 2_000
 """Records of one document sent through both sides; the reference writes some 2,000 flat rows a second."""
+TABLE = "t"
+"""The root table's name, on both sides."""
 FOLDERS = ("json", "peers")
 SUFFIXES = (".json", ".jsonl", ".ndjson", ".singer", ".log", ".txt")
 
@@ -49,7 +51,6 @@ SKIPPED: Mapping[str, str] = {
 """Files that are no list of records, or that no reference run in reasonable time can hold, each with its reason."""
 
 
-
 @dataclass(frozen=True)
 class Sample:
     """What of a document goes through both sides where the whole would take the reference minutes."""
@@ -63,7 +64,9 @@ SAMPLES: Mapping[str, Sample] = {
     "json/canada.json.gz": Sample(list_items=30),  # 167,000 child rows
     "json/caniuse_data-2.0.json.gz": Sample(rows=60),  # 750 columns
     "json/citm_catalog.json.gz": Sample(selector="performances"),  # 300 child tables of one record
-    "peers/singer_target_postgres/reserved_keywords.singer": Sample(selector="lines:record"),  # 831 child tables
+    "peers/singer_target_postgres/reserved_keywords.singer": Sample(
+        selector="lines:record"
+    ),  # 831 child tables
 }
 
 
@@ -123,7 +126,9 @@ def skip_reason(name: str, path: Path) -> str | None:
 
 def selector(name: str) -> str:
     """The record selector of a file: by its own name, else by its folder's, else empty for the document itself."""
-    return SELECTORS.get(name) or next((s for k, s in SELECTORS.items() if k.endswith("/") and name.startswith(k)), "")
+    return SELECTORS.get(name) or next(
+        (s for k, s in SELECTORS.items() if k.endswith("/") and name.startswith(k)), ""
+    )
 
 
 def select(document: Any, path: str) -> list[Any]:
@@ -165,8 +170,12 @@ def _slack_messages(path: Path, _where: str) -> list[Any]:
 def _suite_documents(name: str, path: Path) -> Iterator[Document]:
     """The parser suite's `y_` (must parse) cases: objects each on their own, all other values as one document."""
     with tarfile.open(path) as archive:
-        cases = {Path(m.name).stem: archive.extractfile(m) for m in archive if Path(m.name).name.startswith("y_")}
-        parsed = {case: json.loads(file.read().decode("utf-8-sig")) for case, file in sorted(cases.items()) if file}
+        cases = {
+            Path(m.name).stem: archive.extractfile(m) for m in archive if Path(m.name).name.startswith("y_")
+        }
+        parsed = {
+            case: json.loads(file.read().decode("utf-8-sig")) for case, file in sorted(cases.items()) if file
+        }
     for case, value in parsed.items():
         if isinstance(value, dict):
             yield Document(f"{name}#{case}", partial(select, value))

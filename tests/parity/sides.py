@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.parity.dataset import Dataset, read
-from tests.parity.documents import Document
+from tests.parity.documents import TABLE, Document
 
-TABLE = "t"
 DATASET = "parity"
 PROCESSES = min(2, os.cpu_count() or 1)
 SCRIPT = Path(__file__).with_name("reference.py")
@@ -85,7 +84,9 @@ def _run_batch(python: Path, jobs: Sequence[dict[str, Any]], folder: Path) -> No
         jobs_file = folder / f"jobs-{number}"
         jobs_file.write_text("".join(json.dumps(job) + "\n" for job in share if job is not None))
         command = [str(python), str(SCRIPT), str(jobs_file), str(folder / f"results-{number}")]
-        running.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=folder))
+        running.append(
+            subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=folder)
+        )
     for process in running:
         _, stderr = process.communicate()
         assert process.returncode == 0, f"the reference's process failed: {stderr.decode()[-2000:]}"

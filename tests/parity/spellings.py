@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.parity.documents import TABLE
+
 from ladle.schema.naming import naming
 
 Keys = tuple[str, ...]
-TABLE = "t"
 NAMES = naming("snake_case")
 
 
@@ -26,7 +27,9 @@ class Spellings:
 
     def shared_table(self, table: str) -> bool:
         """Whether lists of several spellings come out as this table or as one above it."""
-        return any(len(paths) > 1 and f"{table}__".startswith(f"{name}__") for name, paths in self.tables.items())
+        return any(
+            len(paths) > 1 and f"{table}__".startswith(f"{name}__") for name, paths in self.tables.items()
+        )
 
 
 def spellings(records: Sequence[Any]) -> Spellings:

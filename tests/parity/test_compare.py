@@ -8,7 +8,6 @@ from pathlib import Path
 
 import duckdb
 import pytest
-
 from tests.parity.compare import Case, compare, report
 from tests.parity.dataset import Dataset, read
 from tests.parity.documents import Document
@@ -101,6 +100,8 @@ def twins() -> list[tuple[Document, Document]]:
 
 @pytest.mark.needs_reference
 @pytest.mark.parametrize(("document", "twin"), twins()[:8], ids=lambda document: document.id)
-def test_the_reference_is_the_same_as_itself(document: Document, twin: Document, reference: ReferenceRun) -> None:
+def test_the_reference_is_the_same_as_itself(
+    document: Document, twin: Document, reference: ReferenceRun
+) -> None:
     found = compare(Case(document.sample(), reference.dataset(document), reference.dataset(twin)))
     assert not found, report(found)

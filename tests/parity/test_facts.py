@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.parity.documents import TABLE, Document, data_folder, documents, facts
+from tests.parity.sides import load_with_ladle
 
 from ladle.schema.naming import naming
-from tests.parity.documents import Document, data_folder, documents, facts
-from tests.parity.sides import TABLE, load_with_ladle
 
 if not data_folder().is_dir():
     pytest.skip(f"no test data at {data_folder()}; set LADLE_TEST_DATA", allow_module_level=True)
@@ -19,11 +19,12 @@ if not data_folder().is_dir():
 FOLDED = "*"
 """Stands in FACTS for the keys of a dict with more than 400 of them."""
 FACTS = facts()
-TOO_WIDE = {"json/emoji_by_emoji.json": "5,700 columns"}
 COUNTED = [document for document in documents() if document.id in FACTS]
 
 
-def list_paths(value: Any, path: str = "$", keys: tuple[str, ...] = ()) -> Iterator[tuple[str, tuple[str, ...]]]:
+def list_paths(
+    value: Any, path: str = "$", keys: tuple[str, ...] = ()
+) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Every list below a value: its path as FACTS writes it, and the keys from the root row, `list` for lists in lists."""
     if isinstance(value, dict):
         for key, below in value.items():

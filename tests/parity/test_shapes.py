@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from tests.parity.compare import Case, compare, report, unexplained
 from tests.parity.differences import KNOWN_DIFFERENCES
 from tests.parity.documents import Document
@@ -20,4 +19,4 @@ def test_shape_is_the_same_through_both(document: Document, reference: Reference
     records = document.sample()
     case = Case(records, reference.dataset(document), load_with_ladle(document, records, tmp_path))
     left = unexplained(compare(case), case, KNOWN_DIFFERENCES)
-    assert not left, report(left)
+    assert not left, report(left, records)

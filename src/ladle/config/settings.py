@@ -7,8 +7,9 @@ from pathlib import Path
 
 
 def setting(*path: str, default: str | None = None) -> str | None:
-    """Return a setting from the environment: `setting("destination", "duckdb", "credentials")` reads
-    `DESTINATION__DUCKDB__CREDENTIALS`; an unset or empty one gives `default`.
+    """Return a setting from the environment; an unset or empty one gives `default`.
+
+    `setting("destination", "duckdb", "credentials")` reads `DESTINATION__DUCKDB__CREDENTIALS`.
     """
     return os.environ.get("__".join(path).upper()) or default
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,9 +15,13 @@ if TYPE_CHECKING:
 __all__ = ["duckdb", "filesystem", "postgres"]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
+class _Factories(ModuleType):
+    """This module. A factory has its file's name; importing the file must not hide it."""
 
-    return importlib.import_module("ladle.destinations.registry").factory(name)
+    def __getattribute__(self, name: str) -> Any:
+        if name in ("duckdb", "filesystem", "postgres"):
+            return importlib.import_module("ladle.destinations.registry").factory(name)
+        return super().__getattribute__(name)
+
+
+sys.modules[__name__].__class__ = _Factories

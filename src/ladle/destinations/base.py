@@ -86,6 +86,12 @@ class Session(Protocol):
     def stored_schema(self, name: str) -> Mapping[str, Any] | None:
         """Return the newest stored schema of that name; None where there is none."""
 
+    def newest(self, schema: str, pipeline: str) -> tuple[str | None, int]:
+        """Return hash of the newest stored version of a schema, and the newest state version of a pipeline.
+
+        None and 0 where there is none. Asked inside the load, to see whether another run was faster.
+        """
+
     def exists(self) -> bool:
         """Whether the dataset is there."""
 
@@ -131,4 +137,4 @@ class Destination(Protocol):
 
 
 Strategy = Callable[[Session, Sequence[Table], Callable[[Table], int]], dict[str, int]]
-"""Writes a root table and its children: session, tables (parents first), a function that appends one table."""
+"""Writes a root table and its children, given session, tables (parents first) and a way to append one."""

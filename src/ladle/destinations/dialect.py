@@ -1,4 +1,4 @@
-"""SQL dialects as data, and the statements every SQL destination needs as pure functions over sqlglot trees."""
+"""SQL dialects as data, and the statements every SQL destination needs, as pure functions over trees."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ class Dialect:
         name: sqlglot's name for it.
         column_type: SQL type of a column.
         placeholder: of parameters, by position from 1.
+        column_suffix: clause after a column's type in CREATE TABLE, or None.
     """
 
     name: str
     column_type: Callable[[Column], str]
     placeholder: Callable[[int], str] = "${}".format
+    column_suffix: Callable[[Column], str | None] = lambda column: None
 
     def sql(self, statement: exp.Expression) -> str:
         """Render a statement; all identifiers quoted."""
@@ -50,6 +52,8 @@ def _definition(column: Column, dialect: Dialect, added: bool) -> exp.ColumnDef:
     constraints = []
     if not column.nullable and not added:
         constraints.append(exp.ColumnConstraint(kind=exp.NotNullColumnConstraint()))
+    if suffix := dialect.column_suffix(column):
+        constraints.append(exp.ColumnConstraint(kind=exp.Var(this=suffix)))
     return exp.ColumnDef(
         this=exp.to_identifier(column.name, quoted=True),
         kind=exp.DataType.build(dialect.column_type(column), dialect=dialect.name, udt=True),

@@ -1,13 +1,13 @@
-"""Which destinations there are: name to import path and install hint; only the one that is named is imported."""
+"""Which destinations there are: name to import path and install hint; only what is named is imported."""
 
 from __future__ import annotations
 
 import importlib
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ladle.config.settings import setting
 from ladle.destinations.base import Destination
 from ladle.errors import MissingDependency, UsageError
 
@@ -59,7 +59,7 @@ def resolve(destination: Any, credentials: Any = None) -> Destination:
         UsageError: unknown.
     """
     if isinstance(destination, str):
-        kind = os.environ.get(f"DESTINATION__{destination.upper()}__DESTINATION_TYPE", destination)
+        kind = setting("destination", destination, "destination_type", default=destination)
         options = {} if kind == destination else {"destination_name": destination}
         made: Destination = factory(kind)(credentials, **options)
         return made
@@ -68,7 +68,7 @@ def resolve(destination: Any, credentials: Any = None) -> Destination:
     if not hasattr(destination, "open") or not hasattr(destination, "limits"):
         raise UsageError(
             f"a destination can't be a `{type(destination).__name__}`",
-            expected=f'a name ({", ".join(ENTRIES)}) or a factory, e.g. ladle.destinations.duckdb("x.duckdb")',
+            expected=f'a name ({", ".join(ENTRIES)}) or a factory: ladle.destinations.duckdb("x.duckdb")',
         )
     found: Destination = destination
     return found

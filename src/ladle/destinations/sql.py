@@ -1,4 +1,4 @@
-"""SqlSession: the verbs of a session over a SQL connection and a dialect; one transaction for the whole load."""
+"""SqlSession: the verbs of a session over a SQL connection and a dialect, in one transaction."""
 
 from __future__ import annotations
 
@@ -137,6 +137,14 @@ class SqlSession:
             return None
         schema: Mapping[str, Any] = orjson.loads(rows[0][0])
         return schema
+
+    def newest(self, schema: str, pipeline: str) -> tuple[str | None, int]:
+        """Return the newest schema hash and state version."""
+        order = 'ORDER BY t."inserted_at" DESC, t."version" DESC LIMIT 1'
+        hashes = self._select(VERSION_TABLE, ["version_hash"], {"schema_name": schema}, order)
+        order = 'ORDER BY t."version" DESC LIMIT 1'
+        versions = self._select(STATE_TABLE, ["version"], {"pipeline_name": pipeline}, order)
+        return (hashes[0][0] if hashes else None), (int(versions[0][0]) if versions else 0)
 
     def apply(self, changes: Sequence[Change]) -> None:
         """Create tables and add columns, inside the transaction."""

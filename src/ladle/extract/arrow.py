@@ -9,18 +9,17 @@ import pyarrow as pa
 
 from ladle.errors import DataError
 from ladle.extract.columns import MAX_LEVELS, column
-from ladle.extract.plain import Reader, plain
+from ladle.extract.plain import as_mapping
 from ladle.extract.refused import Refused, Where, to_error
-from ladle.extract.scalars import PLAIN
 
-__all__ = ["Where", "as_rows", "to_array", "to_batch"]
+__all__ = ["Where", "as_mapping", "as_rows", "to_array", "to_batch"]
 
 
 def to_array(values: Sequence[Any], *, where: Where) -> pa.Array:
     """Return the raw array of Python values.
 
-    A value's outcome depends on the value alone: cutting the input in two gives the same values, only types may
-    differ (a kind or key that one half lacks).
+    What becomes of a value depends on the value alone: cutting the input in two gives the same values, only
+    the types may differ by a kind or a key that one half lacks.
 
     Args:
         values: any Python objects; None is null.
@@ -61,30 +60,14 @@ def to_batch(rows: Sequence[dict[Any, Any]], where: Where) -> pa.RecordBatch:
 
 
 def as_rows(items: Iterable[Any]) -> list[dict[Any, Any]]:
-    """Return what a resource yielded as dicts, one per row.
+    """Return the items of a page as dicts, one per row.
 
-    Dicts stay. Objects with named fields (mappings, data classes, pydantic models by alias, named tuples, attrs
-    and msgspec classes) become dicts. A list is a page of rows. None is dropped, anything else,
-    lists inside pages too, becomes `{"value": item}`.
+    Dicts stay. Objects with named fields (mappings, data classes, pydantic models by alias, named tuples,
+    attrs and msgspec classes) become dicts. None is dropped; anything else, lists too, becomes
+    `{"value": item}`.
     """
     given = items if isinstance(items, list) else list(items)
     if set(map(type, given)) <= {dict}:
         return given
-    rows: list[dict[Any, Any]] = []
-    readers: dict[type, Reader | None] = {}
-    for item in given:
-        page = item if isinstance(item, list) else (item,)
-        rows.extend(_row(value, readers) for value in page if value is not None)
-    return rows
-
-
-def _row(value: Any, readers: dict[type, Reader | None]) -> dict[Any, Any]:
-    if type(value) is dict:
-        return value
-    if type(value) in PLAIN:
-        return {"value": value}
-    try:
-        read = plain(value, readers)
-    except Refused:  # to_array meets it again and knows the row
-        return {"value": value}
-    return read if type(read) is dict else {"value": value}
+    mapped = [as_mapping(item) for item in given if item is not None]
+    return [item if type(item) is dict else {"value": item} for item in mapped]

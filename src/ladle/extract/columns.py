@@ -1,8 +1,8 @@
 """Python values to canonical nested Arrow, one column at a time.
 
-Each column is gathered, the set of its Python types taken, and converted with that knowledge: nothing is
-inferred by Arrow, so none of its silent conversions can happen. Only columns of several kinds are looked at value
-by value.
+Each column is gathered, the set of its Python types taken, and converted with that knowledge: Arrow infers
+nothing, so none of its silent conversions can happen. Only columns of several kinds are looked at value by
+value.
 """
 
 from __future__ import annotations
@@ -10,16 +10,15 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, chain
-from operator import itemgetter
 from typing import Any
 
 import pyarrow as pa
 
-from ladle.extract.keys import Row, field_names
+from ladle.extract.gather import gather
 from ladle.extract.plain import plain
 from ladle.extract.refused import Refused
-from ladle.extract.scalars import NoneType, one_type, store
-from ladle.extract.split import by_kind, by_type
+from ladle.extract.scalars import NoneType, one_type
+from ladle.extract.split import split
 from ladle.package.raw import make_variant
 
 MAX_LEVELS = 250
@@ -28,7 +27,6 @@ MAX_LEVELS = 250
 _CYCLE_LEVEL = 5
 _LEAVES = frozenset({NoneType, bool, int, float, str, bytes})
 _SEQUENCES = frozenset({list, tuple})
-_KINDS: dict[type, str] = {dict: "dict", list: "list"}
 
 
 def column(values: Sequence[Any], level: int = 0) -> pa.Array:
@@ -42,77 +40,63 @@ def column(values: Sequence[Any], level: int = 0) -> pa.Array:
         Refused: a value can't be stored, located relative to `values`.
     """
     types = set(map(type, values))
+    some_null = NoneType in types
     types.discard(NoneType)
     if not types:
         return pa.nulls(len(values))
     if types == {dict}:
-        return _dicts(values, level + 1)
+        return _dicts(values, level + 1, some_null)
     if types <= _SEQUENCES:
-        return _lists(values, level + 1)
+        return _lists(values, level + 1, some_null)
     made = one_type(next(iter(types)), values) if len(types) == 1 else None
     return _mixed(values, types, level) if made is None else made[1]
 
 
 def _mixed(values: Sequence[Any], types: set[type], level: int) -> pa.Array:
-    made = _made_by_type(values, types, level)
-    if made is None:
-        made = {}
-        for kind, cells in by_kind(values).items():
-            nested = kind in ("dict", "list")
-            made[kind] = column(cells, level) if nested else store(kind, cells)
+    made: dict[str, pa.Array] = {}
+    for kind, group in split(values, types).items():
+        if isinstance(group, list):
+            made[kind] = (_dicts if kind == "dict" else _lists)(group, level + 1, some_null=True)
+        else:
+            made[kind] = group
     if not made:
         return pa.nulls(len(values))
     return make_variant(made) if len(made) > 1 else next(iter(made.values()))
 
 
-def _made_by_type(values: Sequence[Any], types: set[type], level: int) -> dict[str, pa.Array] | None:
-    groups = by_type(values, types) if len(types) > 1 else None
-    made: dict[str, pa.Array] = {}
-    for type_, cells in (groups or {}).items():
-        if type_ in _KINDS:
-            made[_KINDS[type_]] = column(cells, level)
-        else:
-            alone = one_type(type_, cells)
-            if alone is None:
-                return None
-            made[alone[0]] = alone[1]
-    return made or None
-
-
-def _dicts(values: Sequence[Row | None], level: int) -> pa.StructArray:
+def _dicts(values: Sequence[Any], level: int, some_null: bool) -> pa.StructArray:
     _check_level(values, level)
-    nulls = _null_mask(values)
-    empty: Row = {}
-    rows, names = field_names(values if nulls is None else [empty if v is None else v for v in values])  # type: ignore[misc]
+    nulls = pa.array([v is None for v in values], pa.bool_()) if some_null else None
+    rows = values
+    if nulls is not None:
+        # with the keys of a neighbour, so that rows of one shape stay so
+        blank = dict.fromkeys(next(v for v in values if v is not None))
+        rows = [blank if v is None else v for v in values]
+    names, columns = gather(rows)
     if not names:
         return pa.array(values, pa.struct([]))
-    dense = sum(map(len, rows)) == len(names) * len(rows)
     arrays = []
-    for name in names:
-        cells = list(map(itemgetter(name), rows)) if dense else [row.get(name) for row in rows]
+    for name, cells in zip(names, columns, strict=True):
         try:
             arrays.append(column(cells, level))
         except Refused as refused:
-            raise refused.under_key(name) from refused.__cause__
+            refused.under_key(name)
+            raise
     return pa.StructArray.from_arrays(arrays, names=names, mask=nulls)
 
 
-def _lists(values: Sequence[Sequence[Any] | None], level: int) -> pa.ListArray:
+def _lists(values: Sequence[Any], level: int, some_null: bool) -> pa.ListArray:
     _check_level(values, level)
-    nulls = _null_mask(values)
-    lists: Sequence[Sequence[Any]] = [() if v is None else v for v in values] if nulls is not None else values  # type: ignore[assignment]
+    nulls = pa.array([v is None for v in values], pa.bool_()) if some_null else None
+    lists = values if nulls is None else [() if v is None else v for v in values]
     offsets = list(accumulate(map(len, lists), initial=0))
     try:
         items = column(list(chain.from_iterable(lists)), level)
     except Refused as refused:
         row = bisect_right(offsets, refused.row) - 1
-        raise refused.under_list(row, refused.row - offsets[row]) from refused.__cause__
+        refused.under_list(row, refused.row - offsets[row])
+        raise
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), items, mask=nulls)
-
-
-def _null_mask(values: Sequence[Any]) -> pa.Array | None:
-    nulls = [v is None for v in values]
-    return pa.array(nulls, pa.bool_()) if True in nulls else None
 
 
 def _check_level(values: Sequence[Any], level: int) -> None:
@@ -131,7 +115,7 @@ def _check_level(values: Sequence[Any], level: int) -> None:
 
 
 def _too_deep(row: int, value: Any, reason: str) -> Refused:
-    return Refused(row, type(value), reason, hint="cut it short, or store it as text, for instance by json.dumps")
+    return Refused(row, type(value), reason, hint="cut it short, or store it as text, as json.dumps makes it")
 
 
 def _has_cycle(root: Any, done: dict[int, Any]) -> bool:
@@ -140,7 +124,7 @@ def _has_cycle(root: Any, done: dict[int, Any]) -> bool:
     while path:
         here = next(reversed(path))
         child = next(path[here][1], None)
-        if child is None:
+        if child is None or len(path) > MAX_LEVELS:  # what is too deep is found on the way down
             done[here] = path.pop(here)[0]
         elif id(child) in path:
             return True

@@ -1,4 +1,4 @@
-"""Frames and Arrow objects to record batches in the raw format; types change only where the raw format asks."""
+"""Frames and Arrow objects to record batches in the raw format."""
 
 from __future__ import annotations
 
@@ -71,7 +71,8 @@ def _canonical_batch(batch: pa.RecordBatch, where: Where) -> pa.RecordBatch:
         except pa.ArrowInvalid as exc:
             raise _unfit(name, array.type, where) from exc
     schema = pa.schema(
-        [pa.field(n, a.type) for n, a in zip(batch.schema.names, arrays, strict=True)], metadata=FRAME_METADATA
+        [pa.field(n, a.type) for n, a in zip(batch.schema.names, arrays, strict=True)],
+        metadata=FRAME_METADATA,
     )
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
@@ -111,7 +112,12 @@ def canonical(array: pa.Array, where: Where) -> pa.Array:
             return array
         mask = array.is_null() if array.null_count else None
         return pa.ListArray.from_arrays(array.offsets, values, mask=mask)
-    if t.is_union(arrow) or t.is_run_end_encoded(arrow) or t.is_list_view(arrow) or t.is_large_list_view(arrow):
+    if (
+        t.is_union(arrow)
+        or t.is_run_end_encoded(arrow)
+        or t.is_list_view(arrow)
+        or t.is_large_list_view(arrow)
+    ):
         return to_array(array.to_pylist(), where=where)
     return _scalar(array)
 
@@ -142,7 +148,11 @@ def _scalar(array: pa.Array) -> pa.Array:
     t, arrow = pa.types, array.type
     if t.is_uint64(arrow):
         top = pc.max(array).as_py()
-        return array.cast(pa.int64()) if top is None or top < 1 << 63 else array.cast(pa.decimal128(20, 0)).cast(WEI_RAW)
+        return (
+            array.cast(pa.int64())
+            if top is None or top < 1 << 63
+            else array.cast(pa.decimal128(20, 0)).cast(WEI_RAW)
+        )
     if t.is_duration(arrow):
         # No logical type holds a duration: whole microseconds, as from Python's timedelta.
         return array.cast(pa.duration("us")).cast(pa.int64())

@@ -1,4 +1,4 @@
-"""Keep chosen paths whole, as JSON text: columns declared `json`, and all that lies below the nesting limit."""
+"""Keep chosen paths whole, as JSON text: columns declared `json`, and all below the nesting limit."""
 
 from __future__ import annotations
 
@@ -108,7 +108,8 @@ def _column(values: list[Any], plan: JsonPlan, where: Where, spot: _Spot, elemen
 
 
 def _list(lists: list[Any], plan: JsonPlan, where: Where, spot: _Spot) -> pa.Array:
-    offsets, flat = [0], []
+    offsets = [0]
+    flat: list[Any] = []
     for value in lists:
         flat.extend(value or ())
         offsets.append(len(flat))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import chain
+from collections.abc import Iterable
 from typing import Any
 
 from ladle.extract.scalars import settle
@@ -12,17 +11,18 @@ from ladle.package.raw import PREFIX
 Row = dict[Any, Any]
 
 
-def field_names(rows: Sequence[Row]) -> tuple[Sequence[Row], list[str]]:
-    """Return rows whose keys are all names, and those names in first-seen order.
-
-    Rows come back as they are unless some key is not a str, can't be UTF-8, or begins like a variant field.
-    """
-    found = set().union(*rows)
-    if not _are_names(found):
-        rows = [named(row) for row in rows]
-        found = set().union(*rows)
-    first = rows[0]
-    return rows, list(first if len(first) == len(found) else dict.fromkeys(chain.from_iterable(rows)))
+def are_names(keys: Iterable[Any]) -> bool:
+    """Say whether all keys can be names as they are: str, fit for UTF-8, and not like a variant's field."""
+    if set(map(type, keys)) - {str}:
+        return False
+    text = "".join(keys)
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return PREFIX not in text or not any(key.startswith(PREFIX) for key in keys)
 
 
 def named(row: Row) -> dict[str, Any]:
@@ -39,19 +39,6 @@ def named(row: Row) -> dict[str, Any]:
             taken.add(name)
         result[name] = value
     return result
-
-
-def _are_names(keys: Iterable[Any]) -> bool:
-    if set(map(type, keys)) - {str}:
-        return False
-    text = "".join(keys)
-    if text.isascii():
-        return True
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return PREFIX not in text or not any(key.startswith(PREFIX) for key in keys)
 
 
 def _name(key: Any) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Set as AbstractSet
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -39,51 +40,59 @@ def plain_all(values: Sequence[Any]) -> list[Any]:
     Raises:
         Refused: a value has no plain form; its `row` is the index in `values`.
     """
-    readers: dict[type, Reader | None] = {}
     result: list[Any] = []
     for row, value in enumerate(values):
         try:
-            result.append(plain(value, readers))
+            result.append(plain(value))
         except Refused as refused:
             refused.row = row
             raise
     return result
 
 
-def plain(value: Any, readers: dict[type, Reader | None] | None = None) -> Any:
-    """Return the plain form of a value.
-
-    Args:
-        value: anything.
-        readers: what is known of types so far, filled by this.
+def plain(value: Any) -> Any:
+    """Return the plain form of a value, one of the types in `PLAIN`.
 
     Raises:
         Refused: it has none, or reading it failed.
     """
-    known = {} if readers is None else readers
     outer = type(value)
     # an enum of a numpy scalar, a root model of an enum, ...: unwrap until plain
     for _ in range(_MAX_WRAPS):
-        type_ = type(value)
-        if type_ in PLAIN:
+        if type(value) in PLAIN:
             return value
-        if type_ not in known:
-            known[type_] = _reader(type_)
-        read = known[type_]
+        type_: Any = type(value)
+        read = _reader(type_)
         if read is None:
             break
         try:
             value = read(value)
-        except Exception as exc:
+        except Exception as exc:  # whatever the code of users' classes raises
             raise Refused(0, outer, f"reading it fails with {type(exc).__name__}: {exc}") from exc
     raise Refused(0, outer)
 
 
+def as_mapping(value: Any) -> Any:
+    """Return a dict of an object with named fields; anything else as it is."""
+    if type(value) in PLAIN:
+        return value
+    try:
+        read = plain(value)
+    except Refused:
+        return value
+    return read if type(read) is dict else value
+
+
+@lru_cache(maxsize=1024)
 def _reader(type_: type) -> Reader | None:
     """Return how values of a type that is not plain are read; None if they can't be."""
     if issubclass(type_, Enum):
-        return lambda v: v.value
+        return _enum_value
     return _foreign(type_) or _scalar(type_) or _record(type_) or _many(type_)
+
+
+def _enum_value(member: Enum) -> Any:
+    return member.value
 
 
 def _scalar(type_: type) -> Reader | None:
@@ -120,7 +129,7 @@ def _field_names(type_: type) -> list[str] | None:
 
 
 def _many(type_: type) -> Reader | None:
-    if issubclass(type_, (list, tuple, deque, KeysView, ValuesView, ItemsView)) or type_ in _DICT_VIEWS:
+    if issubclass(type_, (list, tuple, deque, KeysView, ValuesView, ItemsView)):
         return list
     return _sorted if issubclass(type_, AbstractSet) else None
 
@@ -129,12 +138,14 @@ def _foreign(type_: type) -> Reader | None:
     """Return how values of pyarrow, numpy and pandas are read; those two only if they are loaded."""
     if issubclass(type_, pa.Scalar):
         return lambda v: v.as_py()
-    package = type_.__module__.partition(".")[0]
-    if package == "numpy" and "numpy" in sys.modules:
-        return _numpy(type_, sys.modules["numpy"])
-    if package == "pandas" and type_.__name__ in ("NaTType", "NAType"):
+    np = sys.modules.get("numpy")
+    if np is not None and issubclass(type_, (np.generic, np.ndarray)):
+        return _numpy(type_, np)
+    if type_.__module__.partition(".")[0] != "pandas":
+        return None
+    if type_.__name__ in ("NaTType", "NAType"):
         return lambda v: None
-    return None
+    return (lambda v: v.tolist()) if hasattr(type_, "tolist") else None
 
 
 def _numpy(type_: type, np: Any) -> Reader | None:
@@ -170,7 +181,7 @@ def _timedelta64(value: Any, np: Any) -> int | None:
     if np.isnat(value):
         return None
     unit, count = np.datetime_data(value.dtype)
-    steps = int(value.astype("int64")) * count
+    steps: int = int(value.astype("int64")) * count
     if unit == "generic":
         return steps
     return steps // _UNITS_PER_US[unit] if unit in _UNITS_PER_US else steps * _UNIT_US[unit]
@@ -202,7 +213,6 @@ def _sorted(values: AbstractSet[Any]) -> list[Any]:
         return sorted(values, key=lambda v: (type(v).__name__, repr(v)))
 
 
-_DICT_VIEWS = (type({}.keys()), type({}.values()), type({}.items()))
 _SCALARS: tuple[tuple[type | tuple[type, ...], Reader], ...] = (
     (str, str.__str__),
     (int, int.__int__),

@@ -13,7 +13,7 @@ _CONVERT = "return {target}, or map it: {resource}.add_map(lambda r: {{**r, {key
 _CONVERT_NESTED = "convert it before it is yielded, for instance in a function given to {resource}.add_map"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Where:
     """Where rows come from, for errors.
 
@@ -40,9 +40,7 @@ class Refused(Exception):
         path: keys (str) and list positions (int), innermost last.
     """
 
-    def __init__(
-        self, row: int, type_: type, reason: str | None = None, hint: str | None = None
-    ) -> None:
+    def __init__(self, row: int, type_: type, reason: str | None = None, hint: str | None = None) -> None:
         super().__init__(reason or type_.__name__)
         self.row = row
         self.type = type_
@@ -50,16 +48,14 @@ class Refused(Exception):
         self.hint = hint
         self.path: list[str | int] = []
 
-    def under_key(self, key: str) -> Refused:
+    def under_key(self, key: str) -> None:
         """Add the key of the dict that the value is in."""
         self.path.insert(0, key)
-        return self
 
-    def under_list(self, row: int, position: int) -> Refused:
+    def under_list(self, row: int, position: int) -> None:
         """Add the position in the list at `row` that the value is in."""
         self.path.insert(0, position)
         self.row = row
-        return self
 
 
 def to_error(refused: Refused, where: Where) -> DataError:
@@ -71,7 +67,7 @@ def to_error(refused: Refused, where: Where) -> DataError:
         what += f": {refused.reason}"
     return DataError(
         what,
-        expected=EXPECTED,
+        expected=None if refused.reason else EXPECTED,
         hint=_hint(refused, where),
         resource=where.resource,
         table=where.table,

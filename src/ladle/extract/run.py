@@ -14,8 +14,9 @@ from ladle.events import Emit, Progress
 from ladle.extract.arrow import Where
 from ladle.extract.batcher import BATCH_BYTES, Batcher
 from ladle.extract.frames import frame_batches, is_frame
-from ladle.extract.jsoned import JsonPlan
+from ladle.extract.jsoned import JsonPlan, to_array_keeping_json
 from ladle.package.manifest import ResourceInfo
+from ladle.package.raw import hoist_deep
 from ladle.package.store import Package, StageWriter
 from ladle.schema.naming import naming
 from ladle.schema.schema import Schema
@@ -72,7 +73,10 @@ def _known(table: Table, column: str) -> dict[str, Any]:
 
 def _plan(schema: Schema, max_nesting: int | None) -> JsonPlan:
     declared = frozenset(
-        (t.name, c.name) for t in schema.table_map.values() for c in t.columns.values() if c.data_type == "json"
+        (t.name, c.name)
+        for t in schema.table_map.values()
+        for c in t.columns.values()
+        if c.data_type == "json"
     )
     return JsonPlan(naming(schema.naming), declared, max_nesting)
 
@@ -146,7 +150,7 @@ def _with_root_key(schema: Schema, source: Source) -> Schema:
 
 
 class _Stream:
-    """The raw stream of one resource: batches on their way to the package, and to the sink if there is one."""
+    """The raw stream of one resource: batches on their way to the package, and to the sink if any."""
 
     def __init__(
         self,
@@ -160,6 +164,7 @@ class _Stream:
         self._info = info
         self._key, self._root = next(iter(info.parts.items()))
         self._where = Where(info.name, self._root, 0)
+        self._plan = plan
         self._batcher = Batcher(self._where, plan, batch_bytes)
         self._writer = writer
         self._emit = emit
@@ -226,8 +231,18 @@ class _Stream:
     def _take_frame(self, frame: Any) -> None:
         self._send(self._batcher.flush())
         for batch in frame_batches(frame, self._where.at(self._batcher.rows)):
+            if not self._plan.is_empty and any(pa.types.is_nested(f.type) for f in batch.schema):
+                batch = self._keeping_json(batch)
             self._batcher.skip(batch.num_rows)
             self._send(batch)
+
+    def _keeping_json(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        # Arrow has no kernel that makes JSON text: only frames with nested columns that must be kept whole
+        # take the way of rows.
+        where = self._where.at(self._batcher.rows)
+        array = to_array_keeping_json(batch.to_pylist(), self._plan, where)
+        kept = pa.RecordBatch.from_struct_array(hoist_deep(array))
+        return kept.replace_schema_metadata(batch.schema.metadata)
 
     def _send(self, batch: pa.RecordBatch | None) -> None:
         if batch is None:

@@ -1,14 +1,14 @@
 """Kinds of plain Python scalars, and columns of one kind to Arrow.
 
-Plain means of exactly one of the types in `PLAIN`; `ladle.extract.plain` makes everything else plain. The kind of a
-value depends on the value alone, never on its neighbours, so that cutting a batch changes nothing.
+Plain means of exactly one of the types in `PLAIN`; `ladle.extract.plain` makes everything else plain. The
+kind of a value depends on the value alone, never on its neighbours, so that cutting a batch changes nothing.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from datetime import date, datetime, time, timedelta, timezone, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -20,9 +20,8 @@ from ladle.extract.refused import Refused
 from ladle.schema.types import WEI_RAW
 
 NoneType = type(None)
-PLAIN = frozenset(
-    {NoneType, bool, int, float, str, bytes, date, time, datetime, timedelta, Decimal, UUID, dict, list, tuple}
-)
+_SCALARS = {NoneType, bool, int, float, str, bytes, date, time, datetime, timedelta, Decimal, UUID}
+PLAIN = frozenset({*_SCALARS, dict, list, tuple})
 """Types whose values need no conversion before they have a kind."""
 
 Made = tuple[str, pa.Array]
@@ -34,9 +33,9 @@ DECIMAL_DIGITS = 38
 _NAIVE = pa.timestamp("us")
 _AWARE = pa.timestamp("us", "UTC")
 _MICROS = timedelta(microseconds=1)
-_DAY_US = 86_400_000_000
-_FIRST = datetime.min.replace(tzinfo=timezone.utc)
-_LAST = datetime.max.replace(tzinfo=timezone.utc)
+_SOME_DAY = date(2000, 1, 1)
+_FIRST = datetime.min.replace(tzinfo=UTC)
+_LAST = datetime.max.replace(tzinfo=UTC)
 _INT64 = range(-(2**63), 2**63)
 _WEI_DIGITS = 76
 _WEI_LIMIT = 10**_WEI_DIGITS
@@ -63,22 +62,22 @@ def store(kind: str, values: Sequence[Any]) -> pa.Array:
     """Return the array of values as `settle` gave them; all of one scalar kind, or None."""
     type_ = _STORE[kind]
     # decimals have no type of their own: as many digits as the batch needs
-    return whole(pa.array(values, type_) if type_ else pa.array(values))
+    return _whole(values, type_) if type_ else pa.array(values)
 
 
-def whole(array: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """Return an array in one piece.
-
-    Raises:
-        Refused: one column of the batch has more than 2 GiB of text or bytes.
-    """
-    if isinstance(array, pa.ChunkedArray):
-        raise Refused(0, str, "more than 2 GiB in one column of one batch", hint="yield smaller pages")
-    return array
+def _whole(values: Sequence[Any], type_: pa.DataType) -> pa.Array:
+    """Return an array in one piece; Arrow gives several where one can't hold all text or bytes."""
+    try:
+        array = pa.array(values, type_)
+    except pa.ArrowCapacityError:
+        array = None
+    if isinstance(array, pa.Array):
+        return array
+    raise Refused(0, str, "more than 2 GiB in one column of one batch", hint="yield smaller pages")
 
 
 def _typed(kind: str, type_: pa.DataType) -> Callable[[Sequence[Any]], Made]:
-    return lambda values: (kind, whole(pa.array(values, type_)))
+    return lambda values: (kind, _whole(values, type_))
 
 
 def _ints(values: Sequence[Any]) -> Made | None:
@@ -90,7 +89,7 @@ def _ints(values: Sequence[Any]) -> Made | None:
 
 def _texts(values: Sequence[Any]) -> Made | None:
     try:
-        return "text", whole(pa.array(values, pa.string()))
+        return "text", _whole(values, pa.string())
     except UnicodeEncodeError:
         return None
 
@@ -124,7 +123,7 @@ def _has_micros(zone: tzinfo) -> bool:
 
 
 def _micros(moment: datetime) -> int:
-    return (moment - datetime(1970, 1, 1, tzinfo=timezone.utc)) // _MICROS
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // _MICROS
 
 
 def _durations(values: Sequence[Any]) -> Made | None:
@@ -158,7 +157,7 @@ def _settle_int(value: int) -> tuple[str, Any]:
 
 
 def _settle_text(value: str) -> tuple[str, str]:
-    """Replace what UTF-8 can't hold: surrogate pairs join, a lone one becomes the text `\\udxxx`."""
+    r"""Replace what UTF-8 can't hold: surrogate pairs join, a lone one becomes text such as `\ud800`."""
     if value.isascii():
         return "text", value
     joined = _PAIR.sub(lambda m: m[0].encode("utf-16", "surrogatepass").decode("utf-16"), value)
@@ -171,14 +170,14 @@ def _settle_decimal(value: Decimal) -> tuple[str, Any]:
     exact = value if _fits(value) else _without_zeros(value)
     if _fits(exact):
         return "decimal", exact
-    if exact.adjusted() < _WEI_DIGITS and exact.as_tuple().exponent >= 0:  # type: ignore[operator]
+    if exact.adjusted() < _WEI_DIGITS and exact == exact.to_integral_value():
         return "wei", int(exact)
     return "text", str(value)
 
 
 def _fits(value: Decimal) -> bool:
     exponent = value.as_tuple().exponent
-    return isinstance(exponent, int) and -DECIMAL_DIGITS <= exponent and value.adjusted() < DECIMAL_DIGITS
+    return isinstance(exponent, int) and exponent >= -DECIMAL_DIGITS and value.adjusted() < DECIMAL_DIGITS
 
 
 def _without_zeros(value: Decimal) -> Decimal:
@@ -196,10 +195,8 @@ def _settle_time(value: time) -> tuple[str, time]:
     offset = value.utcoffset()
     if offset is None:
         return "time", value.replace(tzinfo=None)
-    of_day = timedelta(
-        hours=value.hour, minutes=value.minute, seconds=value.second, microseconds=value.microsecond
-    )
-    return "time", (datetime.min + timedelta(microseconds=((of_day - offset) // _MICROS) % _DAY_US)).time()
+    moment = datetime.combine(_SOME_DAY, value.replace(tzinfo=None), UTC) - offset
+    return "time", moment.time()
 
 
 def _settle_datetime(value: datetime) -> tuple[str, Any]:

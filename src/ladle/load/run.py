@@ -36,6 +36,10 @@ class LoadResult:
     already: bool = False
 
 
+class BehindDestination(CommitFailed):
+    """Another run committed a schema or state that this package doesn't know; nothing was written."""
+
+
 def load(package: Package, destination: Destination, dataset: str, emit: Emit) -> LoadResult:
     """Load a normalised package and commit it, exactly once where the destination can.
 
@@ -43,6 +47,7 @@ def load(package: Package, destination: Destination, dataset: str, emit: Emit) -
     with other loads are tried again. Memory: O(batch).
 
     Raises:
+        BehindDestination: take schema and state from the destination, normalise anew, and load again.
         CommitFailed: certainly not applied; the package is kept.
         CommitUnknown: the connection was lost while committing and can't be had again to look.
         DestinationError: writing failed; nothing of the package is visible.
@@ -60,6 +65,8 @@ def load(package: Package, destination: Destination, dataset: str, emit: Emit) -
                 load_id=package.load_id,
                 hint="the package is kept: run again",
             ) from error
+        except BehindDestination:
+            raise
         except CommitFailed:
             tries += 1
             if tries >= _CONFLICT_TRIES:
@@ -84,6 +91,7 @@ def _load_once(package: Package, destination: Destination, dataset: str, emit: E
         record = _record(package, schema)
         with durable(emit, "load.begin"):
             session.begin(record)
+        _check_newest(session, package, schema)
         if manifest.drop_tables:
             session.drop(manifest.drop_tables)
         changes = plan(session, package, schema)
@@ -95,6 +103,19 @@ def _load_once(package: Package, destination: Destination, dataset: str, emit: E
         with durable(emit, "load.commit"):
             session.commit()
     return LoadResult(package.load_id, rows, tuple(changes), seconds)
+
+
+def _check_newest(session: Session, package: Package, schema: Schema) -> None:
+    manifest = package.manifest
+    newest, version = session.newest(schema.name, manifest.pipeline)
+    known = (None, manifest.base_hash, schema.version_hash, *schema.previous_hashes)
+    stale = manifest.state is not None and version >= manifest.state["_state_version"]
+    if newest not in known or stale:
+        raise BehindDestination(
+            f"another run of `{manifest.pipeline}` committed since package `{package.load_id}` was made",
+            load_id=package.load_id,
+            hint="run again: the package is kept and brought up to date first",
+        )
 
 
 def _record(package: Package, schema: Schema) -> LoadRecord:
@@ -152,8 +173,7 @@ def _write(
     for resource in package.manifest.resources:
         tables = schema.chain(resource.table)
         strategy = STRATEGIES[resource.write_disposition]
-        for name, count in strategy(session, [t for t in tables if t.name not in rows], write).items():
-            rows[name] = count
+        rows.update(strategy(session, [t for t in tables if t.name not in rows], write))
     return {name: count for name, count in rows.items() if name in package.manifest.counts}, seconds
 
 

@@ -36,6 +36,7 @@ def by_distinct(values: pa.Array, parse: Callable[[Any], Any], target: pa.DataTy
     Args:
         values: any scalar array; null rows stay null.
         parse: takes a value, returns what `target` can hold, or None where it can't be parsed.
+        target: type of the result.
     """
     if values.null_count == len(values):
         return pa.nulls(len(values), target)

@@ -1,4 +1,4 @@
-"""Run a Normalizer beside extract: a slow source must not leave it idle, a fast one must not fill the memory."""
+"""Run a Normalizer beside extract: a slow source doesn't leave it idle, a fast one doesn't fill memory."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class BackgroundNormalizer:
                 continue
             try:
                 self._normalizer.feed(*item)
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - handed to the thread that puts
                 self._error = error
 
     def _raise(self) -> None:

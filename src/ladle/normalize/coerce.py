@@ -2,7 +2,11 @@
 
 The rule: a value is coerced only where nothing of it is lost; otherwise it stays as it is and goes to a
 variant column. An explicit `precision` or `scale` hint is the wish to lose the digits beyond it: timestamps
-are cut (towards the past), Decimals and decimal text are rounded half away from zero. Doubles are not rounded.
+are cut (towards the past), Decimals and decimal text are rounded half away from zero. Doubles are not
+rounded. Without a hint, only digits of a second beyond microseconds are dropped, from text and from epoch
+seconds, where the reference drops them too.
+
+`tests/golden/coercion.csv` has every cell, beside what the reference does and why we differ.
 """
 
 from __future__ import annotations
@@ -18,7 +22,15 @@ from ladle.schema.table import Column
 from ladle.schema.types import arrow_type
 
 _DATA_TYPES: Mapping[str, str] = {"timestamp_ntz": "timestamp"}
-_RAW_TYPES: Mapping[str, pa.DataType] = {"text": pa.string(), "json": pa.string(), "binary": pa.binary(), "double": pa.float64()}
+_RAW_TYPES: Mapping[str, pa.DataType] = {
+    "text": pa.string(),
+    "json": pa.string(),
+    "binary": pa.binary(),
+    "double": pa.float64(),
+}
+# Arrow's parsing casts take a column whole or refuse it whole; one odd value must not slow down the others
+_PARSED_KINDS = ("text", "double")
+_PIECE_ROWS = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +63,8 @@ def coerce(
         wei_digits: digits the destination keeps of a `wei` value.
 
     Returns:
-        The values in `arrow_type(column, wei_digits)`, as many as in `array`, null where there was no value or
-        it could not be coerced; and a boolean mask of those that could not, or None if all could.
+        The values in `arrow_type(column, wei_digits)`, as many as in `array`, null where there was no value
+        or it could not be coerced; and a boolean mask of those that could not, or None if all could.
     """
     target = Target(arrow_type(column, wei_digits), column.precision is not None or column.scale is not None)
     raw = _RAW_TYPES.get(kind, array.type)
@@ -61,10 +73,17 @@ def coerce(
     if kind_data_type(kind) == column.data_type and array.type.equals(target.arrow):
         return array, None
     convert = _MATRIX[column.data_type or "text"].get(kind)
-    values = convert(array, target) if convert else pa.nulls(len(array), target.arrow)
+    values = _in_pieces(array, kind, convert, target) if convert else pa.nulls(len(array), target.arrow)
     if values.null_count == array.null_count:
         return values, None
     return values, pc.and_(pc.is_valid(array), pc.is_null(values))
+
+
+def _in_pieces(array: pa.Array, kind: str, convert: Converter, target: Target) -> pa.Array:
+    if kind not in _PARSED_KINDS or len(array) <= _PIECE_ROWS:
+        return convert(array, target)
+    starts = range(0, len(array), _PIECE_ROWS)
+    return pa.concat_arrays([convert(array.slice(start, _PIECE_ROWS), target) for start in starts])
 
 
 def _plain(convert: Callable[[pa.Array], pa.Array]) -> Converter:
@@ -178,7 +197,7 @@ _MATRIX: Mapping[str, Mapping[str, Converter]] = {
         "double": _typed(numeric.double_to_decimal),
         "text": _typed(numerals.to_decimal),
     },
-    # text is not decoded as base64: `true` is valid base64 too; decode in `add_map` what is known to be base64
+    # text is not decoded, as `true` is valid base64 too; what is known to be base64 can be decoded in `add_map`
     "binary": {"binary": _as_is, "bigint": _plain(numeric.int_to_binary)},
     "json": {"json": _as_is, "text": _plain(text.text_to_json)},
 }

@@ -1,4 +1,4 @@
-"""Give every column its type: infer it from the first value, coerce the rest, keep what doesn't fit beside it."""
+"""Give every column its type: infer it from the first value, coerce the rest, keep what doesn't fit."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
@@ -54,9 +55,10 @@ def timestamp(value: Any, now_s: float | None = None) -> str | None:
 
 def large_integer(value: Any) -> str | None:
     """`wei` for an integer beyond 64 bits, `text` for one of more than 76 digits."""
-    if isinstance(value, bool) or not isinstance(value, int) or value in _INT64:
+    large = _large(value)
+    if large is None:
         return None
-    return "wei" if abs(value) < 10**_WEI_DIGITS else "text"
+    return "wei" if abs(large) < 10**_WEI_DIGITS else "text"
 
 
 def hexbytes_to_text(value: Any) -> str | None:
@@ -66,8 +68,14 @@ def hexbytes_to_text(value: Any) -> str | None:
 
 def wei_to_double(value: Any) -> str | None:
     """`double` for a `Wei` value, and for an integer beyond 64 bits, which is `wei` too."""
-    large = isinstance(value, int) and value not in _INT64
-    return "double" if large or _is_a(value, "Wei") else None
+    return "double" if _large(value) is not None or _is_a(value, "Wei") else None
+
+
+def _large(value: Any) -> int | None:
+    # an integer beyond 64 bits comes out of the raw stage as a Decimal
+    if isinstance(value, Decimal) and value.as_tuple().exponent == 0:
+        value = int(value)
+    return value if isinstance(value, int) and value not in _INT64 else None
 
 
 def _is_a(value: Any, class_name: str) -> bool:

@@ -1,4 +1,4 @@
-"""What ISO 8601 text means: a grammar for dates, times and date-times, in plain Python, one value at a time."""
+"""What ISO 8601 text means: a grammar for dates, times and date-times, in plain Python, value by value."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ def is_iso_timestamp(value: str) -> bool:
     """Tell whether text is a date with a time, as detector `iso_timestamp` takes it.
 
     Taken: extended and basic form, calendar, ordinal and week dates, `T` or one space between, hour alone,
-    fraction with point or comma, offsets `Z`, `+02`, `+0200`, `+02:00`. Not taken: a date alone, 24:00, second
-    60, one-digit fields, space around, years outside 1 to 9999 once in UTC.
+    fraction with point or comma, offsets `Z`, `+02`, `+0200`, `+02:00`. Not taken: a date alone, 24:00,
+    second 60, one-digit fields, space around, years outside 1 to 9999 once in UTC.
     """
     return parse_datetime(value, 0) is not None
 
@@ -94,9 +94,10 @@ def parse_datetime(text: str, digits: int) -> int | None:
 
 
 def parse_date(text: str) -> date | None:
-    """Return the day that text names (`2024-01-02`, `20240102`, `2024-W01-1`, `2024-002`, `2024/01/02`), or None.
+    """Return the day that text names, or None.
 
-    Month, week or year alone are their first day.
+    Taken: `2024-01-02`, `20240102`, `2024-W01-1`, `2024W011`, `2024-002`, `2024002`, `2024/01/02`; month,
+    week or year alone are their first day.
     """
     return _read_date(text)[1]
 
@@ -118,7 +119,8 @@ def parse_time(text: str, digits: int) -> int | None:
         clock = _clock(loose.groupdict())
     if clock is None:
         return None
-    return (clock.count(digits) - (clock.offset or 0) * 10**digits) % (_DAY * 10**digits)
+    scale: int = 10**digits
+    return (clock.count(digits) - (clock.offset or 0) * scale) % (_DAY * scale)
 
 
 def day_instant(day: date, digits: int) -> int:
@@ -128,7 +130,7 @@ def day_instant(day: date, digits: int) -> int:
 
 
 def _instant(day: date, clock: Clock, digits: int) -> int | None:
-    scale = 10**digits
+    scale: int = 10**digits
     instant = day_instant(day, digits) + clock.count(digits) - (clock.offset or 0) * scale
     return instant if FIRST_SECOND * scale <= instant < (LAST_SECOND + 1) * scale else None
 

@@ -1,4 +1,4 @@
-"""Make the keys that tie rows together: row ids, load id, parent and root ids, list positions; all in bulk."""
+"""Make the keys that tie rows together: row ids, load id, parent and root ids, list positions."""
 
 from __future__ import annotations
 
@@ -58,6 +58,7 @@ def child_keys(piece: Piece, parent: RowKeys, own: pa.Array | None, salt: str) -
     Unique within the table because parent ids are, and deterministic: the same row in the same place of the
     same parent has the same id. `salt` keeps lists apart that share a table.
     """
+    assert piece.positions is not None
     parents = parent.ids.take(piece.parent_rows)
     ids = pc.binary_join_element_wise(parents, piece.positions.cast(pa.string()), "." + salt)
     if own is not None:
@@ -65,7 +66,9 @@ def child_keys(piece: Piece, parent: RowKeys, own: pa.Array | None, salt: str) -
     return RowKeys(ids, parent.roots.take(piece.parent_rows))
 
 
-def key_arrays(piece: Piece, keys: RowKeys, parent: RowKeys | None, load_id: str, root_key: bool) -> dict[str, pa.Array]:
+def key_arrays(
+    piece: Piece, keys: RowKeys, parent: RowKeys | None, load_id: str, root_key: bool
+) -> dict[str, pa.Array]:
     """Return the key columns of a piece by name, in the order a table has them."""
     if parent is None:
         return {LOAD_ID: pa.repeat(pa.scalar(load_id), piece.rows), ROW_ID: keys.ids}

@@ -1,8 +1,8 @@
 """Numbers written as text, to integers, decimals and doubles; what would lose digits becomes null.
 
-Taken, as in the reference: space around, a sign, `1.`, `.5`, `1e3`, `1_000`, `0x1f`. Not taken: digits other
-than 0 to 9, `1,000`. Whole columns of usual spellings go through Arrow's casts; the others, and the rows of a
-column that a cast refused, are told apart by regex, and what no regex settles is parsed once per distinct value.
+Taken, as in the reference: space around, a sign, `1.`, `.5`, `1e3`, `1_000`, `0x1f`. Not taken: digits
+other than 0 to 9, `1,000`. Arrays of usual spellings go through Arrow's casts; the rows of an array that a
+cast refused are told apart by regex, and what no regex settles is parsed once per distinct value.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ _HEX = re.compile(r"0x[0-9a-fA-F]+")
 _INTEGER = re.compile(r"[+-]?\d+(_\d+)*", re.ASCII)
 _SAFE_CHARS = 15  # so short a number without exponent survives the way to double and back
 _EXACT = decimal.Context(prec=WIDE_DIGITS, traps=[decimal.Inexact, decimal.InvalidOperation])
-_ROUNDING = decimal.Context(prec=WIDE_DIGITS, rounding=decimal.ROUND_HALF_UP, traps=[decimal.InvalidOperation])
+_ROUNDING = decimal.Context(
+    prec=WIDE_DIGITS, rounding=decimal.ROUND_HALF_UP, traps=[decimal.InvalidOperation]
+)
 
 
 def to_int(text: pa.Array) -> pa.Array:
@@ -73,12 +75,14 @@ def to_decimal(text: pa.Array, target: pa.DataType, rounding: bool = False) -> p
         text = pc.utf8_trim_whitespace(text)
     plain = _canonical(matching(text, _PLAIN))
     done = matching(plain, _fitting(target)).cast(target)
-    wide = matching(missing(plain, done), _fitting(_HALF_WIDE)) if rounding else pa.nulls(len(text), pa.string())
-    wide = pc.coalesce(wide, matching(missing(text, plain), _SCIENTIFIC))
+    wide = matching(missing(text, plain), _SCIENTIFIC)
+    if rounding:
+        wide = pc.coalesce(wide, matching(missing(plain, done), _fitting(_HALF_WIDE)))
     done = pc.coalesce(done, rescale(wide.cast(_HALF_WIDE), target, rounding))
     # of plain numbers only those to be rounded with very many digits are still open
     odd = missing(missing(text, wide), done) if rounding else missing(missing(text, plain), wide)
-    return pc.coalesce(done, by_distinct(matching(odd, _MAYBE), lambda t: parse_decimal(t, target, rounding), target))
+    parsed = by_distinct(matching(odd, _MAYBE), lambda t: parse_decimal(t, target, rounding), target)
+    return pc.coalesce(done, parsed)
 
 
 def _canonical(text: pa.Array) -> pa.Array:

@@ -71,7 +71,7 @@ def decimal_to_int(array: pa.Array, target: pa.DataType) -> pa.Array:
 def decimal_to_double(array: pa.Array) -> pa.Array:
     """Return doubles; null where the double would be written with other digits than the decimal.
 
-    Goes by way of text: Arrow's own cast from decimal to double rounds wrongly (0.3 becomes 0.30000000000000004).
+    Goes by way of text: Arrow's own cast from decimal to double makes 0.30000000000000004 of 0.3.
     """
     doubles = decimal_text(array).cast(pa.float64())
     if array.type.precision <= _SAFE_DIGITS:

@@ -38,7 +38,10 @@ _HINTED = ("primary_key", "merge_key")
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Settings of normalize. `add_dlt_id`, `add_dlt_load_id`: also for flat frames, which have none by default."""
+    """Settings of normalize.
+
+    `add_dlt_id`, `add_dlt_load_id`: also for flat frames, which have none by default.
+    """
 
     add_dlt_id: bool = False
     add_dlt_load_id: bool = False
@@ -204,7 +207,7 @@ class Normalizer:
         self.check()
         tables = [self._final(t) for t in self._tables.values()]
         files = self._conform(self._writer.seal())
-        schema = replace(self._base, table_map={t.name: t for t in tables}).bumped(stored)
+        schema = replace(self._base, table_map={t.name: t for t in tables}, stored_hash=None).bumped(stored)
         return package.save(
             stage="normalized",
             ready=files,
@@ -238,7 +241,10 @@ class Normalizer:
 
     def _notice_untyped(self, table: Table, column: Column) -> None:
         self._emit(
-            Notice(f"column `{column.name}` of table `{table.name}` saw only nulls: it has no type and isn't created")
+            Notice(
+                f"column `{column.name}` of table `{table.name}` saw only nulls: "
+                "it has no type and isn't created"
+            )
         )
 
     def _conform(self, files: tuple[DataFile, ...]) -> tuple[DataFile, ...]:
@@ -284,7 +290,9 @@ def _at_root_row(error: DataError, pieces: list[Piece], index: int, first_row: i
     return error
 
 
-def normalize(package: Package, stored: Schema | None, limits: Limits, options: Options, emit: Emit) -> Package:
+def normalize(
+    package: Package, stored: Schema | None, limits: Limits, options: Options, emit: Emit
+) -> Package:
     """Normalise a whole extracted package. Safe to repeat: an attempt that didn't finish leaves nothing.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Split nested Arrow into flat pieces: structs become columns, lists become child tables. Columnar throughout."""
+"""Split nested Arrow into flat pieces: structs become columns, lists become child tables."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _walk(array: pa.Array, path: Path) -> tuple[list[Leaf], list[tuple[Path, pa.
         path, array = stack.pop()
         scalars: list[tuple[str, pa.Array]] = []
         below: list[tuple[Path, pa.Array]] = []
-        for kind, values in kinds_of(array):
+        for kind, values in kinds_of(array).items():
             if kind == "dict":
                 names = [field.name for field in values.type]
                 below.extend(((*path, n), a) for n, a in zip(names, values.flatten(), strict=True))

@@ -1,4 +1,4 @@
-"""The manifest of a package: its stage, its files, its schema and state; one JSON file, replaced atomically."""
+"""The manifest of a package: stage, files, schema and state; one JSON file, replaced atomically."""
 
 from __future__ import annotations
 

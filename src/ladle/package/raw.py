@@ -6,7 +6,7 @@ names a kind, and each row has at most one field that is not null.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -35,6 +35,9 @@ KINDS = (
 )
 """Every kind a variant struct may hold, in the order of its fields."""
 
+FRAME_METADATA: Mapping[bytes, bytes] = {b"ladle": b"frame"}
+"""Metadata of the schema of batches that came from frames."""
+
 MAX_DEPTH = 50
 """Nested types an array may have below itself when stored; Arrow IPC gives up at 64."""
 
@@ -61,33 +64,56 @@ def make_variant(kinds: Mapping[str, pa.Array]) -> pa.StructArray:
 
 def variant_kinds(array: pa.StructArray) -> list[tuple[str, pa.Array]]:
     """Return kind and array of each field of a variant struct; nulls of the struct are applied."""
-    names = [array.type.field(i).name for i in range(array.type.num_fields)]
-    return [(name[len(PREFIX) :], child) for name, child in zip(names, array.flatten(), strict=True)]
+    return [
+        (name.removeprefix(PREFIX), child) for name, child in zip(_names(array), array.flatten(), strict=True)
+    ]
+
+
+def kinds_of(array: pa.Array) -> dict[str, pa.Array]:
+    """Return the arrays of one raw array by kind: several of a variant struct, none of nulls, else one."""
+    type_ = array.type
+    if is_variant(type_):
+        return dict(variant_kinds(array))
+    if pa.types.is_struct(type_):
+        return {"dict": array}
+    if pa.types.is_list(type_):
+        return {"list": array}
+    kind = kind_of(type_)
+    if kind == "timestamp" and type_.tz is None:
+        kind = "timestamp_ntz"
+    return {} if kind is None else {kind: array}
+
+
+def is_frame(schema: pa.Schema) -> bool:
+    """Say whether a batch came from a frame, whose types are meant, and not from Python values."""
+    return (schema.metadata or {}).items() >= FRAME_METADATA.items()
 
 
 def hoist_deep(array: pa.Array) -> pa.Array:
     """Return an array that Arrow IPC can store, whatever its depth.
 
-    Each sub-array more than `MAX_DEPTH` types down becomes a variant struct of the one kind `deep`: binary, whose
-    first row holds the whole sub-array as an IPC stream (itself hoisted), the other rows null. Costs a
-    walk over the type when nothing is that deep. Don't filter or slice what this returns before
-    `restore_deep`: the blob belongs to the first row. A sub-array without rows leaves no blob.
+    Each sub-array more than `MAX_DEPTH` types down becomes a variant struct of the one kind `deep`: binary,
+    whose first row that no null hides holds the whole sub-array as an IPC stream (itself hoisted), the other
+    rows null. Free when nothing is that deep, but for a walk over the type. Don't filter or slice
+    what this returns before `restore_deep`: the blob stands for all rows of its batch.
     """
     if _levels(array.type, MAX_DEPTH + 1) <= MAX_DEPTH:
         return array
-    return _hoist(array, MAX_DEPTH)
+    return _hoist(array, MAX_DEPTH, None)
 
 
 def restore_deep(array: pa.Array) -> pa.Array:
-    """Undo `hoist_deep`; values are exactly those hoisted.
+    """Undo `hoist_deep`; the values are exactly those hoisted.
 
-    A sub-array that had no rows comes back with type null, as nothing of it was stored.
+    Args:
+        array: what `hoist_deep` returned, or the binary array of a kind `deep` within it. A sub-array of
+            which no row could be seen has no blob and comes back as nulls.
     """
-    if not _has_deep(array.type):
-        return array
+    if pa.types.is_binary(array.type):
+        return _read_blob(array)
     if array.type.equals(_DEEP_TYPE):
         return _read_blob(array.field(0))
-    return _rebuild(array, restore_deep)
+    return _restore_below(array) if _has_deep(array.type) else array
 
 
 def _levels(type_: pa.DataType, limit: int) -> int:
@@ -103,68 +129,72 @@ def _has_deep(type_: pa.DataType) -> bool:
     return any(_has_deep(type_.field(i).type) for i in range(type_.num_fields))
 
 
-def _hoist(array: pa.Array, left: int) -> pa.Array:
+def _hoist(array: pa.Array, left: int, visible: pa.Array | None) -> pa.Array:
+    """Hoist what is more than `left` types down; `visible` is false in rows where a parent is null."""
     if _levels(array.type, left + 1) <= left:
         return array
+    if array.null_count:
+        visible = array.is_valid() if visible is None else pc.and_(visible, array.is_valid())
     if left == 1:
-        return _write_blob(array)
-    return _rebuild(array, lambda child: _hoist(child, left - 1))
-
-
-def _rebuild(array: pa.Array, change: Callable[[pa.Array], pa.Array]) -> pa.Array:
-    """Return a struct or list array with its children changed, its own nulls kept."""
-    mask = array.is_null() if array.null_count else None
+        return _write_blob(array, visible)
     if pa.types.is_struct(array.type):
-        names = [array.type.field(i).name for i in range(array.type.num_fields)]
-        children = [change(array.field(i)) for i in range(len(names))]
-        return pa.StructArray.from_arrays(children, names=names, mask=mask)
-    offsets = array.offsets
-    first, last = offsets[0].as_py(), offsets[-1].as_py()
-    items = change(array.values.slice(first, last - first))
-    # from_arrays takes no mask together with sliced offsets, so they are moved to start at zero
-    moved = pc.subtract(offsets, pa.scalar(first, pa.int32()))
-    return pa.ListArray.from_arrays(moved, items, mask=mask)
+        children = [_hoist(array.field(i), left - 1, visible) for i in range(array.type.num_fields)]
+        return pa.StructArray.from_arrays(children, names=_names(array), mask=_nulls(array))
+    if visible is not None:
+        # null lists may have items, which a reader would not see: leave them out
+        array = pc.if_else(visible, array, None)
+        lengths = pc.fill_null(array.value_lengths(), 0)
+        ends = pc.cumulative_sum(lengths)
+        offsets = pa.concat_arrays([pa.array([0], pa.int32()), ends])
+        items = _hoist(array.flatten(), left - 1, None)
+        return pa.ListArray.from_arrays(offsets, items, mask=pc.invert(visible))
+    offsets, items = _own_items(array)
+    return pa.ListArray.from_arrays(offsets, _hoist(items, left - 1, None))
 
 
-def _write_blob(array: pa.Array) -> pa.StructArray:
-    if len(array) == 0:
-        return pa.array([], _DEEP_TYPE)
-    batch = pa.RecordBatch.from_arrays([hoist_deep(array)], names=["deep"])
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, batch.schema) as writer:
-        writer.write_batch(batch)
-    blob = pa.array([sink.getvalue().to_pybytes()], pa.binary())
-    rows = pa.concat_arrays([blob, pa.nulls(len(array) - 1, pa.binary())])
-    return pa.StructArray.from_arrays([rows], names=[_DEEP])
+def _restore_below(array: pa.Array) -> pa.Array:
+    if pa.types.is_struct(array.type):
+        children = [_restore_child(array.field(i)) for i in range(array.type.num_fields)]
+        return pa.StructArray.from_arrays(children, names=_names(array), mask=_nulls(array))
+    offsets, items = _own_items(array)
+    return pa.ListArray.from_arrays(offsets, _restore_child(items), mask=_nulls(array))
+
+
+def _restore_child(array: pa.Array) -> pa.Array:
+    return array if pa.types.is_binary(array.type) else restore_deep(array)
+
+
+def _own_items(array: pa.ListArray) -> tuple[pa.Array, pa.Array]:
+    """Return offsets from zero and the items they point to, also of a slice: `from_arrays` needs that."""
+    first, last = array.offsets[0].as_py(), array.offsets[-1].as_py()
+    return pc.subtract(array.offsets, pa.scalar(first, pa.int32())), array.values.slice(first, last - first)
+
+
+def _names(array: pa.StructArray) -> list[str]:
+    return [array.type.field(i).name for i in range(array.type.num_fields)]
+
+
+def _nulls(array: pa.Array) -> pa.Array | None:
+    return array.is_null() if array.null_count else None
+
+
+def _write_blob(array: pa.Array, visible: pa.Array | None) -> pa.StructArray:
+    rows = len(array)
+    first = 0 if visible is None else pc.index(visible, pa.scalar(True)).as_py()
+    parts = [pa.nulls(rows, pa.binary())]
+    if rows and first >= 0:
+        batch = pa.RecordBatch.from_arrays([hoist_deep(array)], names=["deep"])
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, batch.schema) as writer:
+            writer.write_batch(batch)
+        blob = pa.array([sink.getvalue().to_pybytes()], pa.binary())
+        parts = [pa.nulls(first, pa.binary()), blob, pa.nulls(rows - first - 1, pa.binary())]
+    return pa.StructArray.from_arrays([pa.concat_arrays(parts)], names=[_DEEP])
 
 
 def _read_blob(blobs: pa.Array) -> pa.Array:
-    if len(blobs) == 0:
-        return pa.nulls(0)
-    with pa.ipc.open_stream(blobs[0].as_buffer()) as reader:
+    found = blobs.drop_null()
+    if len(found) == 0:
+        return pa.nulls(len(blobs))
+    with pa.ipc.open_stream(found[0].as_buffer()) as reader:
         return restore_deep(reader.read_next_batch().column(0))
-
-
-FRAME_METADATA = {b"ladle.frame": b"1"}
-"""Schema metadata of raw batches that came as frames: their types are meant as they are."""
-
-
-def is_frame(schema: pa.Schema) -> bool:
-    """Say whether a raw batch came as a frame."""
-    return bool(schema.metadata) and b"ladle.frame" in schema.metadata
-
-
-def kinds_of(array: pa.Array) -> list[tuple[str, pa.Array]]:
-    """Return kind and values of a raw array: `dict`, `list` or scalar kinds; nothing for the null type."""
-    type_ = array.type
-    if is_variant(type_):
-        return variant_kinds(array)
-    if pa.types.is_struct(type_):
-        return [("dict", array)]
-    if pa.types.is_list(type_):
-        return [("list", array)]
-    if pa.types.is_null(type_):
-        return []
-    kind = kind_of(type_)
-    naive = kind == "timestamp" and type_.tz is None
-    return [("timestamp_ntz" if naive else str(kind), array)]

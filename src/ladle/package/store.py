@@ -1,4 +1,4 @@
-"""The load package on disk: create, append, seal, list, resume, discard; it survives a kill at any instruction."""
+"""The load package on disk: create, append, seal, list, resume, discard; a kill anywhere is survived."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _flush(path: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """One load package: its folder and what its manifest said when it was read. A value: `save` returns the next."""
+    """One load package: its folder and its manifest. A value: `save` returns the next."""
 
     folder: Path
     manifest: Manifest
@@ -121,7 +121,7 @@ class Package:
         return replace(self, manifest=replace(self.manifest, **changes))
 
     def save(self, **changes: Any) -> Package:
-        """Store the manifest with `changes` in one atomic step; the package that is returned stands for it."""
+        """Store the manifest with `changes` in one atomic step; returns the package as it is then."""
         manifest = replace(self.manifest, **changes)
         with durable(self.emit, f"package.{manifest.stage}"):
             replace_file(self.folder / _MANIFEST, manifest.to_bytes())
@@ -204,7 +204,7 @@ class Packages:
         self._owned.clear()
 
     def pending(self) -> list[Package]:
-        """Sealed packages that are not loaded yet, oldest first; unowned by any living process but this one."""
+        """Sealed packages that are not loaded yet, oldest first; none that another process owns."""
         found: list[Package] = []
         if not self._pending.exists():
             return found
@@ -222,7 +222,11 @@ class Packages:
         if not self._pending.exists():
             return
         for folder in self._pending.iterdir():
-            if not (folder / _MANIFEST).exists() and folder.name not in self._owned and self._own(folder.name):
+            if (
+                not (folder / _MANIFEST).exists()
+                and folder.name not in self._owned
+                and self._own(folder.name)
+            ):
                 self._remove(folder)
 
     def finish(self, package: Package, stage: Literal["loaded", "aborted"], **changes: Any) -> Package:

@@ -10,7 +10,8 @@ from ladle.config.settings import data_dir, setting
 from ladle.destinations.registry import resolve
 from ladle.errors import CannotRestorePipelineException
 from ladle.pipelines.info import LoadInfo
-from ladle.pipelines.pipeline import REFRESH, Pipeline, Refresh, RunningPolicy, active, check_choice, checked_name
+from ladle.pipelines.pipeline import REFRESH, Pipeline, active, check_choice, checked_name
+from ladle.pipelines.work import Refresh, RunningPolicy
 from ladle.progress import collector
 from ladle.state.folder import PipelineFolder
 
@@ -113,6 +114,6 @@ def attach(
         raise CannotRestorePipelineException(
             f"there is no pipeline `{name}` to attach to",
             working_dir=found.working_dir,
-            hint="check the name and pipelines_dir, or give destination and dataset_name to restore from there",
+            hint="check the name and pipelines_dir, or give destination and dataset_name to restore",
         )
     return found

@@ -99,7 +99,9 @@ class StepInfo:
     def _took(self, step: str) -> str:
         took = (self.finished_at - self.started_at).total_seconds()
         if self.is_empty:
-            return f"Pipeline {self.pipeline.pipeline_name}: {step} step did not start, there was nothing to do"
+            return (
+                f"Pipeline {self.pipeline.pipeline_name}: {step} step did not start, there was nothing to do"
+            )
         return f"Pipeline {self.pipeline.pipeline_name} {step} step completed in {took:.2f} seconds"
 
 

@@ -2,42 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from ladle.config.settings import flag
-from ladle.destinations.base import Destination, Session
+from ladle.destinations.base import Destination
 from ladle.destinations.registry import resolve
-from ladle.errors import (
-    InvalidPipelineName,
-    LadleError,
-    PipelineIsRunning,
-    UsageError,
-)
+from ladle.errors import InvalidPipelineName, LadleError, UsageError
 from ladle.events import Emit
-from ladle.extract.run import ExtractOptions, declare, extract
-from ladle.load.run import load, schema_update
-from ladle.normalize.background import BackgroundNormalizer
-from ladle.normalize.run import Normalizer, Options, normalize
-from ladle.package.lock import FileLock
-from ladle.package.store import Package, Packages
+from ladle.package.store import Packages
 from ladle.pipelines.info import ExtractInfo, LoadInfo, NormalizeInfo, PackageInfo, PipelineTrace, now
 from ladle.pipelines.steps import Steps
-from ladle.schema.change import Limits
+from ladle.pipelines.work import Refresh, RunningPolicy, Work, extracted_info, normalized_info
 from ladle.schema.naming import naming
-from ladle.schema.schema import STATE_TABLE, Schema
+from ladle.schema.schema import Schema
 from ladle.sources.resource import Hints, Source, sources_of
-from ladle.state.folder import PipelineFolder, next_state
+from ladle.state.folder import PipelineFolder
 
-RunningPolicy = Literal["wait", "fail", "join"]
-Refresh = Literal["drop_sources", "drop_resources", "drop_data"]
 REFRESH = ("drop_sources", "drop_resources", "drop_data")
 _FORMATS = ("parquet", "jsonl", "csv")
 active: ContextVar[Pipeline | None] = ContextVar("ladle_active_pipeline", default=None)
@@ -67,25 +52,40 @@ class Pipeline:
         self.pipelines_dir = str(pipelines_dir)
         self.dev_mode = dev_mode
         self.refresh = refresh
-        self._emit = emit
-        self._folder = PipelineFolder(pipelines_dir / pipeline_name)
-        self._packages = Packages(self._folder.root, emit)
-        self._on_running = on_running
-        self._running_wait_s = running_wait_s
         self._steps = Steps(pipeline_name, emit)
-        self._lock = FileLock(self._folder.root / "run.lock")
-        self._lock_depth = 0
-        stored = self._folder.state() if not dev_mode else {}
-        self.destination = destination.bound(pipeline_name) if destination else None
-        self.dataset_name = self._dataset_name(dataset_name or stored.get("dataset_name"))
+        self._folder = PipelineFolder(pipelines_dir / pipeline_name)
         if dev_mode:
             self._folder.remove()
+        self._packages = Packages(self._folder.root, emit)
+        self._work = Work(
+            self,
+            pipeline_name,
+            self._folder,
+            self._packages,
+            self._steps,
+            emit,
+            destination.bound(pipeline_name) if destination else None,
+            None,
+            on_running,
+            running_wait_s,
+        )
+        self._work.dataset_name = self._dataset_name(dataset_name or self._folder.state().get("dataset_name"))
 
     # -- what it is
 
     def __repr__(self) -> str:
         where = self.destination.type_name if self.destination else None
         return f"<ladle.Pipeline {self.pipeline_name} destination={where} dataset={self.dataset_name}>"
+
+    @property
+    def destination(self) -> Destination | None:
+        """Where loads go; None until one is named."""
+        return self._work.destination
+
+    @property
+    def dataset_name(self) -> str | None:
+        """The dataset loads go to, normalised; None for destinations without datasets."""
+        return self._work.dataset_name
 
     @property
     def last_trace(self) -> PipelineTrace | None:
@@ -130,7 +130,8 @@ class Pipeline:
         found = self._folder.schema(name) if name else None
         if found is None:
             raise LadleError(
-                f"pipeline `{self.pipeline_name}` has no schema yet", hint="run it once, then ask for its schema"
+                f"pipeline `{self.pipeline_name}` has no schema yet",
+                hint="run it once, then ask for its schema",
             )
         return found
 
@@ -206,7 +207,10 @@ class Pipeline:
         Guarantee: exactly once, where the destination has G4 or G3 (`LoadInfo.guarantee`).
         """
         hints = Hints.of(
-            table_name=table_name, write_disposition=write_disposition, columns=columns, primary_key=primary_key
+            table_name=table_name,
+            write_disposition=write_disposition,
+            columns=columns,
+            primary_key=primary_key,
         )
         check_choice("loader_file_format", loader_file_format, _FORMATS)
         check_choice("refresh", refresh, REFRESH)
@@ -215,12 +219,13 @@ class Pipeline:
         sources = self._sources(data, hints, schema)
         first_run, since = self.first_run, now()
         with self._steps.traced(self._packages.release):
-            with self._turn():
-                self._restore()
-                loaded = self._finish_pending(before=since)
-                if self._on_running != "join":
+            with self._work.turn():
+                if self._work.must_look():
+                    self._work.restore()
+                loaded = self._work.finish_pending(before=since)
+                if self._work.on_running != "join":
                     loaded += self._load_new(sources, hints, refresh, loader_file_format)
-            if self._on_running == "join":
+            if self._work.on_running == "join":
                 loaded += self._load_new(sources, hints, refresh, loader_file_format)
             return self._load_info(since, loaded, first_run)
 
@@ -229,10 +234,12 @@ class Pipeline:
     ) -> list[PackageInfo]:
         loaded = []
         for source in sources:
-            package = self._extract_source(source, hints, refresh, file_format, overlap=True)
+            package = self._work.extract_source(
+                source, hints, refresh or self.refresh, file_format, overlap=True
+            )
             if package is not None:
-                with self._turn():
-                    loaded.append(self._load_package(package, early=False))
+                with self._work.turn():
+                    loaded.append(self._work.load_package(package, early=False))
         return loaded
 
     def extract(
@@ -252,20 +259,26 @@ class Pipeline:
         Arguments and errors as for `run`.
         """
         hints = Hints.of(
-            table_name=table_name, write_disposition=write_disposition, columns=columns, primary_key=primary_key
+            table_name=table_name,
+            write_disposition=write_disposition,
+            columns=columns,
+            primary_key=primary_key,
         )
         check_choice("loader_file_format", loader_file_format, _FORMATS)
         check_choice("refresh", refresh, REFRESH)
         sources = self._sources(data, hints, schema)
         first_run, since = self.first_run, now()
-        with self._steps.traced(self._packages.release), self._turn():
-            if self.destination is not None:
-                self._restore()
+        with self._steps.traced(self._packages.release), self._work.turn():
+            if self.destination is not None and self._work.must_look():
+                self._work.restore()
             self._packages.sweep()
             packages = [
-                self._extract_source(s, hints, refresh, loader_file_format, overlap=False) for s in sources
+                self._work.extract_source(
+                    s, hints, refresh or self.refresh, loader_file_format, overlap=False
+                )
+                for s in sources
             ]
-        infos = tuple(_extracted(p) for p in packages if p is not None)
+        infos = tuple(extracted_info(p) for p in packages if p is not None)
         return self._steps.noted("extract", ExtractInfo(self, since, now(), infos, first_run))
 
     def normalize(self, workers: int = 1) -> NormalizeInfo:
@@ -276,11 +289,12 @@ class Pipeline:
         """
         first_run, since = self.first_run, now()
         done = []
-        with self._steps.traced(self._packages.release), self._turn():
+        with self._steps.traced(self._packages.release), self._work.turn():
             self._packages.sweep()
             for package in self._packages.pending():
                 if package.stage == "extracted":
-                    done.append(_normalized(self._settle(self._normalize_package(package))))
+                    package = self._work.settle(self._work.normalize_package(package))
+                    done.append(normalized_info(package))
         return self._steps.noted("normalize", NormalizeInfo(self, since, now(), tuple(done), first_run))
 
     def load(
@@ -313,224 +327,10 @@ class Pipeline:
         self._set_destination(destination, dataset_name, credentials)
         self._need_destination()
         first_run, since = self.first_run, now()
-        with self._steps.traced(self._packages.release), self._turn():
+        with self._steps.traced(self._packages.release), self._work.turn():
             packages = [p for p in self._packages.pending() if p.stage == "normalized"]
-            loaded = [self._load_package(p, early=False) for p in packages]
+            loaded = [self._work.load_package(p, early=False) for p in packages]
             return self._load_info(since, loaded, first_run)
-
-    def _extract_source(
-        self, source: Source, hints: Hints, refresh: Refresh | None, file_format: str | None, overlap: bool
-    ) -> Package | None:
-        """Extract one source; with `overlap` normalise beside it. None where there was nothing to do."""
-        since, first_run = now(), self.first_run
-        stored = source.schema or self._folder.schema(source.name) or Schema(source.name)
-        package = self._packages.create(self.pipeline_name)
-        background: BackgroundNormalizer | None = None
-        with self._steps.step("extract", package.load_id):
-            try:
-                package = self._declared(source, package, stored, hints, refresh or self.refresh)
-                if overlap:
-                    background = BackgroundNormalizer(self._normalizer(package))
-                sink = background.put if background else None
-                package = extract(source, package, ExtractOptions(hints), self._emit, sink)
-                state, changed = self._next_state(source.name)
-                if background:
-                    background.drain()
-                if not changed and self._is_empty(package, stored):
-                    if background:
-                        background.abandon()
-                    self._packages.discard(package)
-                    return None
-                package = package.save(state=state if changed else None, file_format=file_format)
-            except BaseException:
-                if background:
-                    background.abandon()
-                with contextlib.suppress(OSError):
-                    self._packages.discard(package)
-                raise
-        self._steps.noted("extract", ExtractInfo(self, since, now(), (_extracted(package),), first_run))
-        if background is None:
-            return package
-        since = now()
-        with self._steps.step("normalize", package.load_id):
-            package = background.finish(package, self._folder.schema(source.name))
-        self._steps.noted("normalize", NormalizeInfo(self, since, now(), (_normalized(package),), first_run))
-        return package
-
-    def _declared(
-        self, source: Source, package: Package, stored: Schema, hints: Hints, refresh: Refresh | None
-    ) -> Package:
-        """Declare the resources; with `refresh` forget the tables that will be dropped first."""
-        if refresh is None:
-            return declare(source, package, stored, hints)
-        declared = Schema.from_dict(declare(source, package, stored, hints).manifest.schema)
-        names = {r.hints.table_name or r.name for r in source.resources if r.selected}
-        if hints.table_name:
-            names.add(hints.table_name)
-        roots = {naming(stored.naming).table(n) for n in names}
-        if refresh == "drop_sources":
-            gone = [t.name for t in stored.table_map.values()]
-        else:
-            gone = [t.name for root in roots for t in stored.chain(root)]
-        if refresh == "drop_data":
-            package = declare(source, package, declared, hints)
-            return package.with_manifest(empty_tables=tuple(gone))
-        package = declare(source, package, stored.without_tables(gone), hints)
-        return package.with_manifest(drop_tables=tuple(gone))
-
-    def _is_empty(self, package: Package, stored: Schema) -> bool:
-        """Whether loading the package would change nothing: no rows, nothing to replace, drop or empty."""
-        manifest = package.manifest
-        replaced = any(
-            r.write_disposition == "replace" and "x-normalizer" in stored.table_map[r.table].extra
-            for r in manifest.resources
-            if r.table in stored.table_map
-        )
-        return not (manifest.raw or manifest.drop_tables or manifest.empty_tables or replaced)
-
-    def _next_state(self, schema_name: str) -> tuple[dict[str, Any], bool]:
-        pending = [p.manifest.state for p in self._packages.pending() if p.manifest.state]
-        state = dict(pending[-1]) if pending else self._folder.state()
-        content: dict[str, Any] = {
-            "pipeline_name": self.pipeline_name,
-            "dataset_name": self.dataset_name,
-            "default_schema_name": state.get("default_schema_name") or schema_name,
-            "schema_names": sorted({*state.get("schema_names", ()), schema_name}),
-        }
-        if self.destination is not None:
-            content["destination_type"] = f"dlt.destinations.{self.destination.type_name}"
-            content["destination_name"] = self.destination.name
-        return next_state(state, **content)
-
-    # -- packages
-
-    def _finish_pending(self, before: datetime) -> list[PackageInfo]:
-        """Normalise and load what earlier runs left; their data comes before the new."""
-        self._packages.sweep()
-        loaded = []
-        for package in self._packages.pending():
-            if package.manifest.created_at > before.timestamp():
-                continue
-            if package.stage == "extracted":
-                package = self._normalize_package(package)
-            loaded.append(self._load_package(package, early=True))
-        return loaded
-
-    def _limits(self) -> Limits:
-        return self.destination.limits if self.destination else Limits()
-
-    def _options(self) -> Options:
-        return Options(
-            add_dlt_id=flag("normalize", "parquet_normalizer", "add_dlt_id"),
-            add_dlt_load_id=flag("normalize", "parquet_normalizer", "add_dlt_load_id"),
-        )
-
-    def _normalizer(self, package: Package) -> Normalizer:
-        return Normalizer(package, self._limits(), self._options(), self._emit)
-
-    def _normalize_package(self, package: Package) -> Package:
-        name = package.manifest.schema["name"]
-        stored = self._folder.schema(name)
-        with self._steps.step("normalize", package.load_id):
-            if stored is not None and not package.manifest.drop_tables:
-                declared = Schema.from_dict(package.manifest.schema)
-                package = package.with_manifest(schema=stored.with_hints_of(declared).to_dict())
-            return normalize(package, stored, self._limits(), self._options(), self._emit)
-
-    def _settle(self, package: Package) -> Package:
-        """Make the package's schema the pipeline's; normalise anew where another run changed it meanwhile."""
-        schema = Schema.from_dict(package.manifest.schema)
-        stored = self._folder.schema(schema.name)
-        if stored is not None and not _follows(package, schema, stored):
-            package = self._normalize_package(package)
-            schema = Schema.from_dict(package.manifest.schema)
-        if stored is None or schema.version_hash not in (stored.version_hash, *stored.previous_hashes):
-            self._folder.save_schema(schema)
-        return package
-
-    def _load_package(self, package: Package, early: bool) -> PackageInfo:
-        assert self.destination is not None
-        with self._steps.step("load", package.load_id):
-            package = self._settle(package)
-            package = self._with_newer_state(package)
-            result = load(package, self.destination, str(self.dataset_name), self._emit)
-            if package.manifest.state is not None:
-                self._folder.save_state(package.manifest.state)
-            self._packages.finish(package, "loaded")
-        rows = dict(result.rows)
-        if package.manifest.state is not None:
-            rows[STATE_TABLE] = 1
-        return PackageInfo(
-            load_id=package.load_id,
-            state="loaded",
-            schema_name=package.manifest.schema["name"],
-            schema_hash=package.manifest.schema["version_hash"],
-            package_path=str(package.folder),
-            completed_at=now(),
-            rows=rows,
-            seconds=result.seconds,
-            schema_update=schema_update(result.changes),
-            from_earlier_run=early,
-        )
-
-    def _with_newer_state(self, package: Package) -> Package:
-        """Where another run committed meanwhile, put this package's state on top of that one's."""
-        state = package.manifest.state
-        current = self._folder.state()
-        if state is None or state["_state_version"] > current["_state_version"]:
-            return package
-        content = {k: v for k, v in state.items() if k not in ("_state_version", "_version_hash")}
-        content["schema_names"] = sorted({*current.get("schema_names", ()), *state.get("schema_names", ())})
-        merged, changed = next_state(current, **content)
-        return package.save(state=merged if changed else None)
-
-    # -- the working folder and others who use it
-
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """Hold the pipeline's lock; nested uses count as one.
-
-        Raises:
-            PipelineIsRunning: the policy is to fail, or the wait took too long.
-        """
-        if self._lock_depth == 0:
-            self._folder.make()
-            wait_s = 0.0 if self._on_running == "fail" else self._running_wait_s
-            if not self._lock.acquire(wait_s):
-                raise PipelineIsRunning(
-                    f"another run of pipeline `{self.pipeline_name}` is under way",
-                    hint='wait for it to end, or pass on_running="wait" to ladle.pipeline',
-                    working_dir=self.working_dir,
-                )
-        self._lock_depth += 1
-        try:
-            yield
-        finally:
-            self._lock_depth -= 1
-            if self._lock_depth == 0:
-                self._lock.release()
-
-    def _restore(self) -> None:
-        """Take state and schemas from the destination where it knows more than the working folder."""
-        assert self.destination is not None
-        local = self._folder.state()
-        with self._steps.step("sync", None), closing(self.destination.open(str(self.dataset_name))) as session:
-            if not session.exists():
-                # The dataset is gone: what the folder remembers of it no longer holds.
-                if local["_state_version"] and not self._packages.pending():
-                    self._folder.reset()
-                return
-            stored = session.stored_state(self.pipeline_name)
-            if stored is None or stored["_state_version"] <= local["_state_version"]:
-                return
-            self._take(stored, session)
-
-    def _take(self, state: Mapping[str, Any], session: Session) -> None:
-        for name in state.get("schema_names", ()):
-            found = session.stored_schema(name)
-            if found is not None:
-                self._folder.save_schema(Schema.from_dict(found))
-        self._folder.save_state(state)
 
     def sync_destination(
         self, destination: Any = None, staging: Any = None, dataset_name: str | None = None
@@ -541,19 +341,19 @@ class Pipeline:
         """
         self._set_destination(destination, dataset_name, None)
         self._need_destination()
-        with self._steps.traced(self._packages.release), self._turn():
-            self._restore()
+        with self._steps.traced(self._packages.release), self._work.turn():
+            self._work.restore()
 
     def drop(self) -> Pipeline:
         """Delete the working folder, unfinished packages included; the destination stays as it is."""
-        with self._turn():
+        with self._work.turn():
             self._packages.release()
             self._folder.remove()
         return self
 
     def drop_pending_packages(self, with_partial_loads: bool = True) -> None:
         """Forget all unfinished packages; schemas come back from the last finished state."""
-        with self._turn():
+        with self._work.turn():
             for package in self._packages.pending():
                 self._packages.finish(package, "aborted")
 
@@ -596,9 +396,9 @@ class Pipeline:
 
     def _set_destination(self, destination: Any, dataset_name: str | None, credentials: Any) -> None:
         if destination is not None:
-            self.destination = resolve(destination, credentials).bound(self.pipeline_name)
+            self._work.destination = resolve(destination, credentials).bound(self.pipeline_name)
         if dataset_name is not None or self.dataset_name is None:
-            self.dataset_name = self._dataset_name(dataset_name)
+            self._work.dataset_name = self._dataset_name(dataset_name)
 
     def _need_destination(self) -> None:
         if self.destination is None:
@@ -625,6 +425,7 @@ class Pipeline:
 
 
 def checked_name(name: str) -> str:
+    """Return the name; raise InvalidPipelineName where it can't be a folder's."""
     if not isinstance(name, str) or not re.fullmatch(r"[\w.\- ]+", name) or name.strip(". ") == "":
         raise InvalidPipelineName(
             f"`{name}` can't be the name of a pipeline",
@@ -639,24 +440,6 @@ def _schema_name(pipeline_name: str) -> str:
 
 
 def check_choice(what: str, value: Any, choices: Sequence[str]) -> None:
+    """Raise UsageError, naming the nearest, unless the value is one of the choices or None."""
     if value is not None and value not in choices:
         raise UsageError.unknown_choice(what, value, choices)
-
-
-def _follows(package: Package, schema: Schema, stored: Schema) -> bool:
-    """Whether the package was normalised on the stored schema, or is part of it already."""
-    if package.manifest.base_hash == stored.version_hash:
-        return True
-    return schema.version_hash in (stored.version_hash, *stored.previous_hashes)
-
-
-def _extracted(package: Package) -> PackageInfo:
-    rows = {r.name: r.rows for r in package.manifest.resources}
-    return PackageInfo(package.load_id, "extracted", package.manifest.schema["name"], rows=rows)
-
-
-def _normalized(package: Package) -> PackageInfo:
-    rows = dict(package.manifest.counts)
-    if package.manifest.state is not None:
-        rows[STATE_TABLE] = 1
-    return PackageInfo(package.load_id, "normalized", package.manifest.schema["name"], rows=rows)

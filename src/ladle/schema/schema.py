@@ -78,6 +78,7 @@ class Schema:
         max_nesting: levels of nesting that become tables and columns; None for all.
         version: grows by one with each stored change.
         previous_hashes: hashes of earlier versions, newest first, at most ten.
+        stored_hash: the hash it was stored with, by us or the reference; None once the content changed.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Schema:
     max_nesting: int | None = None
     version: int = 1
     previous_hashes: tuple[str, ...] = ()
+    stored_hash: str | None = None
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", self.name or ""):
@@ -103,9 +105,7 @@ class Schema:
     @property
     def version_hash(self) -> str:
         """Digest of the content: tables, settings and normalizers; 44 characters."""
-        content = self._content()
-        text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=str)
-        return base64.b64encode(hashlib.sha3_256(text.encode()).digest()).decode()
+        return self.stored_hash or _digest(self._content())
 
     def _content(self) -> dict[str, Any]:
         config: dict[str, Any] = {} if self.max_nesting is None else {"max_nesting": self.max_nesting}
@@ -119,11 +119,12 @@ class Schema:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the stored form, ready for JSON or YAML."""
+        content = self._content()
         return {
             "version": self.version,
-            "version_hash": self.version_hash,
+            "version_hash": self.stored_hash or _digest(content),
             "previous_hashes": list(self.previous_hashes),
-            **self._content(),
+            **content,
         }
 
     @classmethod
@@ -147,18 +148,20 @@ class Schema:
             max_nesting=config.get("max_nesting"),
             version=stored.get("version", 1),
             previous_hashes=tuple(stored.get("previous_hashes") or ()),
+            stored_hash=stored.get("version_hash"),
         )
 
     def with_tables(self, tables: Iterable[Table]) -> Schema:
         """Return a copy in which `tables` replace those of the same name; the version stays."""
         merged = dict(self.table_map)
         merged.update((t.name, t) for t in tables)
-        return replace(self, table_map=merged)
+        return replace(self, table_map=merged, stored_hash=None)
 
     def without_tables(self, names: Iterable[str]) -> Schema:
         """Return a copy that lacks the named tables; the version stays."""
         gone = set(names)
-        return replace(self, table_map={n: t for n, t in self.table_map.items() if n not in gone})
+        kept = {n: t for n, t in self.table_map.items() if n not in gone}
+        return replace(self, table_map=kept, stored_hash=None)
 
     def with_hints_of(self, declared: Schema) -> Schema:
         """Return this schema with the hints of `declared` on top; types known here stay.
@@ -219,6 +222,11 @@ class Schema:
         """Return the columns of one table in stored form."""
         columns: dict[str, Any] = self.get_table(name)["columns"]
         return columns
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=str)
+    return base64.b64encode(hashlib.sha3_256(text.encode()).digest()).decode()
 
 
 def _with_type_of(column: Column, known: Column | None) -> Column:

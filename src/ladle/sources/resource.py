@@ -29,7 +29,9 @@ class Hints:
     file_format: str | None = None
 
     @classmethod
-    def of(cls, *, columns: Any = None, primary_key: Any = None, merge_key: Any = None, **hints: Any) -> Hints:
+    def of(
+        cls, *, columns: Any = None, primary_key: Any = None, merge_key: Any = None, **hints: Any
+    ) -> Hints:
         """Check hints as a user writes them and return them in one form.
 
         Raises:
@@ -39,7 +41,9 @@ class Hints:
         _check_choice("file_format", hints.get("file_format"), _FORMATS)
         nesting = hints.get("max_table_nesting")
         if nesting is not None and (not isinstance(nesting, int) or isinstance(nesting, bool) or nesting < 0):
-            raise UsageError(f"max_table_nesting can't be `{nesting!r}`", expected="a whole number from 0, or None")
+            raise UsageError(
+                f"max_table_nesting can't be `{nesting!r}`", expected="a whole number from 0, or None"
+            )
         name = hints.get("table_name")
         if name is not None and (not isinstance(name, str) or not name.strip()):
             raise UsageError(f"table_name can't be `{name!r}`", expected="a name that is not empty")
@@ -122,7 +126,9 @@ class Resource:
 
     def items(self) -> Iterable[Any]:
         """Return what the data yields, pages as they are; a single value counts as one item."""
-        data = self.data() if callable(self.data) and not hasattr(self.data, "__arrow_c_stream__") else self.data
+        data = (
+            self.data() if callable(self.data) and not hasattr(self.data, "__arrow_c_stream__") else self.data
+        )
         if isinstance(data, (list, tuple)) or hasattr(data, "__next__"):
             return data  # type: ignore[no-any-return]
         if is_one_item(data):
@@ -138,7 +144,11 @@ def is_one_item(data: Any) -> bool:
     """Whether `data` is itself one item (a row, a frame, a scalar), not a stream of items."""
     if isinstance(data, (Mapping, str, bytes)) or data is None:
         return True
-    if hasattr(data, "__arrow_c_stream__") or hasattr(data, "__arrow_c_array__") or hasattr(data, "collect_schema"):
+    if (
+        hasattr(data, "__arrow_c_stream__")
+        or hasattr(data, "__arrow_c_array__")
+        or hasattr(data, "collect_schema")
+    ):
         return True
     if hasattr(data, "_fields") or hasattr(data, "model_dump") or hasattr(data, "__dataclass_fields__"):
         return True
@@ -237,7 +247,9 @@ def source(func: Callable[..., Any] | None = None, *, name: str | None = None, *
             found = list(made) if inspect.isgenerator(made) or isinstance(made, (list, tuple)) else [made]
             resources = [r for r in found if r is not None]
             if not resources:
-                raise UsageError(f"source `{wrapped.__name__}` returned no resource", hint="return or yield resources")
+                raise UsageError(
+                    f"source `{wrapped.__name__}` returned no resource", hint="return or yield resources"
+                )
             built = tuple(r if isinstance(r, Resource) else resource(r) for r in resources)
             return Source(name or wrapped.__name__, built, **options)
 
@@ -254,7 +266,9 @@ def sources_of(data: Any, default_name: str, hints: Hints) -> list[Source]:
     """
     if isinstance(data, Source):
         return [data]
-    if isinstance(data, (list, tuple)) and any(isinstance(d, (Resource, Source)) or _is_function(d) for d in data):
+    if isinstance(data, (list, tuple)) and any(
+        isinstance(d, (Resource, Source)) or _is_function(d) for d in data
+    ):
         parts = [source for d in data for source in sources_of(d, default_name, hints)]
         merged: dict[str, Source] = {}
         for part in parts:

@@ -1,4 +1,4 @@
-"""A pipeline's working folder: its state and schemas as they were last committed; a cache of the destination."""
+"""A pipeline's working folder: state and schemas as last committed; a cache of the destination."""
 
 from __future__ import annotations
 

@@ -1,0 +1,217 @@
+"""Runs measurements in fresh processes, keeps their answers, and checks that every side loaded the same rows."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from cases import Case, Side
+from data import NESTED_TABLES
+from postgres import Server
+
+_HERE = Path(__file__).resolve().parent
+_TIMEOUT_S = 1200
+_RUNNERS = {
+    "ladle": "ladle_runner.py",
+    "dlt": "peers/dlt_runner.py",
+    "duckdb": "peers/duckdb_runner.py",
+    "postgres": "peers/postgres_runner.py",
+}
+_PREPARED = ("arrow", "parquet", "read_json", "adbc", "encoded")  # measures that start from files
+_PACKAGES = {
+    "ladle": ("ladle", "pyarrow", "duckdb", "sqlglot", "adbc-driver-postgresql", "psycopg", "pandas"),
+    "dlt": ("dlt", "pyarrow", "duckdb", "sqlglot", "psycopg2-binary", "pandas"),
+}
+
+Answer = Mapping[str, float]
+
+
+class NotMeasured(Exception):
+    """A side could not be measured; the text says why."""
+
+
+def reference_python() -> str:
+    """Return the Python of the peer's environment.
+
+    Raises:
+        NotMeasured: there is none.
+    """
+    local = _HERE.parent / ".venv-reference" / "bin" / "python"
+    found = os.environ.get("LADLE_REFERENCE_PYTHON") or (str(local) if local.exists() else None)
+    if found is None:
+        raise NotMeasured("no environment with dlt: `make reference`, or set LADLE_REFERENCE_PYTHON")
+    return found
+
+
+def _python(runner: str) -> str:
+    return reference_python() if runner == "dlt" else sys.executable
+
+
+def _available_gb() -> float:
+    info = Path("/proc/meminfo")
+    found = re.search(r"MemAvailable:\s+(\d+) kB", info.read_text()) if info.exists() else None
+    return int(found.group(1)) * 1024 / 1e9 if found else float("inf")
+
+
+def _expected(arguments: Mapping[str, Any]) -> dict[str, int]:
+    """Return how many rows each table must have, nothing where it isn't a matter of rows."""
+    count = arguments.get("count")
+    if count is None:
+        return {}
+    if arguments.get("rows") == "flat" or arguments["measure"] in ("arrow", "parquet"):
+        return {"t": count}
+    return dict(zip(NESTED_TABLES, (count, 2 * count, count), strict=True))
+
+
+class Bench:
+    """One run of the benchmarks.
+
+    Args:
+        folder: for everything measured and prepared; one file system for all sides.
+        server: the Postgres server, if a case needs it.
+        cases: those that will be measured; their input files are prepared now.
+    """
+
+    def __init__(self, folder: Path, server: Server | None, cases: Sequence[Case]) -> None:
+        self._folder = folder
+        self._server = server
+        self._answers: dict[str, list[Answer]] = {}
+        self._started = datetime.now(UTC)
+        self._load = os.getloadavg()[0]
+        self._prepared = folder / "prepared"
+        self._prepared.mkdir()
+        self._prepare([side.arguments for case in cases for side in (case.ours, case.peer) if side])
+
+    def _prepare(self, wanted: Sequence[Mapping[str, Any]]) -> None:
+        counts = {
+            "flat" if arguments["measure"] in ("arrow", "parquet") else "nested": arguments["count"]
+            for arguments in wanted
+            if arguments.get("measure") in _PREPARED
+        }
+        if counts:
+            print(f"preparing input files: {counts}", file=sys.stderr, flush=True)
+            self._call([sys.executable, _HERE / "tables.py", self._prepared, json.dumps(counts)])
+        if any(arguments.get("measure") == "encoded" for arguments in wanted):
+            self._answer("postgres", {"measure": "prepare", "postgres": True})
+
+    def answers(self, side: Side) -> list[Answer]:
+        """Return the answers of a side's runs; the same measurement is made once.
+
+        Raises:
+            NotMeasured: it failed, or can't be made here.
+        """
+        key = json.dumps([side.runner, dict(side.arguments)])
+        if key not in self._answers:
+            if side.needs_gb > _available_gb():
+                raise NotMeasured(f"needs {side.needs_gb:.0f} GB of free memory")
+            ask = self._started_in if side.runner == "start" else self._answer
+            self._answers[key] = [ask(side.runner, side.arguments) for _ in range(side.times)]
+        return self._answers[key]
+
+    def _answer(self, runner: str, arguments: Mapping[str, Any]) -> Answer:
+        with tempfile.TemporaryDirectory(dir=self._folder) as scratch:
+            target = self._target(arguments, scratch)
+            sent = {**arguments, **target, "folder": scratch, "prepared": str(self._prepared)}
+            script = _HERE / _RUNNERS[runner]
+            answer: Answer = json.loads(self._call([_python(runner), script, json.dumps(sent)], scratch))
+            if arguments["measure"] != "prepare":
+                self._check(arguments, target)
+            return answer
+
+    def _target(self, arguments: Mapping[str, Any], scratch: str) -> dict[str, str]:
+        if "postgres" not in arguments:
+            return {"duckdb": f"{scratch}/bench.duckdb"}
+        assert self._server is not None
+        import psycopg
+
+        with psycopg.connect(self._server.url, autocommit=True) as connection:
+            connection.execute("DROP SCHEMA IF EXISTS ds CASCADE")
+            connection.execute("CHECKPOINT")
+        return {"postgres": self._server.url_with_password}
+
+    def _check(self, arguments: Mapping[str, Any], target: Mapping[str, str]) -> None:
+        for table, rows in _expected(arguments).items():
+            sql = f"SELECT count(*) FROM ds.{table}"
+            if "postgres" in target:
+                import psycopg
+
+                with psycopg.connect(target["postgres"]) as connection:
+                    found = connection.execute(sql).fetchone()
+            else:
+                with duckdb.connect(target["duckdb"], read_only=True) as database:
+                    found = database.execute(sql).fetchone()
+            if found != (rows,):
+                raise NotMeasured(f"{table} has {found} rows, not {rows}")
+
+    def _call(self, command: Sequence[str | Path], folder: str | None = None) -> str:
+        """Run a command in `folder`; return the last line it printed."""
+        words = [str(part) for part in command]
+        done = subprocess.run(
+            words, check=False, capture_output=True, text=True, cwd=folder, timeout=_TIMEOUT_S
+        )
+        if done.returncode != 0:
+            lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+            raise NotMeasured(lines[-1][:300])
+        return done.stdout.strip().splitlines()[-1] if done.stdout.strip() else ""
+
+    def _started_in(self, runner: str, arguments: Mapping[str, Any]) -> Answer:
+        """Time how long a command takes from start to exit, less what Python takes for nothing if asked."""
+        python = _python(arguments["python"])
+        command = [part.format(python=python, bin=Path(python).parent) for part in arguments["command"]]
+        bare = [python, "-c", "pass"]
+        taken: list[float] = []
+        nothing: list[float] = []
+        self._once(command)  # writes the byte code, fills the page cache
+        for _ in range(arguments["runs"]):
+            taken.append(self._once(command))
+            nothing.append(self._once(bare) if arguments["less"] else 0.0)
+        return {"ms": statistics.median(taken) - statistics.median(nothing)}
+
+    def _once(self, command: Sequence[str]) -> float:
+        start = time.perf_counter()
+        self._call(command, str(self._folder))
+        return 1000 * (time.perf_counter() - start)
+
+    def facts(self) -> dict[str, str]:
+        """Return what the figures depend on: machine, versions, time."""
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+        facts = {
+            "Date": f"{self._started:%Y-%m-%d %H:%M} UTC, {(datetime.now(UTC) - self._started).seconds} s in all",
+            "Machine": f"{_processor()}, {os.cpu_count()} cores, {memory:.0f} GB; {platform.platform()}",
+            "Load before": f"{self._load:.2f} (1 minute average: other work on the machine when the run began)",
+            "ladle runs on": f"Python {platform.python_version()}; {self._versions('ladle')}",
+            "dlt runs on": self._versions("dlt"),
+        }
+        if self._server:
+            facts["Postgres"] = f"{self._server.version}, on 127.0.0.1, durability as by default (fsync on)"
+        return facts
+
+    def _versions(self, side: str) -> str:
+        code = (
+            "import importlib.metadata as m, json, sys\n"
+            "found = {d.metadata['Name'].lower(): d.version for d in m.distributions()}\n"
+            "print(', '.join(f'{n} {found[n]}' if n in found else f'no {n}' for n in json.loads(sys.argv[1])))"
+        )
+        try:
+            return self._call([_python(side), "-c", code, json.dumps(_PACKAGES[side])])
+        except NotMeasured as reason:
+            return str(reason)
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    found = re.search(r"model name\s*: (.*)", info.read_text()) if info.exists() else None
+    return found.group(1) if found else platform.processor() or platform.machine()

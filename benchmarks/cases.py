@@ -1,0 +1,248 @@
+"""What is measured against what, and the budget of each: the table of docs/design as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Rule = Literal["faster", "at most", "below", "shown"]
+
+# dlt's fastest way on this data among those its performance page advises, found by trying combinations: pages instead
+# of rows, Parquet, file rotation so that two processes normalize, larger buffers, no compression between stages.
+DLT_BEST = {
+    "NORMALIZE__WORKERS": "2",
+    "SOURCES__DATA_WRITER__FILE_MAX_ITEMS": "25000",
+    "NORMALIZE__DATA_WRITER__BUFFER_MAX_ITEMS": "50000",
+    "DATA_WRITER__DISABLE_COMPRESSION": "true",
+}
+_DLT_FLAT_GB = 18.0  # free memory that dlt's defaults need for 200,000 flat rows
+
+
+@dataclass(frozen=True)
+class Side:
+    """One measurement: which runner, what it is asked, how often, and which of its figures counts.
+
+    Args:
+        label: how the table names it.
+        runner: key of `run.RUNNERS`, or `start` for the time a command takes.
+        arguments: for the runner, as JSON.
+        figure: name of the figure in the runner's answer.
+        times: fresh processes; the best counts.
+        needs_gb: free memory without which it is left out.
+    """
+
+    label: str
+    runner: str
+    arguments: Mapping[str, Any]
+    figure: str = "seconds"
+    times: int = 3
+    needs_gb: float = 0.0
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row of the table.
+
+    Args:
+        name: for `--only`.
+        what: first column.
+        ours: our side.
+        peer: the other side, if there is one.
+        rule: `faster`: the peer takes at least `budget` times ours; `at most`: ours is at most `budget` times the
+            peer's; `below`: ours is below `budget` in `unit`, the peer is for information; `shown`: no budget.
+        budget: the number.
+        unit: of both figures: s, CPU s, ms, MB, calls.
+        note: what a reader has to know to judge the row.
+    """
+
+    name: str
+    what: str
+    ours: Side
+    peer: Side | None
+    rule: Rule
+    budget: float = 0.0
+    unit: str = "s"
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Row counts; `--quick` divides them by ten."""
+
+    nested: int = 100_000
+    flat: int = 200_000
+    frame: int = 1_000_000
+    memory: int = 2_000_000
+    memory_less: int = 500_000
+    memory_peer: int = 100_000
+    quick: bool = field(default=False, kw_only=True)
+
+    @classmethod
+    def for_quick(cls) -> Sizes:
+        """Return a tenth of everything."""
+        return cls(10_000, 20_000, 100_000, 200_000, 50_000, 10_000, quick=True)
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} rows"
+
+
+def _ladle(measure: str, figure: str = "seconds", times: int = 3, **arguments: Any) -> Side:
+    return Side("ladle", "ladle", {"measure": measure, **arguments}, figure, times)
+
+
+def _dlt(
+    label: str, measure: str, *, figure: str = "seconds", times: int = 1, gb: float = 0.0, **arguments: Any
+) -> Side:
+    return Side(f"dlt, {label}", "dlt", {"measure": measure, **arguments}, figure, times, gb)
+
+
+def _dlt_best(rows: str, count: int, loader_file_format: str, **arguments: Any) -> Side:
+    options = {"loader_file_format": loader_file_format}
+    label = f"best settings ({loader_file_format})"
+    best = {"rows": rows, "count": count, "options": options, "settings": DLT_BEST, **arguments}
+    return _dlt(label, "pages", times=2, **best)
+
+
+def _to_duckdb(sizes: Sizes) -> list[Case]:
+    nested = {"rows": "nested", "count": sizes.nested}
+    flat = {"rows": "flat", "count": sizes.flat}
+    ours, ours_flat = _ladle("rows", **nested), _ladle("rows", **flat)
+    what = f"nested dicts to DuckDB, {_rows(sizes.nested)}"
+    what_flat = f"flat dicts of 20 columns to DuckDB, {_rows(sizes.flat)}"
+    read_json = {"measure": "read_json", "count": sizes.nested}
+    gb = 0.0 if sizes.quick else _DLT_FLAT_GB
+    cpu = _ladle("rows", "cpu_s", **nested)
+    return [
+        Case("nested-default", what, ours, _dlt("defaults", "rows", **nested), "faster", 50),
+        Case("nested-best", what, ours, _dlt_best("nested", sizes.nested, "parquet"), "faster", 10),
+        Case(
+            "nested-cpu",
+            f"{what}: CPU",
+            cpu,
+            Side("DuckDB read_json + SQL", "duckdb", read_json, "cpu_s"),
+            "at most",
+            2.5,
+            "CPU s",
+            "DuckDB starts from a file of JSON lines, ladle from dicts in memory",
+        ),
+        Case(
+            "nested-wall", f"{what}: wall", ours, Side("DuckDB read_json + SQL", "duckdb", read_json), "shown"
+        ),
+        Case("flat-default", what_flat, ours_flat, _dlt("defaults", "rows", gb=gb, **flat), "faster", 50),
+        Case("flat-best", what_flat, ours_flat, _dlt_best("flat", sizes.flat, "parquet"), "faster", 10),
+    ]
+
+
+def _frames(sizes: Sizes) -> list[Case]:
+    cases = []
+    for measure, thing in (("arrow", "Arrow table"), ("parquet", "Parquet file")):
+        what = f"{thing} of 20 columns to DuckDB, {_rows(sizes.frame)}"
+        ours = _ladle(measure, count=sizes.frame)
+        for lineage, label in ((False, "DuckDB, straight"), (True, "DuckDB, with the same lineage columns")):
+            peer = Side(label, "duckdb", {"measure": measure, "count": sizes.frame, "lineage": lineage})
+            name = f"{measure}-lineage" if lineage else measure
+            cases.append(Case(name, what, ours, peer, "at most", 1.3))
+    return cases
+
+
+def _to_postgres(sizes: Sizes) -> list[Case]:
+    rows = {"rows": "nested", "count": sizes.nested, "postgres": True}
+    bare = {"count": sizes.nested, "postgres": True}
+    what = f"nested dicts to Postgres, {_rows(sizes.nested)}"
+    ours = _ladle("rows", **rows)
+
+    def copy(measure: str, label: str, note: str) -> Case:
+        peer = Side(label, "postgres", {"measure": measure, **bare})
+        return Case(f"postgres-{measure}", what, ours, peer, "at most", 1.5, note=note)
+
+    return [
+        Case("postgres-default", what, ours, _dlt("defaults", "rows", **rows), "faster", 20),
+        Case("postgres-best", what, ours, _dlt_best("nested", sizes.nested, "csv", postgres=True), "shown"),
+        copy("written", "binary COPY from the rows, hand-written",
+             "starts where ladle starts: the rows, flattened in Python, psycopg `write_row`"),
+        copy("adbc", "binary COPY of ready Arrow tables (ADBC)", "no rows, no schema, no state: Arrow tables at hand"),
+        copy("encoded", "binary COPY of ready bytes",
+             "bytes encoded before the clock started: what the server alone needs"),
+    ]  # fmt: skip
+
+
+def _one_row() -> list[Case]:
+    what = "one row into an existing DuckDB dataset, warm"
+
+    def sides(figure: str) -> tuple[Side, Side]:
+        return _ladle("one_row", figure, runs=20), _dlt("defaults", "one_row", figure=figure, runs=10)
+
+    return [
+        Case(
+            "one-row",
+            what,
+            *sides("median_ms"),
+            "below",
+            50,
+            "ms",
+            "median of 20 runs (dlt: 10) of one process",
+        ),
+        Case(
+            "one-row-calls",
+            f"{what}: Python calls into the library",
+            *sides("calls"),
+            "below",
+            2_000,
+            "calls",
+        ),
+    ]
+
+
+def _start() -> list[Case]:
+    def started(label: str, python: str, command: list[str], less: bool = False) -> Side:
+        arguments = {
+            "python": python,
+            "command": command,
+            "less": less,
+            "runs": 15 if python == "ladle" else 7,
+        }
+        return Side(label, "start", arguments, "ms", 1)
+
+    note = "median of 15 fresh processes (dlt: 7), byte code cached"
+    ours = started("ladle", "ladle", ["{python}", "-c", "import ladle"], less=True)
+    ours_help = started("ladle", "ladle", ["{python}", "-m", "ladle", "--help"])
+    peer = started("dlt, `import dlt`", "dlt", ["{python}", "-c", "import dlt"], less=True)
+    peer_help = started("dlt, `dlt --help`", "dlt", ["{bin}/dlt", "--help"])
+    return [
+        Case("import", "`import ladle`, over Python itself", ours, peer, "below", 50, "ms", note),
+        Case("help", "`ladle --help`", ours_help, peer_help, "below", 300, "ms", note),
+    ]
+
+
+def _memory(sizes: Sizes) -> list[Case]:
+    what = f"peak memory, a generator of {sizes.memory:,} nested rows to DuckDB"
+    ours = _ladle("generator", "peak_mb", 1, count=sizes.memory)
+    less = Side(f"ladle, {_rows(sizes.memory_less)}", "ladle", {"measure": "generator", "count": sizes.memory_less},
+                "peak_mb", 1)  # fmt: skip
+    peer = _dlt(
+        f"defaults, {_rows(sizes.memory_peer)}", "generator", figure="peak_mb", count=sizes.memory_peer
+    )
+    return [
+        Case(
+            "memory",
+            what,
+            ours,
+            peer,
+            "below",
+            400,
+            "MB",
+            "resident, the interpreter and all libraries included",
+        ),
+        Case(
+            "memory-flat", f"{what}: growth", ours, less, "at most", 1.1, "MB", "flat in the number of rows"
+        ),
+    ]
+
+
+def all_cases(sizes: Sizes) -> list[Case]:
+    """Return every row of the table, in its order."""
+    return [
+        *_to_duckdb(sizes), *_frames(sizes), *_to_postgres(sizes), *_one_row(), *_start(), *_memory(sizes)
+    ]  # fmt: skip

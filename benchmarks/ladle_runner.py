@@ -1,0 +1,67 @@
+"""Our side: one measurement of ladle in a fresh process, through its public API only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import ladle
+from clock import Figures, count_calls, main, median_ms, timed
+from data import ROWS, iter_nested
+
+Arguments = Mapping[str, Any]
+_ARROW_ROWS = 100_000
+
+
+def _pipeline(arguments: Arguments) -> Any:
+    if "postgres" in arguments:
+        destination = ladle.destinations.postgres(arguments["postgres"])
+    else:
+        destination = ladle.destinations.duckdb(arguments["duckdb"])
+    return ladle.pipeline(
+        "bench", destination=destination, dataset_name="ds", pipelines_dir=arguments["folder"] + "/pipelines"
+    )
+
+
+def rows(arguments: Arguments) -> Figures:
+    """Load rows that are alive in memory; the clock runs from the making of the pipeline to the end of the run."""
+    data = ROWS[arguments["rows"]](arguments["count"])
+    return timed(lambda: _pipeline(arguments).run(data, table_name="t"))
+
+
+def generator(arguments: Arguments) -> Figures:
+    """Load a generator of rows, one alive at a time."""
+    return timed(lambda: _pipeline(arguments).run(iter_nested(arguments["count"]), table_name="t"))
+
+
+def arrow(arguments: Arguments) -> Figures:
+    """Load an Arrow table that is alive in memory."""
+    from tables import read_ipc
+
+    table = read_ipc(Path(arguments["prepared"]), ("flat",))["flat"]
+    return timed(lambda: _pipeline(arguments).run(table, table_name="t"))
+
+
+def parquet(arguments: Arguments) -> Figures:
+    """Load a Parquet file, read by pyarrow in batches."""
+    import pyarrow.parquet as pq
+
+    def batches() -> Iterator[Any]:
+        yield from pq.ParquetFile(Path(arguments["prepared"]) / "flat.parquet").iter_batches(_ARROW_ROWS)
+
+    return timed(lambda: _pipeline(arguments).run(batches(), table_name="t"))
+
+
+def one_row(arguments: Arguments) -> Figures:
+    """Load one row again and again in one process, after a first run; then count Python calls in one more run."""
+    pipeline = _pipeline(arguments)
+    pipeline.run([{"id": 0, "name": "x"}], table_name="t")
+    figures = median_ms(lambda n: pipeline.run([{"id": n, "name": "x"}], table_name="t"), arguments["runs"])
+    folder = str(Path(ladle.__file__ or "").parent)
+    calls = count_calls(folder, lambda: pipeline.run([{"id": -1, "name": "x"}], table_name="t"))
+    return figures | {"calls": calls}
+
+
+if __name__ == "__main__":
+    main({"rows": rows, "generator": generator, "arrow": arrow, "parquet": parquet, "one_row": one_row})

@@ -1,0 +1,334 @@
+"""What a pipeline does with its packages: make them, normalise them, load them, finish what was left."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from ladle.config.settings import flag
+from ladle.destinations.base import Destination, Session
+from ladle.errors import PipelineIsRunning
+from ladle.events import Emit
+from ladle.extract.run import ExtractOptions, declare, extract
+from ladle.load.run import BehindDestination, load, schema_update
+from ladle.normalize.background import BackgroundNormalizer
+from ladle.normalize.run import Normalizer, Options, normalize
+from ladle.package.lock import FileLock
+from ladle.package.store import Package, Packages
+from ladle.pipelines.info import ExtractInfo, NormalizeInfo, PackageInfo, now
+from ladle.pipelines.steps import Steps
+from ladle.schema.change import Limits
+from ladle.schema.naming import naming
+from ladle.schema.schema import STATE_TABLE, Schema
+from ladle.sources.resource import Hints, Source
+from ladle.state.folder import PipelineFolder, next_state
+
+RunningPolicy = Literal["wait", "fail", "join"]
+Refresh = Literal["drop_sources", "drop_resources", "drop_data"]
+
+
+@dataclass(slots=True)
+class Work:
+    """The working folder, the packages and the destination of one pipeline.
+
+    Attributes:
+        owner: the pipeline, for the infos.
+        pipeline_name: its name.
+        folder: state and schemas as last committed.
+        packages: unfinished and finished ones.
+        steps: where steps are noted.
+        emit: hears events.
+        destination: bound; None until one is named.
+        dataset_name: where tables go.
+        on_running: what to do while another run is under way.
+        running_wait_s: how long to wait for it, in seconds.
+    """
+
+    owner: Any
+    pipeline_name: str
+    folder: PipelineFolder
+    packages: Packages
+    steps: Steps
+    emit: Emit
+    destination: Destination | None
+    dataset_name: str | None
+    on_running: RunningPolicy
+    running_wait_s: float
+    _lock: FileLock = field(init=False)
+    _lock_depth: int = 0
+
+    def __post_init__(self) -> None:
+        self._lock = FileLock(self.folder.root / "run.lock")
+
+    def is_first_run(self) -> bool:
+        """Whether nothing was ever committed, as far as the folder knows."""
+        return not self.folder.exists()
+
+    def extract_source(
+        self, source: Source, hints: Hints, refresh: Refresh | None, file_format: str | None, overlap: bool
+    ) -> Package | None:
+        """Extract one source; with `overlap` normalise beside it. None where there was nothing to do."""
+        since, first_run = now(), self.is_first_run()
+        stored = source.schema or self.folder.schema(source.name) or Schema(source.name)
+        package = self.packages.create(self.pipeline_name)
+        background: BackgroundNormalizer | None = None
+        with self.steps.step("extract", package.load_id):
+            try:
+                package = self._declared(source, package, stored, hints, refresh)
+                if overlap:
+                    background = BackgroundNormalizer(self._normalizer(package))
+                sink = background.put if background else None
+                package = extract(source, package, ExtractOptions(hints), self.emit, sink)
+                state, changed = self._next_state(source.name)
+                if background:
+                    background.drain()
+                if not changed and self._is_empty(package, stored):
+                    if background:
+                        background.abandon()
+                    self.packages.discard(package)
+                    return None
+                package = package.save(state=state if changed else None, file_format=file_format)
+            except BaseException:
+                if background:
+                    background.abandon()
+                with contextlib.suppress(OSError):
+                    self.packages.discard(package)
+                raise
+        self.steps.noted(
+            "extract", ExtractInfo(self.owner, since, now(), (extracted_info(package),), first_run)
+        )
+        if background is None:
+            return package
+        since = now()
+        with self.steps.step("normalize", package.load_id):
+            package = background.finish(package, self.folder.schema(source.name))
+        self.steps.noted(
+            "normalize", NormalizeInfo(self.owner, since, now(), (normalized_info(package),), first_run)
+        )
+        return package
+
+    def _declared(
+        self, source: Source, package: Package, stored: Schema, hints: Hints, refresh: Refresh | None
+    ) -> Package:
+        """Declare the resources; with `refresh` forget the tables that will be dropped first."""
+        if refresh is None:
+            return declare(source, package, stored, hints)
+        declared = Schema.from_dict(declare(source, package, stored, hints).manifest.schema)
+        names = {r.hints.table_name or r.name for r in source.resources if r.selected}
+        if hints.table_name:
+            names.add(hints.table_name)
+        roots = {naming(stored.naming).table(n) for n in names}
+        if refresh == "drop_sources":
+            gone = [t.name for t in stored.table_map.values()]
+        else:
+            gone = [t.name for root in roots for t in stored.chain(root)]
+        if refresh == "drop_data":
+            package = declare(source, package, declared, hints)
+            return package.with_manifest(empty_tables=tuple(gone))
+        package = declare(source, package, stored.without_tables(gone), hints)
+        return package.with_manifest(drop_tables=tuple(gone))
+
+    def _is_empty(self, package: Package, stored: Schema) -> bool:
+        """Whether loading the package would change nothing: no rows, nothing to replace, drop or empty."""
+        manifest = package.manifest
+        replaced = any(
+            r.write_disposition == "replace" and "x-normalizer" in stored.table_map[r.table].extra
+            for r in manifest.resources
+            if r.table in stored.table_map
+        )
+        return not (manifest.raw or manifest.drop_tables or manifest.empty_tables or replaced)
+
+    def _next_state(self, schema_name: str) -> tuple[dict[str, Any], bool]:
+        pending = [p.manifest.state for p in self.packages.pending() if p.manifest.state]
+        state = dict(pending[-1]) if pending else self.folder.state()
+        content: dict[str, Any] = {
+            "pipeline_name": self.pipeline_name,
+            "dataset_name": self.dataset_name,
+            "default_schema_name": state.get("default_schema_name") or schema_name,
+            "schema_names": sorted({*state.get("schema_names", ()), schema_name}),
+        }
+        if self.destination is not None:
+            content["destination_type"] = f"dlt.destinations.{self.destination.type_name}"
+            content["destination_name"] = self.destination.name
+        return next_state(state, **content)
+
+    def finish_pending(self, before: datetime) -> list[PackageInfo]:
+        """Normalise and load what earlier runs left; their data comes before the new."""
+        self.packages.sweep()
+        loaded = []
+        for package in self.packages.pending():
+            if package.manifest.created_at > before.timestamp():
+                continue
+            if package.stage == "extracted":
+                package = self.normalize_package(package)
+            loaded.append(self.load_package(package, early=True))
+        return loaded
+
+    def _limits(self) -> Limits:
+        return self.destination.limits if self.destination else Limits()
+
+    def _options(self) -> Options:
+        return Options(
+            add_dlt_id=flag("normalize", "parquet_normalizer", "add_dlt_id"),
+            add_dlt_load_id=flag("normalize", "parquet_normalizer", "add_dlt_load_id"),
+        )
+
+    def _normalizer(self, package: Package) -> Normalizer:
+        return Normalizer(package, self._limits(), self._options(), self.emit)
+
+    def normalize_package(self, package: Package) -> Package:
+        """Normalise an extracted package on the newest schema, or a normalised one anew.
+
+        Raises:
+            DataError: a value can't be stored; the package stays as it was extracted.
+        """
+        if package.stage == "normalized":
+            # A kill in between must find an extracted package, not one whose ready files are half rewritten.
+            package = package.save(stage="extracted", ready=(), counts={})
+        name = package.manifest.schema["name"]
+        stored = self.folder.schema(name)
+        with self.steps.step("normalize", package.load_id):
+            if stored is not None and not package.manifest.drop_tables:
+                declared = Schema.from_dict(package.manifest.schema)
+                package = package.with_manifest(schema=stored.with_hints_of(declared).to_dict())
+            return normalize(package, stored, self._limits(), self._options(), self.emit)
+
+    def settle(self, package: Package) -> Package:
+        """Make the package's schema the pipeline's; normalise anew where another run changed it meanwhile."""
+        schema = Schema.from_dict(package.manifest.schema)
+        stored = self.folder.schema(schema.name)
+        if stored is not None and not _follows(package, schema, stored):
+            package = self.normalize_package(package)
+            schema = Schema.from_dict(package.manifest.schema)
+        if stored is None or schema.version_hash not in (stored.version_hash, *stored.previous_hashes):
+            self.folder.save_schema(schema)
+        return package
+
+    def load_package(self, package: Package, early: bool) -> PackageInfo:
+        """Load a normalised package, then make its state the folder's; safe to repeat after a kill.
+
+        Args:
+            package: owned by this process.
+            early: it was left by an earlier run.
+
+        Raises:
+            DestinationError: the package is kept.
+        """
+        assert self.destination is not None
+        with self.steps.step("load", package.load_id):
+            package = self.settle(package)
+            package = self._with_newer_state(package)
+            try:
+                result = load(package, self.destination, str(self.dataset_name), self.emit)
+            except BehindDestination:
+                self.restore()
+                package = self._with_newer_state(self.settle(self.normalize_package(package)))
+                result = load(package, self.destination, str(self.dataset_name), self.emit)
+            if package.manifest.state is not None:
+                self.folder.save_state(package.manifest.state)
+            self.packages.finish(package, "loaded")
+        rows = dict(result.rows)
+        if package.manifest.state is not None:
+            rows[STATE_TABLE] = 1
+        return PackageInfo(
+            load_id=package.load_id,
+            state="loaded",
+            schema_name=package.manifest.schema["name"],
+            schema_hash=package.manifest.schema["version_hash"],
+            package_path=str(package.folder),
+            completed_at=now(),
+            rows=rows,
+            seconds=result.seconds,
+            schema_update=schema_update(result.changes),
+            from_earlier_run=early,
+        )
+
+    def _with_newer_state(self, package: Package) -> Package:
+        """Where another run committed meanwhile, put this package's state on top of that one's."""
+        state = package.manifest.state
+        current = self.folder.state()
+        if state is None or state["_state_version"] > current["_state_version"]:
+            return package
+        content = {k: v for k, v in state.items() if k not in ("_state_version", "_version_hash")}
+        content["schema_names"] = sorted({*current.get("schema_names", ()), *state.get("schema_names", ())})
+        merged, changed = next_state(current, **content)
+        return package.save(state=merged if changed else None)
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Hold the pipeline's lock; nested uses count as one.
+
+        Raises:
+            PipelineIsRunning: the policy is to fail, or the wait took too long.
+        """
+        if self._lock_depth == 0:
+            self.folder.make()
+            wait_s = 0.0 if self.on_running == "fail" else self.running_wait_s
+            if not self._lock.acquire(wait_s):
+                raise PipelineIsRunning(
+                    f"another run of pipeline `{self.pipeline_name}` is under way",
+                    hint='wait for it to end, or pass on_running="wait" to ladle.pipeline',
+                    working_dir=str(self.folder.root),
+                )
+        self._lock_depth += 1
+        try:
+            yield
+        finally:
+            self._lock_depth -= 1
+            if self._lock_depth == 0:
+                self._lock.release()
+
+    def must_look(self) -> bool:
+        """Whether extract depends on what the destination knows: no folder yet, or resources with state.
+
+        Otherwise the load itself looks whether another run was faster: a connection less for small runs.
+        """
+        state = self.folder.state()
+        return not state["_state_version"] or bool(state.get("sources"))
+
+    def restore(self) -> None:
+        """Take state and schemas from the destination where it knows more than the working folder."""
+        assert self.destination is not None
+        local = self.folder.state()
+        with self.steps.step("sync", None), closing(self.destination.open(str(self.dataset_name))) as session:
+            if not session.exists():
+                # The dataset is gone: what the folder remembers of it no longer holds.
+                if local["_state_version"] and not self.packages.pending():
+                    self.folder.reset()
+                return
+            stored = session.stored_state(self.pipeline_name)
+            if stored is None or stored["_state_version"] <= local["_state_version"]:
+                return
+            self._take(stored, session)
+
+    def _take(self, state: Mapping[str, Any], session: Session) -> None:
+        for name in state.get("schema_names", ()):
+            found = session.stored_schema(name)
+            if found is not None:
+                self.folder.save_schema(Schema.from_dict(found))
+        self.folder.save_state(state)
+
+
+def _follows(package: Package, schema: Schema, stored: Schema) -> bool:
+    """Whether the package was normalised on the stored schema, or is part of it already."""
+    if package.manifest.base_hash == stored.version_hash:
+        return True
+    return schema.version_hash in (stored.version_hash, *stored.previous_hashes)
+
+
+def extracted_info(package: Package) -> PackageInfo:
+    """Return what extract tells of a package: rows by resource."""
+    rows = {r.name: r.rows for r in package.manifest.resources}
+    return PackageInfo(package.load_id, "extracted", package.manifest.schema["name"], rows=rows)
+
+
+def normalized_info(package: Package) -> PackageInfo:
+    """Return what normalize tells of a package: rows by table."""
+    rows = dict(package.manifest.counts)
+    if package.manifest.state is not None:
+        rows[STATE_TABLE] = 1
+    return PackageInfo(package.load_id, "normalized", package.manifest.schema["name"], rows=rows)

@@ -1,0 +1,129 @@
+"""What a dataset holds, read without ladle, with ids replaced by what they stand for: equal if the loads were."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import psycopg
+
+Row = dict[str, Any]
+Tables = dict[str, list[Row]]
+
+
+def read(destination: str, dataset: str) -> Tables:
+    """Read all tables of a dataset, `destination` as `kind:place`; no tables where there is no dataset."""
+    kind, place = destination.split(":", 1)
+    return _READERS[kind](place, dataset)
+
+
+def _duckdb(path: str, dataset: str) -> Tables:
+    if not Path(path).exists():
+        return {}
+    with duckdb.connect(path, read_only=True) as db:
+        db.execute("SET TimeZone = 'UTC'; SET threads = 1")
+        sql = "SELECT table_name FROM information_schema.tables WHERE table_schema = ?"
+        names = [name for (name,) in db.execute(sql, [dataset]).fetchall()]
+        return {n: db.table(f'"{dataset}"."{n}"').to_arrow_table().to_pylist() for n in names}
+
+
+def _postgres(url: str, dataset: str) -> Tables:
+    with psycopg.connect(url, row_factory=psycopg.rows.dict_row) as db:
+        sql = "SELECT table_name FROM information_schema.tables WHERE table_schema = %s"
+        names = [row["table_name"] for row in db.execute(sql, [dataset]).fetchall()]
+        return {n: db.execute(f'SELECT * FROM "{dataset}"."{n}"').fetchall() for n in names}
+
+
+_READERS = {"duckdb": _duckdb, "postgres": _postgres}
+
+
+def load_ids(tables: Tables, schema: str | None = None) -> list[str]:
+    """Return the load ids of complete loads (of one schema), in order."""
+    loads = tables.get("_dlt_loads", [])
+    found = [r["load_id"] for r in loads if r["status"] == 0 and schema in (None, r["schema_name"])]
+    return sorted(found, key=float)
+
+
+def content(tables: Tables) -> dict[str, list[str]]:
+    """Return each table's rows as sorted JSON texts in which no id is left.
+
+    A load id becomes the load's number; a parent's id the parent's own row; a row's id goes, after it was
+    seen to be unique. State and schema are decoded.
+    """
+    numbers = {load_id: i for i, load_id in enumerate(load_ids(tables))}
+    assert len(numbers) == len(tables.get("_dlt_loads", [])), "a load is recorded twice or incomplete"
+    return {
+        name: sorted(_text(_plain(name, row, numbers)) for row in rows)
+        for name, rows in sorted(_linked(tables).items())
+    }
+
+
+def _linked(tables: Tables) -> Tables:
+    """Return the tables with each `_dlt_parent_id` replaced by the parent's row; checks that ids are unique."""
+    out: Tables = {}
+    by_id: dict[str, dict[str, Row]] = {}
+    for name in sorted(tables, key=len):
+        above = [n for n in out if name.startswith(f"{n}__") and not name.startswith("_dlt_")]
+        out[name] = []
+        for row in tables[name]:
+            if "_dlt_parent_id" in row:
+                row = {**row, "_dlt_parent_id": by_id[max(above, key=len)][row["_dlt_parent_id"]]}
+            out[name].append(row)
+        by_id[name] = {row["_dlt_id"]: row for row in out[name] if "_dlt_id" in row}
+        unique = len(by_id[name]) in (0, len(out[name]))
+        assert unique, f"rows of {name} are there twice"
+    return out
+
+
+def _plain(name: str, row: Row, numbers: Mapping[str, int]) -> Row:
+    if name == "_dlt_pipeline_state":
+        return {
+            "version": row["version"],
+            "load": numbers[row["_dlt_load_id"]],
+            "state": json.loads(zlib.decompress(base64.b64decode(row["state"]))),
+        }
+    if name == "_dlt_version":
+        return {k: row[k] for k in ("version", "engine_version", "schema_name", "version_hash")}
+    if name == "_dlt_loads":
+        return {"load": numbers[row["load_id"]], **_without(row, "load_id", "inserted_at")}
+    plain = {k: v for k, v in _without(row, "_dlt_id").items() if v is not None}
+    if "_dlt_load_id" in plain:
+        plain["_dlt_load_id"] = numbers[plain["_dlt_load_id"]]
+    if "_dlt_parent_id" in plain:
+        plain["_dlt_parent_id"] = _plain("", plain["_dlt_parent_id"], numbers)
+    return plain
+
+
+def _without(row: Row, *names: str) -> Row:
+    return {k: v for k, v in row.items() if k not in names}
+
+
+def _text(row: Row) -> str:
+    return json.dumps(row, sort_keys=True, default=str)
+
+
+def differences(found: Tables, wanted: Tables) -> list[str]:
+    """Name the tables that differ, with the rows that are too many or missing."""
+    ours, theirs = content(found), content(wanted)
+    out = []
+    for name in sorted({*ours, *theirs}):
+        many, few = _minus(ours.get(name, ()), theirs.get(name, ())), _minus(theirs.get(name, ()), ours.get(name, ()))
+        if many or few or (name in ours) != (name in theirs):
+            out.append(f"{name}: too many {many[:3]}, missing {few[:3]}")
+    return out
+
+
+def _minus(left: Iterable[str], right: Iterable[str]) -> list[str]:
+    rest = list(right)
+    out = []
+    for text in left:
+        if text in rest:
+            rest.remove(text)
+        else:
+            out.append(text)
+    return out

@@ -1,0 +1,148 @@
+"""A pipeline of three runs that kills its own process at a numbered durable step; run again, it goes on.
+
+It knows what it still owes from what is committed at the destination and what waits in the working folder,
+as a program would that must never give the same data twice.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from tests.e2e.content import load_ids, read
+
+import ladle
+from ladle.events import Durable, Event
+
+PIPELINE = "victim"
+DATASET = "shop_data"
+RUNS = ({"shop": 0}, {"shop": 1}, {"shop": 2, "audit": 0})
+"""Batches by source that each run owes; a run with two sources makes two packages."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One process's order: where, and at which durable step to die. `finish_first`: recover before new data."""
+
+    folder: Path
+    destination: str
+    dataset: str = DATASET
+    kill_at: int | None = None
+    finish_first: bool = False
+
+
+class Hook:
+    """Hears events; kills the process at durable step number `kill_at`, counted from 1, before and after apart."""
+
+    def __init__(self, kill_at: int | None) -> None:
+        self.kill_at = kill_at
+        self.seen: list[str] = []
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Durable):
+            self.seen.append(f"{'after' if event.done else 'before'} {event.name}")
+            if len(self.seen) == self.kill_at:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+def place(destination: str) -> Any:
+    """Return the destination for `kind:place`."""
+    kind, where = destination.split(":", 1)
+    return getattr(ladle.destinations, kind)(where)
+
+
+def made(job: Job, hook: Any, **options: Any) -> ladle.Pipeline:
+    return ladle.pipeline(
+        PIPELINE, job.folder / "work", destination=place(job.destination), dataset_name=job.dataset,
+        progress=hook, **options,
+    )  # fmt: skip
+
+
+def orders(k: int) -> Iterator[dict[str, Any]]:
+    """Nested rows; batch 1 brings a column, a variant and a child table, batch 2 a column in a child."""
+    for i in range(3):
+        row: dict[str, Any] = {"seq": k * 10 + i, "price": i, "to": {"city": f"c{i}"}, "tags": ["a", None, f"t{k}"]}
+        row["items"] = [{"sku": f"s{j}", "sizes": [1, [2, 3]]} for j in range(i)]
+        if k == 1:
+            row |= {"note": "n", "price": f"{i} EUR", "gifts": [{"name": "g"}]}
+        if k == 2:
+            row["items"] = [{"sku": "z", "weight": 1.5}]
+        yield row
+
+
+def rates(k: int) -> list[dict[str, Any]]:
+    """Replaced by every run; batch 2 has no children, so that the child table ends up empty."""
+    return [{"seq": i, "batch": k, "days": [] if k == 2 else [{"d": j} for j in range(2)]} for i in range(2)]
+
+
+def source(name: str, k: int) -> Any:
+    """Return batch `k` of a source."""
+    if name == "audit":
+        resources = [ladle.resource([{"seq": k, "who": ["x", "y"]}], name="events")]
+    else:
+        resources = [
+            ladle.resource(orders(k), name="orders"),
+            ladle.resource(rates(k), name="rates", write_disposition="replace"),
+            ladle.resource(pa.table({"seq": [k, k + 100], "v": [0.5, None]}), name="readings"),
+        ]
+    return ladle.source(lambda: resources, name=name)()
+
+
+def pending(p: ladle.Pipeline) -> dict[str, str]:
+    """Return the schema by load id of the packages that wait."""
+    ids = [*p.list_extracted_load_packages(), *p.list_normalized_load_packages()]
+    manifests = (Path(p.working_dir) / "packages" / i / "manifest.json" for i in ids)
+    schemas = (json.loads(m.read_bytes())["schema"]["name"] for m in manifests)
+    return dict(zip(ids, schemas, strict=True))
+
+
+def owed(p: ladle.Pipeline, job: Job) -> list[Any] | None:
+    """Return the sources of the next run that was not given in full; None once all were."""
+    tables, waiting = read(job.destination, job.dataset), pending(p)
+    given = {}
+    for name in ("shop", "audit"):
+        given[name] = len({*load_ids(tables, name), *(i for i, schema in waiting.items() if schema == name)})
+    for run in RUNS:
+        left = [source(name, k) for name, k in run.items() if given[name] <= k]
+        if left:
+            return left
+    return None
+
+
+def live(job: Job, hook: Hook) -> None:
+    """Give what is owed, run by run; check that each run tells what an earlier one had left."""
+    p = made(job, hook)
+    if job.finish_first:
+        run(p, None)
+    while (data := owed(p, job)) is not None:
+        run(p, data)
+    if p.has_pending_data:
+        run(p, None)
+    assert not p.has_pending_data
+
+
+def run(p: ladle.Pipeline, data: list[Any] | None) -> None:
+    left = sorted(pending(p), key=float)
+    info = p.run(data)
+    early = [package.load_id for package in info.load_packages if package.from_earlier_run]
+    assert early == left == info.loads_ids[: len(left)], (early, left, info.loads_ids)
+    assert len(info.loads_ids) - len(left) == len(data or [])
+    assert ("left by an earlier run" in str(info)) == bool(left)
+
+
+def main(job: Job) -> None:
+    """Do the job in a process of its own; `seen.json` gets the durable steps, `error.txt` what went wrong."""
+    hook = Hook(job.kill_at)
+    try:
+        live(job, hook)
+    except BaseException:
+        (job.folder / "error.txt").write_text(traceback.format_exc())
+        raise
+    (job.folder / "seen.json").write_text(json.dumps(hook.seen))
