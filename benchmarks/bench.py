@@ -1,4 +1,4 @@
-"""Runs measurements in fresh processes, keeps their answers, and checks that every side loaded the same rows."""
+"""Runs measurements in fresh processes, keeps their answers, checks that every side loaded the same rows."""
 
 from __future__ import annotations
 
@@ -188,10 +188,11 @@ class Bench:
     def facts(self) -> dict[str, str]:
         """Return what the figures depend on: machine, versions, time."""
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+        took = datetime.now(UTC) - self._started
         facts = {
-            "Date": f"{self._started:%Y-%m-%d %H:%M} UTC, {(datetime.now(UTC) - self._started).seconds} s in all",
+            "Date": f"{self._started:%Y-%m-%d %H:%M} UTC; the run took {took.seconds} s",
             "Machine": f"{_processor()}, {os.cpu_count()} cores, {memory:.0f} GB; {platform.platform()}",
-            "Load before": f"{self._load:.2f} (1 minute average: other work on the machine when the run began)",
+            "Load before": f"{self._load:.2f} (average of the minute before: other work on the machine)",
             "ladle runs on": f"Python {platform.python_version()}; {self._versions('ladle')}",
             "dlt runs on": self._versions("dlt"),
         }
@@ -203,7 +204,8 @@ class Bench:
         code = (
             "import importlib.metadata as m, json, sys\n"
             "found = {d.metadata['Name'].lower(): d.version for d in m.distributions()}\n"
-            "print(', '.join(f'{n} {found[n]}' if n in found else f'no {n}' for n in json.loads(sys.argv[1])))"
+            "names = json.loads(sys.argv[1])\n"
+            "print(', '.join(f'{n} {found[n]}' if n in found else f'no {n}' for n in names))"
         )
         try:
             return self._call([_python(side), "-c", code, json.dumps(_PACKAGES[side])])

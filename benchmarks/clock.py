@@ -1,4 +1,4 @@
-"""What every runner shares: it measures one thing in a fresh process and prints one JSON line. Standard library only."""
+"""What every runner shares: measure one thing in a fresh process, print one line. Standard library only."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def peak_mb() -> float:
 
 
 def main(measures: Mapping[str, Measure]) -> None:
-    """Run the measure named by `{"measure": name, ...}` in the first argument; print its figures as one line."""
+    """Run the measure that the first argument names, a JSON object; print its figures as one JSON line."""
     arguments = json.loads(sys.argv[1])
     figures = measures[arguments["measure"]](arguments)
     print(json.dumps(figures | {"peak_mb": peak_mb()}))

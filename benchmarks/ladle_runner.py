@@ -25,7 +25,7 @@ def _pipeline(arguments: Arguments) -> Any:
 
 
 def rows(arguments: Arguments) -> Figures:
-    """Load rows that are alive in memory; the clock runs from the making of the pipeline to the end of the run."""
+    """Load rows that are alive in memory; the clock runs from making the pipeline to the end of the run."""
     data = ROWS[arguments["rows"]](arguments["count"])
     return timed(lambda: _pipeline(arguments).run(data, table_name="t"))
 
@@ -54,7 +54,7 @@ def parquet(arguments: Arguments) -> Figures:
 
 
 def one_row(arguments: Arguments) -> Figures:
-    """Load one row again and again in one process, after a first run; then count Python calls in one more run."""
+    """Load one row again and again in one process, after a first run; then count calls in one more run."""
     pipeline = _pipeline(arguments)
     pipeline.run([{"id": 0, "name": "x"}], table_name="t")
     figures = median_ms(lambda n: pipeline.run([{"id": n, "name": "x"}], table_name="t"), arguments["runs"])

@@ -1,4 +1,4 @@
-"""A Postgres server of the benchmark's own on 127.0.0.1, with the server's default durability, ended by its id."""
+"""A Postgres server of the benchmark's own: on 127.0.0.1, as durable as by default, ended by its id."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measures ladle beside its peers, every figure in a fresh process, and prints and stores the table of budgets.
+"""Measures ladle beside its peers, every figure in a fresh process; prints and stores the table of budgets.
 
 `python benchmarks/run.py [--quick] [--only NAME ...] [--no-peer] [--output FILE]`. A full run writes
 docs/benchmarks.md; a partial one only prints. Exits with 1 when a budget is not met.

@@ -87,7 +87,7 @@ def read_ipc(folder: Path, names: tuple[str, ...] = NESTED_TABLES) -> dict[str, 
 
 
 def prepare(folder: Path, counts: dict[str, int]) -> None:
-    """Write the input files: `nested` rows as JSON lines and Arrow tables, `flat` rows as Arrow and Parquet."""
+    """Write the input files: `nested` rows as JSON lines and Arrow, `flat` rows as Arrow and Parquet."""
     if "nested" in counts:
         rows = nested_rows(counts["nested"])
         write_jsonl(folder / "nested.jsonl", rows)

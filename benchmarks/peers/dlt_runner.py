@@ -42,7 +42,7 @@ def _options(arguments: Arguments) -> dict[str, Any]:
 
 
 def rows(arguments: Arguments) -> Figures:
-    """Load rows that are alive in memory; the clock runs from the making of the pipeline to the end of the run."""
+    """Load rows that are alive in memory; the clock runs from making the pipeline to the end of the run."""
     dlt = _dlt(arguments)
     data = ROWS[arguments["rows"]](arguments["count"])
     return timed(lambda: _pipeline(dlt, arguments).run(data, **_options(arguments)))
@@ -65,7 +65,7 @@ def generator(arguments: Arguments) -> Figures:
 
 
 def one_row(arguments: Arguments) -> Figures:
-    """Load one row again and again in one process, after a first run; then count Python calls in one more run."""
+    """Load one row again and again in one process, after a first run; then count calls in one more run."""
     dlt = _dlt(arguments)
     pipeline = _pipeline(dlt, arguments)
     pipeline.run([{"id": 0, "name": "x"}], table_name="t")

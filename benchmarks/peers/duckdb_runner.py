@@ -1,4 +1,4 @@
-"""DuckDB by itself: the limit that ladle is held against. Same file system, one transaction, connection closed."""
+"""DuckDB by itself, the limit ladle is held against: one transaction, a durable file, connection closed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from clock import Figures, main, timed
 
 Arguments = Mapping[str, Any]
 
-# `raw` is materialised as the children need the ids of their parents. Keys are text of 16 characters, as in ladle.
+# `raw` is materialised as children need the ids of their parents. Keys are text of 16 characters.
 _NESTED_SQL = """
 CREATE SCHEMA ds;
 CREATE TEMP TABLE raw AS
@@ -36,7 +36,6 @@ CREATE TABLE ds.t__tags AS
     SELECT value, _dlt_id AS _dlt_parent_id, idx AS _dlt_list_idx, to_hex(hash(_dlt_id, idx, 1)) AS _dlt_id
     FROM (SELECT _dlt_id, unnest(tags) AS value, unnest(range(len(tags))) AS idx FROM raw);
 """
-_LINEAGE = ", '1795401053.1234567' AS _dlt_load_id, to_hex(hash(gen_random_uuid())) AS _dlt_id"
 
 
 def _in_one_transaction(arguments: Arguments, work: Callable[[duckdb.DuckDBPyConnection], object]) -> Figures:
@@ -56,9 +55,8 @@ def read_json(arguments: Arguments) -> Figures:
     return _in_one_transaction(arguments, lambda connection: connection.execute(sql))
 
 
-def _flat_sql(arguments: Arguments, source: str) -> str:
-    lineage = _LINEAGE if arguments.get("lineage") else ""
-    return f"CREATE SCHEMA ds; CREATE TABLE ds.t AS SELECT *{lineage} FROM {source}"
+def _flat_sql(source: str) -> str:
+    return f"CREATE SCHEMA ds; CREATE TABLE ds.t AS SELECT * FROM {source}"
 
 
 def arrow(arguments: Arguments) -> Figures:
@@ -69,7 +67,7 @@ def arrow(arguments: Arguments) -> Figures:
 
     def work(connection: duckdb.DuckDBPyConnection) -> None:
         connection.register("source", table)
-        connection.execute(_flat_sql(arguments, "source"))
+        connection.execute(_flat_sql("source"))
 
     return _in_one_transaction(arguments, work)
 
@@ -77,7 +75,7 @@ def arrow(arguments: Arguments) -> Figures:
 def parquet(arguments: Arguments) -> Figures:
     """Read a Parquet file straight into a table."""
     source = f"read_parquet('{Path(arguments['prepared']) / 'flat.parquet'}')"
-    return _in_one_transaction(arguments, lambda connection: connection.execute(_flat_sql(arguments, source)))
+    return _in_one_transaction(arguments, lambda connection: connection.execute(_flat_sql(source)))
 
 
 if __name__ == "__main__":

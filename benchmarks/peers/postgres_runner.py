@@ -1,7 +1,7 @@
-"""Postgres by itself: binary COPY of the same three tables, three ways, each in one transaction into new tables.
+"""Postgres by itself: binary COPY of the same three tables in one transaction into new tables, three ways.
 
-`encoded` streams bytes that are already in COPY's binary format: only the server works. `adbc` starts from Arrow.
-`written` starts from the rows, as a careful hand-written loader would: psycopg's `write_row`, row by row.
+`encoded` streams bytes that are already in COPY's binary format: only the server works. `adbc` starts
+from Arrow. `written` starts from the rows, as a careful hand-written loader would: psycopg's `write_row`.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ Arguments = Mapping[str, Any]
 
 _COLUMNS = {
     "t": (
-        "id bigint, title text, body text, state text, locked boolean, score double precision, created_at timestamptz,"
-        " closed_at timestamptz, user__id bigint, user__login text, user__address__city text, user__address__zip text,"
+        "id bigint, title text, body text, state text, locked boolean, score double precision,"
+        " created_at timestamptz, closed_at timestamptz,"
+        " user__id bigint, user__login text, user__address__city text, user__address__zip text,"
         " user__address__geo__lat double precision, user__address__geo__lng double precision,"
         " _dlt_load_id text NOT NULL, _dlt_id text NOT NULL"
     ),
@@ -34,7 +35,9 @@ _COLUMNS = {
         "sku text, qty bigint, price double precision, note text, _dlt_parent_id text NOT NULL,"
         " _dlt_list_idx bigint NOT NULL, _dlt_id text NOT NULL"
     ),
-    "t__tags": "value text, _dlt_parent_id text NOT NULL, _dlt_list_idx bigint NOT NULL, _dlt_id text NOT NULL",
+    "t__tags": (
+        "value text, _dlt_parent_id text NOT NULL, _dlt_list_idx bigint NOT NULL, _dlt_id text NOT NULL"
+    ),
 }
 _TYPES = {
     "bigint": "int8",
@@ -93,10 +96,10 @@ def adbc(arguments: Arguments) -> Figures:
 
 
 def _adbc(arguments: Arguments, schema: str) -> Figures:
-    from tables import read_ipc
-
     import adbc_driver_manager
     import adbc_driver_postgresql
+
+    from tables import read_ipc
 
     tables = read_ipc(Path(arguments["prepared"]))
 

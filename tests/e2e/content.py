@@ -16,26 +16,26 @@ Row = dict[str, Any]
 Tables = dict[str, list[Row]]
 
 
-def read(destination: str, dataset: str) -> Tables:
-    """Read all tables of a dataset, `destination` as `kind:place`; no tables where there is no dataset."""
+def read(destination: str, dataset: str, only: str = "") -> Tables:
+    """Read all tables of a dataset, or `only` one; `destination` is `kind:place`. No dataset: no tables."""
     kind, place = destination.split(":", 1)
-    return _READERS[kind](place, dataset)
+    return _READERS[kind](place, dataset, only)
 
 
-def _duckdb(path: str, dataset: str) -> Tables:
+def _duckdb(path: str, dataset: str, only: str) -> Tables:
     if not Path(path).exists():
         return {}
-    with duckdb.connect(path, read_only=True) as db:
-        db.execute("SET TimeZone = 'UTC'; SET threads = 1")
-        sql = "SELECT table_name FROM information_schema.tables WHERE table_schema = ?"
-        names = [name for (name,) in db.execute(sql, [dataset]).fetchall()]
+    with duckdb.connect(path, read_only=True, config={"threads": 1}) as db:
+        db.execute("SET TimeZone = 'UTC'")
+        sql = "SELECT table_name FROM information_schema.tables WHERE table_schema = ? AND ? IN (table_name, '')"
+        names = [name for (name,) in db.execute(sql, [dataset, only]).fetchall()]
         return {n: db.table(f'"{dataset}"."{n}"').to_arrow_table().to_pylist() for n in names}
 
 
-def _postgres(url: str, dataset: str) -> Tables:
+def _postgres(url: str, dataset: str, only: str) -> Tables:
     with psycopg.connect(url, row_factory=psycopg.rows.dict_row) as db:
-        sql = "SELECT table_name FROM information_schema.tables WHERE table_schema = %s"
-        names = [row["table_name"] for row in db.execute(sql, [dataset]).fetchall()]
+        sql = "SELECT table_name FROM information_schema.tables WHERE table_schema = %s AND %s IN (table_name, '')"
+        names = [row["table_name"] for row in db.execute(sql, [dataset, only]).fetchall()]
         return {n: db.execute(f'SELECT * FROM "{dataset}"."{n}"').fetchall() for n in names}
 
 

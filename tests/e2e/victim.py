@@ -10,7 +10,6 @@ import json
 import os
 import signal
 import traceback
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,11 +28,15 @@ RUNS = ({"shop": 0}, {"shop": 1}, {"shop": 2, "audit": 0})
 
 @dataclass(frozen=True)
 class Job:
-    """One process's order: where, and at which durable step to die. `finish_first`: recover before new data."""
+    """One process's order.
+
+    `runs`: how many of `RUNS` to bring to an end. `kill_at`: the durable step to die at, None for not at all.
+    `finish_first`: finish what is pending in a run of its own, before any new data.
+    """
 
     folder: Path
     destination: str
-    dataset: str = DATASET
+    runs: int = len(RUNS)
     kill_at: int | None = None
     finish_first: bool = False
 
@@ -60,21 +63,23 @@ def place(destination: str) -> Any:
 
 def made(job: Job, hook: Any, **options: Any) -> ladle.Pipeline:
     return ladle.pipeline(
-        PIPELINE, job.folder / "work", destination=place(job.destination), dataset_name=job.dataset,
+        PIPELINE, job.folder / "work", destination=place(job.destination), dataset_name=DATASET,
         progress=hook, **options,
     )  # fmt: skip
 
 
-def orders(k: int) -> Iterator[dict[str, Any]]:
+def orders(k: int) -> list[dict[str, Any]]:
     """Nested rows; batch 1 brings a column, a variant and a child table, batch 2 a column in a child."""
+    rows = []
     for i in range(3):
-        row: dict[str, Any] = {"seq": k * 10 + i, "price": i, "to": {"city": f"c{i}"}, "tags": ["a", None, f"t{k}"]}
-        row["items"] = [{"sku": f"s{j}", "sizes": [1, [2, 3]]} for j in range(i)]
+        row: dict[str, Any] = {"seq": k * 10 + i, "price": i, "to": {"city": f"c{i}"}}
+        row["items"] = [{"sku": f"s{j}", "at": {"x": j}} for j in range(i)]
         if k == 1:
             row |= {"note": "n", "price": f"{i} EUR", "gifts": [{"name": "g"}]}
         if k == 2:
             row["items"] = [{"sku": "z", "weight": 1.5}]
-        yield row
+        rows.append(row)
+    return rows
 
 
 def rates(k: int) -> list[dict[str, Any]]:
@@ -105,11 +110,11 @@ def pending(p: ladle.Pipeline) -> dict[str, str]:
 
 def owed(p: ladle.Pipeline, job: Job) -> list[Any] | None:
     """Return the sources of the next run that was not given in full; None once all were."""
-    tables, waiting = read(job.destination, job.dataset), pending(p)
+    tables, waiting = read(job.destination, DATASET, "_dlt_loads"), pending(p)
     given = {}
     for name in ("shop", "audit"):
         given[name] = len({*load_ids(tables, name), *(i for i, schema in waiting.items() if schema == name)})
-    for run in RUNS:
+    for run in RUNS[: job.runs]:
         left = [source(name, k) for name, k in run.items() if given[name] <= k]
         if left:
             return left
@@ -123,8 +128,7 @@ def live(job: Job, hook: Hook) -> None:
         run(p, None)
     while (data := owed(p, job)) is not None:
         run(p, data)
-    if p.has_pending_data:
-        run(p, None)
+    run(p, None)  # of packages already loaded, a killed process may have left the folder
     assert not p.has_pending_data
 
 

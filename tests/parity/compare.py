@@ -87,7 +87,8 @@ def report(differences: Sequence[Difference], records: Sequence[Any] | None = No
         first = members[0]
         where = ".".join(filter(None, (table, column)))
         times = f" x{len(members)}, first at {first.path}" if first.path else ""
-        lines.append(f"  {kind} {where}{times}: {_short(first.reference)} -> {_short(first.ladle)}")
+        sides = " -> ".join(_short(side, quoted=bool(first.path)) for side in (first.reference, first.ladle))
+        lines.append(f"  {kind} {where}{times}: {sides}")
     if len(groups) > SHOWN:
         lines.append(f"  and {len(groups) - SHOWN} groups more")
     return "\n".join(lines if records is None else [*lines, f"  records: {json.dumps(records)[:4000]}"])
@@ -171,6 +172,6 @@ def _same(left: Any, right: Any) -> bool:
     )
 
 
-def _short(side: Any) -> str:
-    text = "nothing" if side is None else side if isinstance(side, str) else repr(side)
+def _short(side: Any, quoted: bool) -> str:
+    text = "nothing" if side is None else repr(side) if quoted or not isinstance(side, str) else side
     return text if len(text) <= 160 else text[:157] + "..."

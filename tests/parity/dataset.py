@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,15 @@ ID, PARENT, INDEX, ROOT, LOAD = "_dlt_id", "_dlt_parent_id", "_dlt_list_idx", "_
 LINKS = frozenset({ID, PARENT, INDEX, ROOT, LOAD})
 """Columns whose values say how rows hang together; their values differ between two loads by design."""
 SYSTEM_PREFIX = "_dlt_"
+VARIANT = re.compile(r"(.+)__v_[a-z]+")
+OTHER_SPELLING = re.compile(r"(.+)__[a-z2-7]{6}")
+
+
+@lru_cache(maxsize=65536)
+def base_of(column: str) -> str:
+    """The column that a variant column, or one of another spelling, stands beside; else the column itself."""
+    found = VARIANT.fullmatch(column) or OTHER_SPELLING.fullmatch(column)
+    return found[1] if found else column
 
 
 @dataclass(eq=False)
@@ -31,6 +41,19 @@ class Row:
         """The row's position in its list; -1 for a root row."""
         found = self.links.get(INDEX)
         return -1 if found is None else int(found)
+
+    def beside(self, base: str) -> Mapping[str, Any]:
+        """The values in a column and in the columns beside it."""
+        return self._groups.get(base, {})
+
+    @cached_property
+    def _groups(self) -> dict[str, dict[str, Any]]:
+        groups: dict[str, dict[str, Any]] = {}
+        for column, value in self.values.items():
+            # A column that only looks like one beside another is asked for by its own name.
+            for name in {column, base_of(column)}:
+                groups.setdefault(name, {})[column] = value
+        return groups
 
     @cached_property
     def form(self) -> tuple[Any, ...]:
@@ -107,15 +130,12 @@ def comparable(value: Any) -> Any:
 
 
 def _parent_rows(table: Table, tables: Mapping[str, Table]) -> dict[str, Row]:
-    """Rows of the parent table by id: the longest name prefix that knows all parent ids, as names may hide levels."""
-    wanted = {row.links[PARENT] for row in table.rows}
-    best: dict[str, Row] = {}
-    for name in sorted((n for n in tables if table.name.startswith(n + "__")), key=len, reverse=True):
-        rows = {row.links[ID]: row for row in tables[name].rows}
-        if wanted <= rows.keys():
-            return rows
-        best = best or rows
-    return best
+    """Rows that may be parents, by id: of the tables whose names are prefixes, the longest first.
+
+    A table can have parents in several: `{"a": {"list": [1]}}` and `{"a": [[1]]}` are both `t__a__list`.
+    """
+    above = sorted((name for name in tables if table.name.startswith(f"{name}__")), key=len)
+    return {row.links[ID]: row for name in above for row in tables[name].rows}
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, schema: str) -> dict[str, dict[str, str]]:

@@ -23,8 +23,23 @@ _DEEP = {
     "d": {"x": 1, "y": {"z": 2}},
     "l": [{"a": 1, "dd": {"q": 1, "r": {"s": 5}}, "ll": [{"b": 1, "lll": [1, 2]}]}],
 }
-_NAMES = ["DealFlow", "createdAt", "HTTPServer", "HTTPResponseCode", "ABc", "ABCDefGHI", "userID", "UserIDs", "iPhone", "X86Y", "a1B2", "camelCase2Snake", "2ndPlace", "1", "+1", "-1", "a@b", "a*b", "a|b", "a-b", "a.b", "a/b", "a_", "a__", "name_", "_", "_id", "__v", "a__b", "a___c", "$id", "#", "(x)", "ünï", "naïve", "日本", "emoji💥x", "a$b$", "_DLT_X", "k__", "__a__"]
-_TIMES = ["2024-01-02T03:04", "2024-01-02T03:04:05.5", "2024-01-02T03:04:05+0200", "20240102T030405Z", "2024-01-02 03:04", "2024-W01-1T00:00:00", "2024-01-02T03", "2024-01-02T03:04:05.123456789Z", "2024-01-02T24:00:00Z", "2024-1-2T03:04:05Z", " 2024-01-02T03:04:05Z", "Tue, 02 Jan 2024 03:04:05 GMT", "2024-13-02T03:04:05Z", "2024-01-02", "03:04:05", "20240102", "2024-01", "2024-01-02T03:04:05.000001-11:30", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z", "2024-02-30T00:00:00Z", "2024-366T00:00:00", "2024-01-02t03:04:05z", "2024-01-02T03:04:05,5Z", "2024-01-02T03:04:60Z", "1943-00-00T00:00:00Z", "2024-01-02T03:04:05 +02:00", "2024-01-02T03:04:05+02", "2024-01-02T0304", "2024-01-02_03:04:05", "-2024-01-02T03:04:05Z"]
+_DICTS = {"d": {"dd": {"l": [{"e": {"f": {"g": 1}}, "l2": [{"h": {"i": 1}}], "ll": [[1, [2]]]}]}}}
+_NAMES = (
+    "DealFlow", "createdAt", "HTTPServer", "HTTPResponseCode", "ABc", "ABCDefGHI", "userID", "UserIDs",
+    "iPhone", "X86Y", "a1B2", "camelCase2Snake", "2ndPlace", "1", "+1", "-1", "a@b", "a*b", "a|b", "a-b",
+    "a.b", "a/b", "a_", "a__", "name_", "_", "_id", "__v", "a__b", "a___c", "$id", "#", "(x)", "ünï",
+    "naïve", "日本", "emoji💥x", "a$b$", "_DLT_X", "k__", "__a__",
+)  # fmt: skip
+_TIMES = (
+    "2024-01-02T03:04", "2024-01-02T03:04:05.5", "2024-01-02T03:04:05+0200", "20240102T030405Z",
+    "2024-01-02 03:04", "2024-W01-1T00:00:00", "2024-01-02T03", "2024-01-02T03:04:05.123456789Z",
+    "2024-01-02T24:00:00Z", "2024-1-2T03:04:05Z", " 2024-01-02T03:04:05Z", "Tue, 02 Jan 2024 03:04:05 GMT",
+    "2024-13-02T03:04:05Z", "2024-01-02", "03:04:05", "20240102", "2024-01",
+    "2024-01-02T03:04:05.000001-11:30", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z",
+    "2024-02-30T00:00:00Z", "2024-366T00:00:00", "2024-01-02t03:04:05z", "2024-01-02T03:04:05,5Z",
+    "2024-01-02T03:04:60Z", "1943-00-00T00:00:00Z", "2024-01-02T03:04:05 +02:00", "2024-01-02T03:04:05+02",
+    "2024-01-02T0304", "2024-01-02_03:04:05", "-2024-01-02T03:04:05Z",
+)  # fmt: skip
 _HUGE = (2**53 + 1, 2**63 - 1, 1e300)
 _FIRST = {"bigint": 7, "double": 0.5, "bool": True, "text": "abc", "timestamp": "2024-01-02T03:04:05Z"}
 _LATER = (
@@ -41,6 +56,7 @@ _SHAPES: dict[str, list[Any]] = {
     "only nulls": [{"a": 1, "n": None, "d": {"n": None}, "l": [None]}],
     "scalars": [1, 2, 3],
     "pages": [[1, 2], [3, [4]]],
+    "list in dict and in list": [{"a": {"list": [1]}}, {"a": [[2], [3]]}],
     "mixed list": [{"l": [1, "x", None, {"k": 1}, [7], True]}],
     "scalar and dict": [{"v": 1}, {"v": {"a": 2}}, {"v": [3]}],
     "columns met later": [{"a": 1}, {"b": "x", "l": [1]}, {"a": 2, "c": {"d": True}, "l": [{"m": 1}]}],
@@ -70,9 +86,9 @@ def shapes() -> Iterator[Document]:
     """Every document written by hand, those of one kind in one document where they don't disturb each other."""
     for name, records in _SHAPES.items():
         yield Document(f"shape {name}", partial(select, records))
-    for depth in range(5):
+    for depth in range(6):
         yield Document(
-            f"shape nesting {depth}", partial(select, [_DEEP, _NESTED]), {"max_table_nesting": depth}
+            f"shape nesting {depth}", partial(select, [_DEEP, _NESTED, _DICTS]), {"max_table_nesting": depth}
         )
     for kind, first in _FIRST.items():
         # The reference fails on numbers far from any date.

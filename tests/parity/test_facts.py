@@ -19,7 +19,8 @@ if not data_folder().is_dir():
 FOLDED = "*"
 """Stands in FACTS for the keys of a dict with more than 400 of them."""
 FACTS = facts()
-COUNTED = [document for document in documents() if document.id in FACTS]
+LEFT_OUT = {"json/emoji_by_emoji.json": "11,000 columns, as all names come out equal, and no list to count"}
+COUNTED = [document for document in documents() if document.id in FACTS.keys() - LEFT_OUT.keys()]
 
 
 def list_paths(

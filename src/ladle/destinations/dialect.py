@@ -19,12 +19,21 @@ class Dialect:
         column_type: SQL type of a column.
         placeholder: of parameters, by position from 1.
         column_suffix: clause after a column's type in CREATE TABLE, or None.
+        columns_query: gives table, column and type of all columns in a dataset, its one parameter.
+        dataset_query: gives a row where the dataset, its one parameter, exists.
+        unique_indexes: whether a new table gets an index for each column that is declared unique.
     """
 
     name: str
     column_type: Callable[[Column], str]
     placeholder: Callable[[int], str] = "${}".format
     column_suffix: Callable[[Column], str | None] = lambda column: None
+    columns_query: str = (
+        "SELECT table_name, column_name, data_type FROM information_schema.columns "
+        "WHERE table_schema = $1 ORDER BY ordinal_position"
+    )
+    dataset_query: str = "SELECT 1 FROM information_schema.schemata WHERE schema_name = $1"
+    unique_indexes: bool = False
 
     def sql(self, statement: exp.Expression) -> str:
         """Render a statement; all identifiers quoted."""
@@ -83,6 +92,13 @@ def drop_table(dataset: str, table: str) -> exp.Expression:
 def delete_all(dataset: str, table: str) -> exp.Expression:
     """DELETE without condition: unlike TRUNCATE, other sessions see the old rows until the commit."""
     return exp.Delete(this=table_ref(dataset, table))
+
+
+def create_unique_index(dataset: str, table: str, column: str) -> exp.Expression:
+    """CREATE UNIQUE INDEX on one column; the engine names it."""
+    params = exp.IndexParameters(columns=[column_ref(column)])
+    index = exp.Index(table=table_ref(dataset, table), params=params)
+    return exp.Create(this=index, kind="INDEX", unique=True)
 
 
 def insert_row(dataset: str, table: str, columns: Sequence[str], dialect: Dialect) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -161,7 +161,14 @@ class DuckDbConnection:
         """Run a query; return all rows."""
         return self._connection.execute(sql, list(params) or None).fetchall()
 
-    def ingest(self, dataset: str, table: Table, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
+    def ingest(
+        self,
+        dataset: str,
+        table: Table,
+        there: Mapping[str, str],
+        schema: pa.Schema,
+        batches: Iterable[pa.RecordBatch],
+    ) -> int:
         """Insert from an Arrow stream; rows keep their order. Memory: O(batch)."""
         reader = pa.RecordBatchReader.from_batches(schema, _row_groups(schema, batches))
         self._connection.register(_SOURCE, reader)
@@ -182,8 +189,15 @@ class DuckDbConnection:
         self._connection.commit()
         self._open_transaction = False
 
-    def lock_dataset(self, dataset: str) -> None:
+    def fence(self, load_id: str) -> bool:
+        """Nothing to do: a process that is gone doesn't hold the file, and what it left is rolled back."""
+        return False
+
+    def lock(self, *names: str) -> None:
         """Nothing to do: writers of one file are serialised by the file's lock and by conflict detection."""
+
+    def lock_table(self, dataset: str, table: str) -> None:
+        """Nothing to do, as for `lock`."""
 
     def close(self) -> None:
         """Roll back what isn't committed; close the connection if it is ours."""

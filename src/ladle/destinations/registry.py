@@ -59,12 +59,12 @@ def resolve(destination: Any, credentials: Any = None) -> Destination:
         UsageError: unknown.
     """
     if isinstance(destination, str):
-        kind = setting("destination", destination, "destination_type", default=destination)
+        kind = setting("destination", destination, "destination_type") or destination
         options = {} if kind == destination else {"destination_name": destination}
-        made: Destination = factory(kind)(credentials, **options)
+        made: Destination = factory(kind)(credentials=credentials, **options)
         return made
     if callable(destination) and not hasattr(destination, "open"):
-        destination = destination() if credentials is None else destination(credentials)
+        destination = destination() if credentials is None else destination(credentials=credentials)
     if not hasattr(destination, "open") or not hasattr(destination, "limits"):
         raise UsageError(
             f"a destination can't be a `{type(destination).__name__}`",

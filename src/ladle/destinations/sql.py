@@ -14,8 +14,8 @@ from sqlglot import exp
 from ladle.destinations import dialect as statements
 from ladle.destinations.base import LoadRecord
 from ladle.destinations.dialect import Dialect
-from ladle.errors import CommitUnknown, LadleError
-from ladle.schema.change import AddTable, Change
+from ladle.errors import CommitFailed, CommitUnknown, LadleError
+from ladle.schema.change import AddTable, Change, diff
 from ladle.schema.schema import ENGINE_VERSION, LOADS_TABLE, STATE_TABLE, VERSION_TABLE
 from ladle.schema.table import Table
 from ladle.state.blob import decode_state, encode_state, state_hash
@@ -30,17 +30,38 @@ class SqlConnection(Protocol):
     def query(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run a query; return all rows."""
 
-    def ingest(self, dataset: str, table: Table, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
-        """Append Arrow batches to an existing table in bulk; return the number of rows."""
+    def ingest(
+        self,
+        dataset: str,
+        table: Table,
+        there: Mapping[str, str],
+        schema: pa.Schema,
+        batches: Iterable[pa.RecordBatch],
+    ) -> int:
+        """Append Arrow batches in bulk to a table that has the columns `there`; return the number of rows."""
 
     def begin(self) -> None:
         """Start a transaction."""
 
     def commit(self) -> None:
-        """Commit it."""
+        """Commit it.
 
-    def lock_dataset(self, dataset: str) -> None:
-        """Keep others from changing tables of the dataset until the transaction ends, where that's needed."""
+        Raises:
+            CommitUnknown: where the driver knows that the server's answer got lost.
+        """
+
+    def fence(self, load_id: str) -> bool:
+        """See to it that no other session can commit the load any more: one whose client is gone may be alive.
+
+        In a transaction that holds until its end. Returns whether others may have committed since the connection
+        was made.
+        """
+
+    def lock(self, *names: str) -> None:
+        """Keep out other sessions that lock one of the names, until the transaction ends, where needed."""
+
+    def lock_table(self, dataset: str, table: str) -> None:
+        """Keep other writers, not readers, from a table until the transaction ends, where needed."""
 
     def close(self) -> None:
         """Roll back what isn't committed and disconnect. Safe to repeat."""
@@ -64,26 +85,52 @@ class SqlSession:
         self._dataset = dataset
         self._record: LoadRecord | None = None
         self._there: dict[str, dict[str, str]] | None = None
+        self._made: list[Table] = []
 
     def begin(self, record: LoadRecord) -> None:
-        """Start the transaction and make the schema."""
+        """Start the transaction and make the schema.
+
+        Loads of one pipeline, or on one stored schema, go one after the other: each has to know what went before.
+
+        Raises:
+            CommitUnknown: another session committed the load meanwhile.
+        """
         self._record = record
         with self._connection.errors(f"beginning load `{record.load_id}`"):
             self._connection.begin()
+            fresh = self._connection.fence(record.load_id)
+            self._connection.lock(
+                self._named("pipeline", record.pipeline), self._named("schema", record.schema["name"])
+            )
+            if fresh:
+                self._there = None
             if not self._columns():
-                self._connection.lock_dataset(self._dataset)
-                self._run(statements.create_dataset(self._dataset))
+                self._make_dataset()
+        if fresh and self.has_load(record.load_id):
+            raise CommitUnknown(
+                f"another session committed load `{record.load_id}` meanwhile", load_id=record.load_id
+            )
+
+    def _named(self, kind: str, name: str) -> str:
+        return f"{kind} `{name}` of dataset `{self._dataset}`"
+
+    def _lock_tables(self) -> None:
+        """Keep others from making or dropping tables; what is there is read anew."""
+        self._connection.lock(f"the tables of dataset `{self._dataset}`")
+        self._there = None
+
+    def _make_dataset(self) -> None:
+        # Only where it is missing: who may not make schemas may still use one that was made for them.
+        self._lock_tables()
+        if not self.exists():
+            self._run(statements.create_dataset(self._dataset))
 
     def _run(self, statement: exp.Expression) -> None:
         self._connection.execute(self._dialect.sql(statement))
 
     def _columns(self) -> dict[str, dict[str, str]]:
         if self._there is None:
-            rows = self._connection.query(
-                "SELECT table_name, column_name, data_type FROM information_schema.columns "
-                f"WHERE table_schema = {self._dialect.placeholder(1)} ORDER BY ordinal_position",
-                [self._dataset],
-            )
+            rows = self._connection.query(self._dialect.columns_query, [self._dataset])
             self._there = {}
             for table, column, data_type in rows:
                 self._there.setdefault(table, {})[column] = data_type
@@ -92,13 +139,7 @@ class SqlSession:
     def exists(self) -> bool:
         """Whether the schema is there."""
         with self._connection.errors("looking for the dataset"):
-            return bool(
-                self._connection.query(
-                    "SELECT 1 FROM information_schema.schemata WHERE schema_name = "
-                    f"{self._dialect.placeholder(1)}",
-                    [self._dataset],
-                )
-            )
+            return bool(self._connection.query(self._dialect.dataset_query, [self._dataset]))
 
     def tables(self) -> Mapping[str, Mapping[str, str]]:
         """Return SQL types by column by table."""
@@ -106,7 +147,9 @@ class SqlSession:
             return self._columns()
 
     def has_load(self, load_id: str) -> bool:
-        """Whether the loads table has a complete row for the load id."""
+        """Whether the loads table has a complete row for the load id; False is for good."""
+        with self._connection.errors(f"looking for load `{load_id}`"):
+            self._connection.fence(load_id)
         return bool(self._select(LOADS_TABLE, ["load_id"], {"load_id": load_id, "status": 0}))
 
     def _select(
@@ -151,9 +194,10 @@ class SqlSession:
         if not changes:
             return
         with self._connection.errors("changing tables"):
-            self._connection.lock_dataset(self._dataset)
-            for change in changes:
+            self._lock_tables()
+            for change in still_missing(changes, self._columns()):
                 if isinstance(change, AddTable):
+                    self._made.append(change.table)
                     self._run(statements.create_table(self._dataset, change.table, self._dialect))
                 else:
                     self._run(
@@ -164,6 +208,7 @@ class SqlSession:
     def drop(self, tables: Sequence[str]) -> None:
         """Drop tables, those that exist."""
         with self._connection.errors("dropping tables"):
+            self._lock_tables()
             for table in tables:
                 self._run(statements.drop_table(self._dataset, table))
         self._there = None
@@ -173,21 +218,26 @@ class SqlSession:
         with self._connection.errors("emptying tables for replace"):
             for table in tables:
                 if table in self._columns():
+                    self._connection.lock_table(self._dataset, table)
                     self._run(statements.delete_all(self._dataset, table))
 
     def append(self, table: Table, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
         """Write rows in bulk."""
         with self._connection.errors(f"writing table `{table.name}`"):
-            return self._connection.ingest(self._dataset, table, schema, batches)
+            there = self._columns().get(table.name, {})
+            return self._connection.ingest(self._dataset, table, there, schema, batches)
 
     def commit(self) -> None:
         """Write the schema version, the state and the loads row, and commit all of it.
 
         Raises:
+            CommitFailed: refused because of another load.
             CommitUnknown: the connection was lost meanwhile.
         """
         assert self._record is not None
         record = self._record
+        if self._dialect.unique_indexes:
+            self._make_indexes()
         at = datetime.fromtimestamp(record.inserted_at, UTC)
         with self._connection.errors("writing the loads row"):
             self._write_version(record, at)
@@ -204,12 +254,21 @@ class SqlSession:
         try:
             with self._connection.errors("committing"):
                 self._connection.commit()
+        except CommitFailed:
+            raise
         except LadleError as error:
             raise CommitUnknown(
                 f"the commit of load `{record.load_id}` failed: {error.what}",
                 load_id=record.load_id,
                 hint="run again: it looks for the load id first, then commits or goes on",
             ) from error
+
+    def _make_indexes(self) -> None:
+        # After the data: building an index costs less than keeping it up row by row.
+        for table in self._made:
+            with self._connection.errors(f"indexing table `{table.name}`"):
+                for column in table.keys("unique"):
+                    self._run(statements.create_unique_index(self._dataset, table.name, column))
 
     def _write_version(self, record: LoadRecord, at: datetime) -> None:
         schema = record.schema
@@ -249,3 +308,15 @@ class SqlSession:
     def close(self) -> None:
         """Roll back what isn't committed and disconnect."""
         self._connection.close()
+
+
+def still_missing(changes: Sequence[Change], there: Mapping[str, Mapping[str, str]]) -> list[Change]:
+    """Return what of the changes is left to do: others may have made some of them since they were planned."""
+    wanted: dict[str, Table] = {}
+    for change in changes:
+        if isinstance(change, AddTable):
+            wanted[change.table.name] = change.table
+        else:
+            table = wanted.get(change.table) or Table(change.table)
+            wanted[change.table] = table.with_columns([change.column])
+    return diff(there, wanted)

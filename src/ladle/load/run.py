@@ -93,12 +93,14 @@ def _load_once(package: Package, destination: Destination, dataset: str, emit: E
             session.begin(record)
         _check_newest(session, package, schema)
         if manifest.drop_tables:
-            session.drop(manifest.drop_tables)
+            with durable(emit, "load.drop"):
+                session.drop(manifest.drop_tables)
         changes = plan(session, package, schema)
         with durable(emit, "load.apply"):
             session.apply(changes)
         if manifest.empty_tables:
-            session.clear(manifest.empty_tables)
+            with durable(emit, "load.clear"):
+                session.clear(manifest.empty_tables)
         rows, seconds = _write(session, package, schema, emit)
         with durable(emit, "load.commit"):
             session.commit()

@@ -197,7 +197,7 @@ _MATRIX: Mapping[str, Mapping[str, Converter]] = {
         "double": _typed(numeric.double_to_decimal),
         "text": _typed(numerals.to_decimal),
     },
-    # text is not decoded, as `true` is valid base64 too; what is known to be base64 can be decoded in `add_map`
+    # text is not decoded, as `true` is valid base64 too: decode in `add_map` what is known to be base64
     "binary": {"binary": _as_is, "bigint": _plain(numeric.int_to_binary)},
     "json": {"json": _as_is, "text": _plain(text.text_to_json)},
 }

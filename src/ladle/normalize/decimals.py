@@ -11,6 +11,7 @@ from ladle.normalize.arrays import keep
 
 WIDE_DIGITS = 76
 """Digits of the largest Arrow decimal."""
+_DIVISOR_DIGITS = 9
 
 
 def rescale(array: pa.Array, target: pa.DataType, rounding: bool = False) -> pa.Array:
@@ -35,14 +36,22 @@ def rescale(array: pa.Array, target: pa.DataType, rounding: bool = False) -> pa.
 
 def _round(array: pa.Array, scale: int, whole: int) -> pa.Array:
     # the digit after the last decides; widest type, as rounding up may need one digit more
-    cut = array.cast(pa.decimal256(WIDE_DIGITS, scale + 1), safe=False)
-    cut = _fitting(cut, min(whole, WIDE_DIGITS - 2 - scale))
-    return pc.round(cut, scale, "half_towards_infinity")
+    cut = _cut(array, scale + 1).cast(pa.decimal256(WIDE_DIGITS, scale + 1))
+    return pc.round(_fitting(cut, min(whole, WIDE_DIGITS - 2 - scale)), scale, "half_towards_infinity")
 
 
 def _exact(array: pa.Array, scale: int) -> pa.Array:
-    cut = array.cast(_like(array.type, scale), safe=False)
-    return keep(array, pc.equal(cut.cast(array.type), array))
+    cut = _cut(array, scale)
+    return keep(cut, pc.equal(cut.cast(array.type), array))
+
+
+def _cut(array: pa.Array, scale: int) -> pa.Array:
+    # Arrow (seen in 26) can't divide by more than 32 bits: its unsafe cast makes 18446744067664922516 of
+    # 18446744073709551615.00000000000000, its `round` too, and its safe cast refuses
+    while array.type.scale > scale:
+        step = max(scale, array.type.scale - _DIVISOR_DIGITS)
+        array = array.cast(_like(array.type, step), safe=False)
+    return array
 
 
 def _like(decimal: pa.DataType, scale: int) -> pa.DataType:

@@ -69,10 +69,11 @@ def to_decimal(text: pa.Array, target: pa.DataType, rounding: bool = False) -> p
         target: a decimal type.
         rounding: round half away from zero to the scale; otherwise more digits than that mean null.
     """
-    try:
+    # only what is sure to fit may be cast: Arrow wraps around in silence where its 128 or 256 bits overflow
+    fitting = pc.match_substring_regex(text, _fitting(target))
+    if pc.all(fitting, min_count=0).as_py():
         return text.cast(target)
-    except pa.ArrowInvalid:
-        text = pc.utf8_trim_whitespace(text)
+    text = pc.utf8_trim_whitespace(text)
     plain = _canonical(matching(text, _PLAIN))
     done = matching(plain, _fitting(target)).cast(target)
     wide = matching(missing(text, plain), _SCIENTIFIC)

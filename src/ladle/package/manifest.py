@@ -91,12 +91,12 @@ class Manifest:
         except (ValueError, KeyError, AttributeError) as exc:
             raise PackageError(
                 f"the manifest `{where}` is damaged",
-                hint="discard the package: `ladle discard PIPELINE`, and run again",
+                hint="its data is lost: discard it with pipeline.drop_pending_packages(), then run again",
             ) from exc
         if found != FORMAT:
             raise PackageError(
                 f"the package `{where.parent.name}` has format {found}, this ladle reads {FORMAT}",
-                hint="finish it with the version that wrote it, or discard it: `ladle discard PIPELINE`",
+                hint="finish it with the version that wrote it, or pipeline.drop_pending_packages()",
             )
         stored["raw"] = tuple(DataFile(**f) for f in stored["raw"])
         stored["ready"] = tuple(DataFile(**f) for f in stored["ready"])

@@ -42,7 +42,6 @@ MAX_DEPTH = 50
 """Nested types an array may have below itself when stored; Arrow IPC gives up at 64."""
 
 _DEEP = PREFIX + "deep"
-_DEEP_TYPE = pa.struct([(_DEEP, pa.binary())])
 
 
 def is_variant(type_: pa.DataType) -> bool:
@@ -109,24 +108,31 @@ def restore_deep(array: pa.Array) -> pa.Array:
         array: what `hoist_deep` returned, or the binary array of a kind `deep` within it. A sub-array of
             which no row could be seen has no blob and comes back as nulls.
     """
-    if pa.types.is_binary(array.type):
-        return _read_blob(array)
-    if array.type.equals(_DEEP_TYPE):
-        return _read_blob(array.field(0))
-    return _restore_below(array) if _has_deep(array.type) else array
+    return _read_blob(array) if pa.types.is_binary(array.type) else _restore(array)
 
 
 def _levels(type_: pa.DataType, limit: int) -> int:
     """Return how many types are nested below `type_`, counting no further than `limit`."""
-    if limit == 0 or type_.num_fields == 0:
-        return 0
-    return 1 + max(_levels(type_.field(i).type, limit - 1) for i in range(type_.num_fields))
+    deepest, below = 0, [(type_, 0)]
+    while below and deepest < limit:
+        type_, level = below.pop()
+        deepest = max(deepest, level)
+        below.extend((type_.field(i).type, level + 1) for i in range(type_.num_fields))
+    return deepest
 
 
 def _has_deep(type_: pa.DataType) -> bool:
-    if type_.equals(_DEEP_TYPE):
-        return True
-    return any(_has_deep(type_.field(i).type) for i in range(type_.num_fields))
+    below = [type_]
+    while below:
+        type_ = below.pop()
+        if _is_deep(type_):
+            return True
+        below.extend(type_.field(i).type for i in range(type_.num_fields))
+    return False
+
+
+def _is_deep(type_: pa.DataType) -> bool:
+    return is_variant(type_) and [type_.field(i).name for i in range(type_.num_fields)] == [_DEEP]
 
 
 def _hoist(array: pa.Array, left: int, visible: pa.Array | None) -> pa.Array:
@@ -138,7 +144,9 @@ def _hoist(array: pa.Array, left: int, visible: pa.Array | None) -> pa.Array:
     if left == 1:
         return _write_blob(array, visible)
     if pa.types.is_struct(array.type):
-        children = [_hoist(array.field(i), left - 1, visible) for i in range(array.type.num_fields)]
+        children = []
+        for i in range(array.type.num_fields):  # no comprehension: at this depth each frame counts
+            children.append(_hoist(array.field(i), left - 1, visible))  # noqa: PERF401
         return pa.StructArray.from_arrays(children, names=_names(array), mask=_nulls(array))
     if visible is not None:
         # null lists may have items, which a reader would not see: leave them out
@@ -152,16 +160,18 @@ def _hoist(array: pa.Array, left: int, visible: pa.Array | None) -> pa.Array:
     return pa.ListArray.from_arrays(offsets, _hoist(items, left - 1, None))
 
 
-def _restore_below(array: pa.Array) -> pa.Array:
+def _restore(array: pa.Array) -> pa.Array:
+    if _is_deep(array.type):
+        return _read_blob(array.field(0))
+    if not _has_deep(array.type):
+        return array
     if pa.types.is_struct(array.type):
-        children = [_restore_child(array.field(i)) for i in range(array.type.num_fields)]
+        children = []
+        for i in range(array.type.num_fields):  # no comprehension: at this depth each frame counts
+            children.append(_restore(array.field(i)))  # noqa: PERF401
         return pa.StructArray.from_arrays(children, names=_names(array), mask=_nulls(array))
     offsets, items = _own_items(array)
-    return pa.ListArray.from_arrays(offsets, _restore_child(items), mask=_nulls(array))
-
-
-def _restore_child(array: pa.Array) -> pa.Array:
-    return array if pa.types.is_binary(array.type) else restore_deep(array)
+    return pa.ListArray.from_arrays(offsets, _restore(items), mask=_nulls(array))
 
 
 def _own_items(array: pa.ListArray) -> tuple[pa.Array, pa.Array]:
@@ -197,4 +207,4 @@ def _read_blob(blobs: pa.Array) -> pa.Array:
     if len(found) == 0:
         return pa.nulls(len(blobs))
     with pa.ipc.open_stream(found[0].as_buffer()) as reader:
-        return restore_deep(reader.read_next_batch().column(0))
+        return _restore(reader.read_next_batch().column(0))

@@ -7,6 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -31,9 +32,10 @@ class StageWriter:
     Memory: O(one batch); at most one open file per key.
     """
 
-    def __init__(self, folder: Path, stage: Stage) -> None:
+    def __init__(self, folder: Path, stage: Stage, emit: Emit) -> None:
         self._folder = folder
         self._stage = stage
+        self._emit = emit
         self._open: dict[str, tuple[Any, pa.OSFile, list[int], str, pa.Schema]] = {}
         self._done: list[DataFile] = []
         self._numbers = itertools.count()
@@ -62,12 +64,13 @@ class StageWriter:
 
     def seal(self) -> tuple[DataFile, ...]:
         """Close and flush all files to disk; return them in the order they were begun."""
-        for key in list(self._open):
-            self._close(key)
-        for file in self._done:
-            _flush(self._folder / file.name)
-        if self._done:
-            sync_folder(self._folder / self._stage)
+        with durable(self._emit, f"package.seal.{self._stage}"):
+            for key in list(self._open):
+                self._close(key)
+            for file in self._done:
+                _flush(self._folder / file.name)
+            if self._done:
+                sync_folder(self._folder / self._stage)
         return tuple(sorted(self._done, key=lambda f: f.name))
 
     def seal_last(self, key: str) -> DataFile:
@@ -78,10 +81,14 @@ class StageWriter:
         return file
 
     def abandon(self) -> None:
-        """Close all files without sealing; what was written is left to `Package.discard`."""
+        """Close all files without sealing; what was written is left to `Package.discard`.
+
+        Never raises: on a full disk closing fails as well, and the error that led here is the one to tell.
+        """
         for writer, sink, *_ in self._open.values():
-            writer.close()
-            sink.close()
+            for part in (writer, sink):
+                with suppress(OSError, pa.ArrowException):
+                    part.close()
         self._open.clear()
 
 
@@ -114,7 +121,7 @@ class Package:
     def writer(self, stage: Stage) -> StageWriter:
         """Begin a stage anew: files of an attempt that was never sealed are removed."""
         shutil.rmtree(self.folder / stage, ignore_errors=True)
-        return StageWriter(self.folder, stage)
+        return StageWriter(self.folder, stage, self.emit)
 
     def with_manifest(self, **changes: Any) -> Package:
         """Return the package with `changes` in its manifest; nothing is stored yet."""
@@ -134,23 +141,39 @@ class Package:
             PackageError: a file is missing or has another size than the manifest says.
         """
         for file in files:
-            path = self.folder / file.name
-            size = path.stat().st_size if path.exists() else -1
-            if size != file.file_bytes:
-                raise PackageError(
-                    f"the package file `{file.name}` is " + ("missing" if size < 0 else "damaged"),
-                    expected=f"{file.file_bytes} bytes, found {max(size, 0)}",
-                    hint="discard the package: `ladle discard PIPELINE`, and run again",
-                    load_id=self.load_id,
-                    table=file.table,
-                )
-            with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as reader:
+            with self._reading(file) as reader:
                 yield from reader
 
     def schema_of(self, file: DataFile) -> pa.Schema:
-        """Return the Arrow schema of one file."""
-        with pa.memory_map(str(self.folder / file.name)) as source, pa.ipc.open_stream(source) as reader:
+        """Return the Arrow schema of one file.
+
+        Raises:
+            PackageError: as `read`.
+        """
+        with self._reading(file) as reader:
             return reader.schema
+
+    @contextmanager
+    def _reading(self, file: DataFile) -> Iterator[Any]:
+        path = self.folder / file.name
+        size = path.stat().st_size if path.exists() else -1
+        if size != file.file_bytes:
+            problem = "missing" if size < 0 else "damaged"
+            raise self._damage(file, problem, f"{file.file_bytes} bytes, found {max(size, 0)}")
+        try:
+            with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as reader:
+                yield reader
+        except (pa.ArrowException, OSError) as exc:
+            raise self._damage(file, "damaged", f"an Arrow stream; {exc}") from exc
+
+    def _damage(self, file: DataFile, problem: str, expected: str) -> PackageError:
+        return PackageError(
+            f"the package file `{file.name}` is {problem}",
+            expected=expected,
+            hint="its data is lost: discard it with pipeline.drop_pending_packages(), then run again",
+            load_id=self.load_id,
+            table=file.table,
+        )
 
     def files(self, stage: Stage, key: str | None = None) -> list[DataFile]:
         """The sealed files of a stage, of one resource or table or of all."""
@@ -175,27 +198,34 @@ class Packages:
     def create(self, pipeline: str) -> Package:
         """Begin a package with a new load id; it is owned by this process until finished or released."""
         self._pending.mkdir(parents=True, exist_ok=True)
+        with durable(self._emit, "package.new"):
+            created_at, load_id = self._new_folder()
+        manifest = Manifest(load_id=load_id, pipeline=pipeline, created_at=created_at)
+        return Package(self._pending / load_id, manifest, self._emit)
+
+    def _new_folder(self) -> tuple[float, str]:
         while True:
             now = time.time()
             load_id = f"{now:.7f}".rstrip("0").rstrip(".")
-            try:
+            # The record of a load of that id may be there where the clock was set back.
+            with suppress(FileExistsError):
                 (self._pending / load_id).mkdir()
                 # Another run may sweep the empty folder before it is owned: then try the next id.
-                if self._own(load_id):
-                    break
-            except (FileExistsError, FileNotFoundError):
-                time.sleep(1e-6)
-        manifest = Manifest(load_id=load_id, pipeline=pipeline, created_at=now)
-        return Package(self._pending / load_id, manifest, self._emit)
+                if not self.is_done(load_id) and self._own(load_id):
+                    return now, load_id
+            time.sleep(1e-6)
 
     def _own(self, load_id: str) -> bool:
         if load_id in self._owned:
             return True
         lock = FileLock(self._pending / load_id / _LOCK)
-        if not lock.acquire(timeout_s=0):
-            return False
-        self._owned[load_id] = lock
-        return True
+        try:
+            held = lock.acquire(timeout_s=0)
+        except FileNotFoundError:
+            return False  # its owner has just removed the folder
+        if held:
+            self._owned[load_id] = lock
+        return held
 
     def release(self) -> None:
         """Give up the ownership of all packages, so that another run can finish them."""
@@ -204,30 +234,67 @@ class Packages:
         self._owned.clear()
 
     def pending(self) -> list[Package]:
-        """Sealed packages that are not loaded yet, oldest first; none that another process owns."""
-        found: list[Package] = []
-        if not self._pending.exists():
-            return found
-        for folder in sorted(self._pending.iterdir(), key=lambda p: _number(p.name)):
-            path = folder / _MANIFEST
-            if self.is_done(folder.name) and self._own(folder.name):
-                self._remove(folder)
-            elif path.exists() and self._own(folder.name):
-                manifest = Manifest.from_bytes(path.read_bytes(), path)
-                found.append(Package(folder, manifest, self._emit))
+        """Take the sealed packages that are not loaded yet, oldest first, and own them until `release`.
+
+        Those that another living process works on are left out.
+
+        Raises:
+            PackageError: a manifest is damaged.
+        """
+        return [self._read(folder) for folder in self._owned_folders()]
+
+    def waiting(self) -> list[Manifest]:
+        """Look at the sealed packages that are not loaded yet, whoever works on them; owns none.
+
+        Raises:
+            PackageError: a manifest is damaged.
+        """
+        found = []
+        for folder in self._folders():
+            with suppress(FileNotFoundError):
+                if not self.is_done(folder.name):
+                    found.append(self._read(folder).manifest)
         return found
 
     def sweep(self) -> None:
-        """Remove what dead processes left that was never sealed: nothing of it can be loaded."""
-        if not self._pending.exists():
-            return
-        for folder in self._pending.iterdir():
-            if (
-                not (folder / _MANIFEST).exists()
-                and folder.name not in self._owned
-                and self._own(folder.name)
-            ):
+        """Remove what dead processes left that was never sealed, or is loaded: nothing of it can be loaded."""
+        self._owned_folders()
+
+    def drop_damaged(self) -> int:
+        """Discard packages whose manifest can't be read; return how many."""
+        dropped = 0
+        for folder in self._owned_folders():
+            try:
+                self._read(folder)
+            except PackageError:
                 self._remove(folder)
+                dropped += 1
+        return dropped
+
+    def _read(self, folder: Path) -> Package:
+        path = folder / _MANIFEST
+        return Package(folder, Manifest.from_bytes(path.read_bytes(), path), self._emit)
+
+    def _folders(self) -> list[Path]:
+        if not self._pending.exists():
+            return []
+        return sorted(self._pending.iterdir(), key=lambda p: _number(p.name))
+
+    def _owned_folders(self) -> list[Path]:
+        """Own what no other living process does; clear away what is loaded or was never sealed."""
+        found = []
+        for folder in self._folders():
+            mine = folder.name in self._owned
+            if not self._own(folder.name):
+                continue
+            # Only now nobody else changes it.
+            if self.is_done(folder.name):
+                self._remove(folder)
+            elif (folder / _MANIFEST).exists():
+                found.append(folder)
+            elif not mine:
+                self._remove(folder)
+        return found
 
     def finish(self, package: Package, stage: Literal["loaded", "aborted"], **changes: Any) -> Package:
         """Move the package's manifest to the finished ones, then drop its data. Safe to repeat."""
@@ -242,8 +309,9 @@ class Packages:
 
     def _remove(self, folder: Path) -> None:
         # The manifest goes first: a folder without one is swept, never loaded.
-        with durable(self._emit, "package.removed"):
+        with durable(self._emit, "package.unsealed"):
             (folder / _MANIFEST).unlink(missing_ok=True)
+        with durable(self._emit, "package.removed"):
             lock = self._owned.pop(folder.name, None)
             if lock is not None:
                 lock.release()

@@ -104,6 +104,9 @@ def attach(
     root = Path(pipelines_dir) if pipelines_dir is not None else data_dir() / "pipelines"
     stored = PipelineFolder(root / checked_name(name)).state()
     known = stored.get("destination_name") or stored.get("destination_type", "").rpartition(".")[2] or None
+    location = stored.get("_local", {}).get("location")
+    if destination is None and known == "duckdb" and location:
+        destination = resolve("duckdb", location)
     found = pipeline(
         name, root, destination=destination or known, dataset_name=dataset_name, progress=progress
     )

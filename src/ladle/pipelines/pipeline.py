@@ -144,7 +144,7 @@ class Pipeline:
     @property
     def has_pending_data(self) -> bool:
         """Whether packages wait to be normalised or loaded."""
-        return bool(self._packages.pending())
+        return bool(self._packages.waiting())
 
     @property
     def has_data(self) -> bool:
@@ -222,7 +222,7 @@ class Pipeline:
             with self._work.turn():
                 if self._work.must_look():
                     self._work.restore()
-                loaded = self._work.finish_pending(before=since)
+                loaded = self._work.finish_pending()
                 if self._work.on_running != "join":
                     loaded += self._load_new(sources, hints, refresh, loader_file_format)
             if self._work.on_running == "join":
@@ -352,18 +352,17 @@ class Pipeline:
         return self
 
     def drop_pending_packages(self, with_partial_loads: bool = True) -> None:
-        """Forget all unfinished packages; schemas come back from the last finished state."""
-        with self._work.turn():
-            for package in self._packages.pending():
-                self._packages.finish(package, "aborted")
+        """Forget all unfinished packages, damaged ones too; schema and state are again as last committed."""
+        with self._steps.traced(self._packages.release), self._work.turn():
+            self._work.drop_pending()
 
     def list_extracted_load_packages(self) -> list[str]:
         """Load ids of packages that wait to be normalised."""
-        return [p.load_id for p in self._packages.pending() if p.stage == "extracted"]
+        return [m.load_id for m in self._packages.waiting() if m.stage == "extracted"]
 
     def list_normalized_load_packages(self) -> list[str]:
         """Load ids of packages that wait to be loaded."""
-        return [p.load_id for p in self._packages.pending() if p.stage == "normalized"]
+        return [m.load_id for m in self._packages.waiting() if m.stage == "normalized"]
 
     def list_completed_load_packages(self) -> list[str]:
         """Load ids of the newest finished packages, at most 50."""

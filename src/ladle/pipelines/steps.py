@@ -29,11 +29,22 @@ class Steps:
 
     @contextmanager
     def traced(self, at_end: Callable[[], None]) -> Iterator[None]:
-        """Gather the steps of one public call into `last_trace`; `at_end` runs whatever happens."""
+        """Gather the steps of one public call into `last_trace`; `at_end` runs whatever happens.
+
+        Raises:
+            PipelineStepFailed: the working folder can't be used, e.g. it is read-only.
+        """
         since = now()
         self._done = []
         try:
             yield
+        except OSError as error:
+            raise PipelineStepFailed(
+                f"the working folder can't be used: {error}",
+                step="run",
+                pipeline=self._pipeline_name,
+                hint=_advice(error),
+            ) from error
         finally:
             self.last_trace = PipelineTrace(self._pipeline_name, since, now(), tuple(self._done))
             at_end()

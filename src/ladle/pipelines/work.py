@@ -6,13 +6,12 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Literal
 
 from ladle.config.settings import flag
 from ladle.destinations.base import Destination, Session
-from ladle.errors import PipelineIsRunning
-from ladle.events import Emit
+from ladle.errors import DestinationError, PipelineIsRunning
+from ladle.events import Emit, durable
 from ladle.extract.run import ExtractOptions, declare, extract
 from ladle.load.run import BehindDestination, load, schema_update
 from ladle.normalize.background import BackgroundNormalizer
@@ -156,13 +155,10 @@ class Work:
             content["destination_name"] = self.destination.name
         return next_state(state, **content)
 
-    def finish_pending(self, before: datetime) -> list[PackageInfo]:
+    def finish_pending(self) -> list[PackageInfo]:
         """Normalise and load what earlier runs left; their data comes before the new."""
-        self.packages.sweep()
         loaded = []
         for package in self.packages.pending():
-            if package.manifest.created_at > before.timestamp():
-                continue
             if package.stage == "extracted":
                 package = self.normalize_package(package)
             loaded.append(self.load_package(package, early=True))
@@ -205,7 +201,8 @@ class Work:
             package = self.normalize_package(package)
             schema = Schema.from_dict(package.manifest.schema)
         if stored is None or schema.version_hash not in (stored.version_hash, *stored.previous_hashes):
-            self.folder.save_schema(schema)
+            with durable(self.emit, "folder.schema"):
+                self.folder.save_schema(schema)
         return package
 
     def load_package(self, package: Package, early: bool) -> PackageInfo:
@@ -229,7 +226,7 @@ class Work:
                 package = self._with_newer_state(self.settle(self.normalize_package(package)))
                 result = load(package, self.destination, str(self.dataset_name), self.emit)
             if package.manifest.state is not None:
-                self.folder.save_state(package.manifest.state)
+                self._save_state(package.manifest.state)
             self.packages.finish(package, "loaded")
         rows = dict(result.rows)
         if package.manifest.state is not None:
@@ -297,8 +294,9 @@ class Work:
         with self.steps.step("sync", None), closing(self.destination.open(str(self.dataset_name))) as session:
             if not session.exists():
                 # The dataset is gone: what the folder remembers of it no longer holds.
-                if local["_state_version"] and not self.packages.pending():
-                    self.folder.reset()
+                if local["_state_version"] and not self.packages.waiting():
+                    with durable(self.emit, "folder.reset"):
+                        self.folder.reset()
                 return
             stored = session.stored_state(self.pipeline_name)
             if stored is None or stored["_state_version"] <= local["_state_version"]:
@@ -309,8 +307,32 @@ class Work:
         for name in state.get("schema_names", ()):
             found = session.stored_schema(name)
             if found is not None:
-                self.folder.save_schema(Schema.from_dict(found))
-        self.folder.save_state(state)
+                with durable(self.emit, "folder.schema"):
+                    self.folder.save_schema(Schema.from_dict(found))
+        self._save_state(state)
+
+    def _save_state(self, state: Mapping[str, Any]) -> None:
+        assert self.destination is not None
+        local = {"location": self.destination.displayable()}
+        with durable(self.emit, "folder.state"):
+            self.folder.save_state({**state, "_local": local})
+
+    def drop_pending(self) -> None:
+        """Forget all unfinished packages; the folder is again as last committed.
+
+        What normalize took into the schemas goes with the packages it came from.
+        """
+        dropped = self.packages.drop_damaged()
+        for package in self.packages.pending():
+            self.packages.finish(package, "aborted")
+            dropped += 1
+        if dropped:
+            with durable(self.emit, "folder.reset"):
+                self.folder.reset()
+            if self.destination is not None:
+                # Out of reach now, the next run looks there first.
+                with contextlib.suppress(DestinationError):
+                    self.restore()
 
 
 def _follows(package: Package, schema: Schema, stored: Schema) -> bool:

@@ -13,6 +13,7 @@ from ladle.schema.schema import Schema
 from ladle.schema.table import WRITE_DISPOSITIONS
 
 Columns = Mapping[str, Mapping[str, Any]]
+Step = Callable[[Any], Any]
 _FORMATS = ("parquet", "jsonl", "csv", "preferred")
 
 
@@ -111,6 +112,7 @@ class Resource:
     data: Any
     hints: Hints = field(default_factory=Hints)
     selected: bool = True
+    steps: tuple[Step, ...] = ()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Resource:
         """Bind call arguments; returns a resource that can be iterated."""
@@ -126,6 +128,18 @@ class Resource:
 
     def items(self) -> Iterable[Any]:
         """Return what the data yields, pages as they are; a single value counts as one item."""
+        items = self._pulled()
+        return _stepped(items, self.steps) if self.steps else items
+
+    def add_map(self, item_map: Callable[[Any], Any]) -> Resource:
+        """Return the resource with each item changed by `item_map`; an item that becomes None is dropped."""
+        return replace(self, steps=(*self.steps, item_map))
+
+    def add_filter(self, item_filter: Callable[[Any], Any]) -> Resource:
+        """Return the resource with only the items for which `item_filter` is true."""
+        return self.add_map(lambda item: item if item_filter(item) else None)
+
+    def _pulled(self) -> Iterable[Any]:
         data = (
             self.data() if callable(self.data) and not hasattr(self.data, "__arrow_c_stream__") else self.data
         )
@@ -138,6 +152,24 @@ class Resource:
     def with_name(self, new_name: str) -> Resource:
         """Return the same resource under another name."""
         return replace(self, name=new_name)
+
+
+def _stepped(items: Iterable[Any], steps: tuple[Step, ...]) -> Iterator[Any]:
+    for item in items:
+        if isinstance(item, list):
+            page = [changed for row in item if (changed := _change(row, steps)) is not None]
+            if page:
+                yield page
+        elif (changed := _change(item, steps)) is not None:
+            yield changed
+
+
+def _change(item: Any, steps: tuple[Step, ...]) -> Any:
+    for step in steps:
+        if item is None:
+            return None
+        item = step(item)
+    return item
 
 
 def is_one_item(data: Any) -> bool:

@@ -15,8 +15,9 @@ STATE_ENGINE_VERSION = 4
 
 
 def encode_state(state: Mapping[str, Any]) -> str:
-    """Return base64 of the zlib-compressed JSON."""
-    text = json.dumps(state, sort_keys=True, separators=(",", ":"), default=str)
+    """Return base64 of the zlib-compressed JSON; the `_local` part stays out of it."""
+    shared = {k: v for k, v in state.items() if k != "_local"}
+    text = json.dumps(shared, sort_keys=True, separators=(",", ":"), default=str)
     return base64.b64encode(zlib.compress(text.encode())).decode()
 
 

@@ -109,7 +109,7 @@ def _expected_int(value: int) -> Any:
 def _expected_decimal(value: Decimal) -> Any:
     if value.is_nan() or value.is_infinite():
         return ("double", repr(float(value)) if value.is_infinite() else "nan")
-    whole, _, fraction = format(abs(value), "f").partition(".")
+    whole, _, fraction = format(value.copy_abs(), "f").partition(".")
     digits, scale = len(whole.lstrip("0")), len(fraction.rstrip("0"))
     if digits <= 38 and scale <= 38:
         return ("decimal", value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+import sys
 from collections import namedtuple
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -244,7 +245,9 @@ class Broken:
 
 
 def test_an_object_that_cannot_be_read_is_an_error_with_its_cause() -> None:
-    with pytest.raises(DataError, match="`Broken` in column `v`: reading it fails with RuntimeError: gone") as e:
+    with pytest.raises(
+        DataError, match="`Broken` in column `v`: reading it fails with RuntimeError: gone"
+    ) as e:
         to_batch([{"v": 1}, {"v": Broken()}], WHERE)
     assert e.value.row == 101
     assert isinstance(e.value.__cause__, RuntimeError)
@@ -308,7 +311,9 @@ def test_a_value_met_twice_is_not_a_cycle() -> None:
     assert read([{"v": shared}, {"v": shared}])[0] == expected({"v": shared})
 
 
-ZONES = st.sampled_from([None, UTC, PLUS_2, timezone(-timedelta(hours=9, seconds=1)), ZoneInfo("Europe/Berlin")])
+ZONES = st.sampled_from(
+    [None, UTC, PLUS_2, timezone(-timedelta(hours=9, seconds=1)), ZoneInfo("Europe/Berlin")]
+)
 SCALARS = st.one_of(
     st.none(),
     st.booleans(),
@@ -317,7 +322,9 @@ SCALARS = st.one_of(
     st.floats(),
     st.text(max_size=5),
     st.text(st.characters(categories=["Cs", "L"]), max_size=3).filter(
-        lambda t: not any(a <= "\udbff" and "\udc00" <= b for a, b in zip(t, t[1:], strict=False) if a >= "\ud800")
+        lambda t: (
+            not any(a <= "\udbff" and b >= "\udc00" for a, b in zip(t, t[1:], strict=False) if a >= "\ud800")
+        )
     ),
     st.binary(max_size=5),
     st.dates(),
@@ -328,7 +335,9 @@ SCALARS = st.one_of(
     st.decimals(-1000, 1000, places=2),
     st.uuids(),
 )
-KEYS = st.one_of(st.sampled_from("abc"), st.text(string.ascii_letters + "é日💥", max_size=3), st.integers(0, 3))
+KEYS = st.one_of(
+    st.sampled_from("abc"), st.text(string.ascii_letters + "é日💥", max_size=3), st.integers(0, 3)
+)
 VALUES = st.recursive(
     SCALARS,
     lambda inner: st.one_of(
@@ -357,3 +366,15 @@ def test_cutting_a_batch_changes_no_row(values: list[Any], at: int) -> None:
 @given(st.lists(st.dictionaries(st.sampled_from("abcdef"), SCALARS), min_size=1, max_size=600))
 def test_ragged_rows_are_what_each_is_alone(rows: list[Any]) -> None:
     assert read(rows) == [expected(v) for v in rows]
+
+
+def test_a_full_stack_is_an_error_that_says_so() -> None:
+    def call(frames: int) -> None:
+        if frames:
+            call(frames - 1)
+        else:
+            to_array([{"v": nested(200)}], where=WHERE)
+
+    with pytest.raises(DataError, match="cannot store values nested this deep") as caught:
+        call(sys.getrecursionlimit() - 300)
+    assert caught.value.facts == {"resource": "issues", "table": "issues"}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ladle.normalize.decimals import count_of, decimal_text, rescale
@@ -56,6 +56,41 @@ def test_rounding_at_the_edge_of_the_widest_type() -> None:
 @pytest.mark.parametrize("arrow", [pa.decimal128(38, 9), pa.decimal256(60, 12)])
 def test_text_has_plain_digits_whatever_the_scale(value: str, text: str, arrow: pa.DataType) -> None:
     assert decimal_text(decimals(value, arrow=arrow)).to_pylist() == [text]
+
+
+@pytest.mark.parametrize("arrow", [pa.decimal128(38, 14), pa.decimal256(76, 38)])
+@pytest.mark.parametrize("value", [2**64 - 1, 9223372036547871461, -(2**63), 2**32 - 1])
+def test_values_that_arrow_divides_wrongly(value: int, arrow: pa.DataType) -> None:
+    array = pa.array([Decimal(value)], arrow)
+    for rounding in (True, False):
+        assert rescale(array, pa.decimal128(21, 0), rounding).to_pylist() == [Decimal(value)]
+
+
+BINARY_EDGES = st.builds(
+    lambda bits, less, zeros, sign: sign * ((1 << bits) - less) * 10**zeros,
+    st.integers(1, 250), st.integers(0, 2**40), st.integers(0, 60), st.sampled_from([1, -1]),
+)  # fmt: skip
+TYPES = st.one_of(
+    st.builds(
+        lambda whole, scale: pa.decimal128(whole + scale, scale), st.integers(1, 19), st.integers(0, 19)
+    ),
+    st.builds(
+        lambda whole, scale: pa.decimal256(whole + scale, scale), st.integers(1, 38), st.integers(0, 38)
+    ),
+)
+
+
+@given(BINARY_EDGES, TYPES, TYPES, st.booleans())
+@settings(max_examples=300)
+def test_rescaling_is_exact_whatever_the_bits(
+    count: int, source: pa.DataType, target: pa.DataType, rounding: bool
+) -> None:
+    with localcontext(prec=100):
+        value = Decimal(count % 10**source.precision).scaleb(-source.scale)
+        wanted = value.quantize(Decimal(1).scaleb(-target.scale), ROUND_HALF_UP)
+        fits = abs(wanted) < Decimal(10) ** (target.precision - target.scale)
+    found = rescale(pa.array([value], source), target, rounding).to_pylist()
+    assert found == [wanted if fits and (rounding or wanted == value) else None]
 
 
 def test_text_of_integers_and_nulls() -> None:

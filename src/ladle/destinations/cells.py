@@ -1,0 +1,183 @@
+"""Arrow columns as text, for CSV and JSON lines: whole columns at a time, no Python value per cell."""
+
+from __future__ import annotations
+
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ladle.errors import DataError
+from ladle.schema.table import Column
+
+_TEXT = pa.large_string()
+"""64-bit offsets: one batch of escaped text may pass 2 GB."""
+
+_SHORT_ESCAPES = {"\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r"}
+
+
+def json_lines(batch: pa.RecordBatch, columns: list[Column]) -> pa.Buffer:
+    """Return one JSON object per row, each with a line end; nulls are left out.
+
+    Args:
+        batch: columns named as `columns`.
+        columns: tell JSON text from other text: it is embedded as it is.
+
+    Numbers stay numbers; decimals are text, as JSON readers make doubles of them; NaN and infinities, which
+    JSON has not, are null; bytes are base64; times are ISO 8601, UTC with `+00:00`.
+    """
+    members = []
+    for column, array in zip(columns, batch.columns, strict=True):
+        key = orjson.dumps(column.name).decode() + ":"
+        if column.data_type == "json":
+            # Line ends in JSON text can only stand between its tokens.
+            text = _replaced(array.cast(_TEXT), r"[\r\n]", " ")
+            members.append(_joined(key, text, ""))
+        elif _is_number(array.type):
+            members.append(_joined(key, number_text(array, finite=True), ""))
+        else:
+            members.append(_joined(f'{key}"', json_escaped(scalar_text(array)), '"'))
+    return _lines(members, batch.num_rows, "{", "}\n", skip_nulls=True)
+
+
+def csv_lines(batch: pa.RecordBatch, columns: list[Column]) -> pa.Buffer:
+    """Return one CSV line per row. Null is nothing, empty text is `""`; all but numbers is quoted.
+
+    Values as in `json_lines`, but decimals are bare numbers, and NaN and infinities are `nan`, `inf`.
+    """
+    cells = []
+    for array in batch.columns:
+        if _is_number(array.type):
+            cells.append(number_text(array))
+        elif pa.types.is_decimal(array.type):
+            cells.append(decimal_text(array))
+        else:
+            text = scalar_text(array)
+            if pa.types.is_string(array.type):
+                text = pc.replace_substring(text, '"', '""') if _has(text, '"') else text
+            cells.append(_joined('"', text, '"'))
+    return _lines(cells, batch.num_rows, "", "\n", skip_nulls=False)
+
+
+def csv_header(names: list[str]) -> bytes:
+    """Return the header line, all names quoted."""
+    return (",".join('"' + name.replace('"', '""') + '"' for name in names) + "\n").encode()
+
+
+def _lines(cells: list[pa.Array], rows: int, opening: str, closing: str, skip_nulls: bool) -> pa.Buffer:
+    if not cells:
+        return pa.py_buffer((opening + closing).encode() * rows)
+    handling = "skip" if skip_nulls else "replace"
+    row = pc.binary_join_element_wise(*cells, _scalar(","), null_handling=handling, null_replacement="")
+    lines = _joined(opening, row, closing)
+    text_bytes = pc.sum(pc.binary_length(lines)).as_py() or 0
+    return lines.buffers()[2].slice(0, text_bytes)
+
+
+def _scalar(text: str) -> pa.Scalar:
+    return pa.scalar(text, _TEXT)
+
+
+def _joined(before: str, text: pa.Array, after: str) -> pa.Array:
+    """Put text around the values; null stays null."""
+    return pc.binary_join_element_wise(_scalar(before), text, _scalar(after), _scalar(""))
+
+
+def _has(text: pa.Array, pattern: str) -> bool:
+    return bool(pc.any(pc.match_substring_regex(text, pattern)).as_py())
+
+
+def _replaced(text: pa.Array, pattern: str, by: str) -> pa.Array:
+    return pc.replace_substring_regex(text, pattern, by) if _has(text, pattern) else text
+
+
+def _is_number(arrow: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(arrow) or pa.types.is_floating(arrow) or pa.types.is_boolean(arrow))
+
+
+def number_text(array: pa.Array, finite: bool = False) -> pa.Array:
+    """Return integers, doubles and bools as JSON spells them; whole doubles end in `.0`.
+
+    Args:
+        array: of one of these types.
+        finite: make NaN and infinities null.
+    """
+    text = array.cast(_TEXT)
+    if not pa.types.is_floating(array.type):
+        return text
+    text = pc.replace_substring_regex(text, r"^(-?\d+)$", r"\1.0")
+    if finite:
+        return pc.if_else(pc.is_finite(array), text, pa.scalar(None, _TEXT))
+    return text
+
+
+def scalar_text(array: pa.Array) -> pa.Array:
+    """Return text, decimals, bytes, dates and times as unquoted, unescaped text."""
+    kind = array.type
+    if pa.types.is_decimal(kind):
+        return decimal_text(array)
+    if pa.types.is_timestamp(kind):
+        # An aware timestamp holds UTC: without its zone it shows just that, and needs no zone database.
+        text = _checked(array.cast(pa.timestamp(kind.unit)).cast(_TEXT))
+        iso = pc.replace_substring(text, " ", "T", max_replacements=1)
+        return _joined("", _without_zeros(iso), "" if kind.tz is None else "+00:00")
+    if pa.types.is_time(kind):
+        return _without_zeros(array.cast(_TEXT))
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        return base64_text(array)
+    return _checked(array.cast(_TEXT)) if pa.types.is_date(kind) else array.cast(_TEXT)
+
+
+def _checked(text: pa.Array) -> pa.Array:
+    # Arrow writes `<value out of range: ...>` for years that it can't spell.
+    if _has(text, "^<"):
+        raise DataError(
+            "a date lies too far from today to be written as text",
+            expected="a year between -32767 and 32767",
+            hint='load it as Parquet: loader_file_format="parquet"',
+        )
+    return text
+
+
+def _without_zeros(text: pa.Array) -> pa.Array:
+    return pc.replace_substring_regex(text, r"\.0+$", "")
+
+
+def json_escaped(text: pa.Array) -> pa.Array:
+    """Return text as it stands between the quotes of a JSON string."""
+    if not _has(text, r'["\\\x00-\x1f]'):
+        return text
+    text = pc.replace_substring_regex(text, r'(["\\])', r"\\\1")
+    if not _has(text, r"[\x00-\x1f]"):
+        return text
+    for char in map(chr, range(0x20)):
+        if pc.any(pc.match_substring(text, char)).as_py():
+            text = pc.replace_substring(text, char, _SHORT_ESCAPES.get(char, f"\\u{ord(char):04x}"))
+    return text
+
+
+def decimal_text(array: pa.Array) -> pa.Array:
+    """Return decimals with all digits of their scale and never an exponent."""
+    scale = array.type.scale
+    if scale <= 0:
+        return array.cast(_TEXT)
+    whole = pa.decimal128(38, 0) if pa.types.is_decimal128(array.type) else pa.decimal256(76, 0)
+    unscaled = pa.Array.from_buffers(whole, len(array), array.buffers(), offset=array.offset)
+    digits = unscaled.cast(_TEXT)
+    negative = pc.starts_with(digits, "-")
+    padded = pc.utf8_lpad(pc.utf8_ltrim(digits, "-"), scale + 1, "0")
+    before = pc.utf8_slice_codeunits(padded, 0, -scale)
+    sign = pc.if_else(negative, _scalar("-"), _scalar(""))
+    return pc.binary_join_element_wise(
+        sign, before, _scalar("."), pc.utf8_slice_codeunits(padded, -scale), _scalar("")
+    )
+
+
+def base64_text(array: pa.Array) -> pa.Array:
+    """Return bytes as base64, by DuckDB, as Arrow has no such function."""
+    import duckdb  # few loads need it
+
+    table = pa.table({"bytes": array})
+    with duckdb.connect() as connection:
+        connection.register("source", table)
+        found = connection.sql("SELECT base64(bytes) AS text FROM source").fetch_arrow_table()
+    return found.column("text").combine_chunks().cast(_TEXT)

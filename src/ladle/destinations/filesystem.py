@@ -1,0 +1,150 @@
+"""Files as a destination: Parquet, CSV or JSON lines in a folder, in the reference's layout."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from ladle.config.settings import flag, setting
+from ladle.destinations.base import Session
+from ladle.destinations.file_session import FileOptions, FileSession
+from ladle.destinations.files import Files, FsspecFiles, LocalFiles
+from ladle.destinations.layout import DEFAULT_LAYOUT, Layout
+from ladle.errors import ConfigError, UsageError
+from ladle.schema.change import Limits
+
+_TYPE = "filesystem"
+# A folder's name has 255 bytes; common readers take decimals of 38 digits.
+_LIMITS = Limits(max_table_name=200, max_column_name=None, wei_digits=38)
+
+
+@dataclass(frozen=True)
+class Filesystem:
+    """A folder with a folder per dataset.
+
+    Args:
+        bucket_url: `file:///...` or `memory://...`.
+        options: layout and sizes.
+        name: of the destination.
+
+    Guarantee: G3. The row of a load in `_dlt_loads` is one file, written last; who counts only files of loads
+    with a row sees all tables of a load at once. `FileSession` says what others see.
+    """
+
+    bucket_url: str
+    options: FileOptions = field(compare=False)
+    name: str = _TYPE
+    type_name: str = _TYPE
+    guarantee: str = "G3"
+    dataset_named: bool = True
+    limits: Limits = _LIMITS
+
+    def bound(self, pipeline: str) -> Filesystem:
+        """Return the destination as it is: its folder doesn't depend on the pipeline."""
+        return self
+
+    def displayable(self) -> str:
+        """Return the URL."""
+        return self.bucket_url
+
+    def open(self, dataset: str) -> Session:
+        """Start a session; nothing is written before data is."""
+        return FileSession(self._files(dataset), f"{self.bucket_url.rstrip('/')}/{dataset}", self.options)
+
+    def _files(self, dataset: str) -> Files:
+        path = _local_path(self.bucket_url)
+        if path is not None:
+            return LocalFiles(path / dataset)
+        import fsspec  # a local folder needs none of it
+
+        filesystem, root = fsspec.url_to_fs(self.bucket_url)
+        return FsspecFiles(filesystem, f"{root.rstrip('/')}/{dataset}")
+
+
+def _local_path(url: str) -> Path | None:
+    """Return the folder that a `file:` URL names; None for other URLs."""
+    parts = urlsplit(url)
+    if parts.scheme != "file":
+        return None
+    path = unquote(parts.path)
+    if os.name == "nt":
+        path = path.lstrip("/")
+    return Path(path)
+
+
+def _url(given: str) -> str:
+    """Return the URL of a folder: absolute, so that it stays where the current folder changes.
+
+    Raises:
+        UsageError: a scheme that isn't supported, or a host.
+    """
+    scheme, mark, rest = given.partition("://")
+    if not mark or len(scheme) == 1:
+        return Path(os.path.abspath(os.path.expanduser(given))).as_uri()
+    if scheme == "memory":
+        return given
+    if scheme != "file":
+        raise UsageError.unknown_choice("scheme of bucket_url:", f"{scheme}://", ["file://", "memory://"])
+    if rest.startswith("localhost/"):
+        rest = rest.removeprefix("localhost")
+    return Path(os.path.abspath(unquote(rest))).as_uri()
+
+
+def filesystem_destination(
+    bucket_url: str | os.PathLike[str] | None = None,
+    credentials: Mapping[str, Any] | None = None,
+    *,
+    layout: str | None = None,
+    extra_placeholders: Mapping[str, Any] | None = None,
+    current_datetime: datetime | Callable[[], datetime] | None = None,
+    destination_name: str | None = None,
+    max_state_files: int = 100,
+) -> Filesystem:
+    """Load into files.
+
+    Args:
+        bucket_url: folder to load to, made where it is missing: a path, `file://` or `memory://`. None: the
+            environment's `DESTINATION__FILESYSTEM__BUCKET_URL`.
+        credentials: a local folder has none.
+        layout: paths of data files below the dataset's folder; None: the environment's
+            `DESTINATION__FILESYSTEM__LAYOUT`, else `{table_name}/{load_id}.{file_id}.{ext}`.
+        extra_placeholders: values of placeholders of your own in the layout, or functions of
+            `(schema_name, table_name, load_id, file_id, ext)` that return one.
+        current_datetime: what `{YYYY}` and the other dates in the layout show, or a function that returns it.
+        destination_name: a name of its own; its settings are `DESTINATION__<NAME>__...`.
+        max_state_files: states kept per pipeline.
+
+    `DATA_WRITER__DISABLE_COMPRESSION=true` leaves CSV and JSON lines uncompressed, without `.gz`.
+
+    Raises:
+        UsageError: a scheme that isn't supported, a layout that would mix tables or lose files.
+        ConfigError: no `bucket_url`.
+    """
+    name = destination_name or _TYPE
+    url = os.fspath(bucket_url) if bucket_url is not None else _setting(name, "bucket_url")
+    if not url:
+        raise ConfigError(
+            f"the destination `{name}` has no bucket_url",
+            expected='a folder, for example ladle.destinations.filesystem("./data")',
+            hint=f"pass it, or set DESTINATION__{name.upper()}__BUCKET_URL",
+        )
+    if credentials:
+        raise UsageError("a local folder takes no credentials", hint="pass only bucket_url")
+    template = layout or _setting(name, "layout") or DEFAULT_LAYOUT
+    options = FileOptions(
+        Layout(template, dict(extra_placeholders or {}), current_datetime),
+        compressed=not any(
+            flag(*path, "data_writer", "disable_compression") for path in ((), ("normalize",))
+        ),
+        max_state_files=max_state_files,
+    )
+    return Filesystem(_url(url), options, name)
+
+
+def _setting(name: str, key: str) -> str | None:
+    return setting("destination", name, key) or setting("destination", _TYPE, key)

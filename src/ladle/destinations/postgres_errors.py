@@ -1,0 +1,140 @@
+"""What a Postgres error means for the caller: mend something, or run again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import adbc_driver_manager as adbc
+
+from ladle.destinations.postgres_login import Login
+from ladle.errors import CommitFailed, DataError, DestinationError, shorten
+
+_AGAIN = "the package is kept: run again"
+_MEND = "the package is kept: mend the cause and run again"
+_MAX_CHARS = 300
+
+# By SQLSTATE or its class (the first two characters).
+_CONFLICTS = {
+    "40": "another load got in the way",
+    "55P03": "another session holds a lock",
+    "57P": "the server is going down or starting",
+    "08": "the connection was lost",
+    # somebody without our lock made or dropped what we had just looked at
+    "42P01": "a table went away meanwhile",
+    "42703": "a column went away meanwhile",
+    "42P07": "a table was made meanwhile",
+    "42701": "a column was made meanwhile",
+    "42P06": "the schema was made meanwhile",
+}
+_VALUES = {
+    "22001": "a text is longer than its column",
+    "22003": "a number is too large for its column",
+    "22008": "a date or time is out of range",
+    "22P05": "a text has a character that the database's encoding doesn't know",
+    "22021": "a text has a character that the database's encoding doesn't know",
+    "22": "a value doesn't fit its column",
+    "23502": "a column that may not be null has no value",
+    "23505": "a value that has to be unique is there twice",
+    "23": "a row breaks a constraint of its table",
+}
+_HINTS = {
+    "28P01": "check username and password in the credentials",
+    "28": "check the user, and what the server's pg_hba.conf lets in from this machine",
+    "3D000": "create the database first, or check its name in the credentials",
+    "42501": "let an administrator GRANT CREATE ON DATABASE, or make the schema and GRANT USAGE, CREATE ON SCHEMA",
+    "42939": "schema names that begin with `pg_` are the server's own: choose another dataset_name",
+    "25006": "the server only reads (a replica, or default_transaction_read_only): connect to the primary",
+    "53100": "free disk space on the server, then run again: the package is kept",
+    "53300": "the server has no connection left: close some, or raise max_connections; the package is kept",
+    "53": "the server is out of a resource: look into its log, then run again: the package is kept",
+    "57014": "a statement took longer than statement_timeout, or somebody cancelled it; the package is kept",
+}
+_RETRYABLE = ("53300",)
+# libpq doesn't tell the SQLSTATE of a login that failed; servers may answer in other languages.
+_LOGIN = (
+    ("password authentication failed", _HINTS["28P01"]),
+    ("no password supplied", "the server wants a password: add one to the credentials"),
+    ("pg_hba.conf", _HINTS["28"]),
+    ("could not translate host name", "check the host in the credentials, and that this machine can resolve it"),
+    ("Connection refused", "check host and port, and that the server runs and listens on that address"),
+    ("timeout expired", "no answer: check host, port and firewalls, or raise connect_timeout"),
+    ("too many clients", _HINTS["53300"]),
+    ("remaining connection slots", _HINTS["53300"]),
+    ("does not exist", "check the names of database and user in the credentials"),
+    ("SSL", "check sslmode in the credentials, and what the server offers"),
+    ("invalid URI query parameter", "take the option out of the credentials: libpq doesn't know it"),
+)
+_FOR_NOW = ("Connection refused", "timeout expired", "too many clients", "remaining connection slots", "starting up")
+
+
+def is_lost(exc: adbc.Error) -> bool:
+    """Whether the line broke, so that nobody knows what the server made of the last message."""
+    code = exc.sqlstate or ""
+    return code[:2] in ("08", "XX") or code.startswith("57P") or (not code and _is_io(exc))
+
+
+def _is_io(exc: adbc.Error) -> bool:
+    return bool(exc.status_code in (adbc.AdbcStatusCode.IO, adbc.AdbcStatusCode.UNKNOWN))
+
+
+def explained(exc: adbc.Error, doing: str, login: Login) -> DestinationError | DataError:
+    """Return our error for the driver's; passwords are masked, and the caller chains `exc` only if it shows none."""
+    what = login.masked(_message(exc))
+    code = exc.sqlstate or ""
+    if why := _lookup(_CONFLICTS, code):
+        return CommitFailed(f"{why} while {doing}: {what}", hint=_AGAIN)
+    if is_lost(exc):
+        return CommitFailed(f"the connection was lost while {doing}: {what}", hint=_AGAIN)
+    if why := _lookup(_VALUES, code):
+        return DataError(
+            f"Postgres refused a row while {doing}: {why}: {what}", hint=_MEND, **_place(exc, login)
+        )
+    error = DestinationError(f"Postgres failed while {doing}: {what}", hint=_lookup(_HINTS, code) or _MEND)
+    error.retryable = code in _RETRYABLE
+    return error
+
+
+def refused(exc: adbc.Error, login: Login) -> DestinationError:
+    """Return our error for a connection that could not be made."""
+    what = login.masked(_message(exc))
+    hint = next((h for phrase, h in _LOGIN if phrase in what), "check the credentials and that the server runs")
+    error = DestinationError(f"cannot connect to {login.shown}: {what}", hint=hint)
+    error.retryable = any(phrase in what for phrase in _FOR_NOW)
+    return error
+
+
+def _lookup(table: Mapping[str, str], code: str) -> str | None:
+    return next((table[code[:n]] for n in (5, 3, 2) if code[:n] in table), None)
+
+
+def _details(exc: adbc.Error) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for key, value in exc.details or ():
+        text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+        found[str(key).removeprefix("PG_DIAG_")] = text
+    return found
+
+
+def _message(exc: adbc.Error) -> str:
+    details = _details(exc)
+    primary = details.get("MESSAGE_PRIMARY")
+    if primary is None:
+        text = str(exc).split(". SQLSTATE", 1)[0]
+        primary = re.sub(r"^[A-Z_]+: (\[libpq\] )?(Failed to connect: )?", "", text)
+    elif "MESSAGE_DETAIL" in details:
+        primary = f"{primary} ({details['MESSAGE_DETAIL']})"
+    return shorten(" ".join(primary.split()), _MAX_CHARS)
+
+
+def _place(exc: adbc.Error, login: Login) -> dict[str, Any]:
+    """Return table, column and row (from 1, in the order written) where the server names them."""
+    details = _details(exc)
+    found = re.match(r"COPY (.+), line (\d+)(?:, column (.+?)(?::|$))?", details.get("CONTEXT", ""))
+    place: dict[str, Any] = {"table": details.get("TABLE_NAME"), "column": details.get("COLUMN_NAME")}
+    if found:
+        place["table"] = place["table"] or found[1]
+        place["column"] = place["column"] or found[3]
+        place["row"] = int(found[2])
+    return {key: login.masked(value) if isinstance(value, str) else value for key, value in place.items()}

@@ -1,0 +1,158 @@
+"""Where a Postgres server is and who logs in: from a URL, a dict or the environment; never shows a password."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, quote, unquote, urlencode
+
+import orjson
+
+from ladle.config.settings import setting
+from ladle.errors import ConfigError, UsageError
+
+_FORMS = "postgresql://user:password@host:5432/database, or a dict with host, port, username, password, database"
+_STRICT = r"(?:(?P<user>[^:@/?#]*)(?::(?P<password>[^@/?#]*))?@)?(?P<place>[^@/?#]*)(?P<database>/[^?#]*)?(?:\?(?P<query>.*))?"
+# A password is often pasted as it is: then it ends at the last `@`.
+_LENIENT = r"(?P<user>[^:]*):(?P<password>.*)@(?P<place>[^@/?#]*)(?P<database>/[^@?#]*)?(?:\?(?P<query>[^@]*))?"
+_SCHEME = re.compile(r"postgres(?:ql)?(?:\+\w+)?://")
+_SECRET_OPTIONS = ("password", "sslpassword", "oauth_client_secret")
+_ALIASES = {"username": "user", "database": "dbname", "db": "dbname"}
+_PARTS = ("host", "port", "username", "password", "database")
+# What another client would use for its own encoding and for text results; values go to the server in binary form.
+_IGNORED = ("drivername", "client_encoding", "session_timezone")
+_DEFAULTS = {
+    "connect_timeout": "15",
+    "application_name": "ladle",
+    "client_encoding": "UTF8",
+    # a server that vanished is noticed after a minute instead of a quarter of an hour
+    "keepalives_idle": "30",
+    "tcp_user_timeout": "60000",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """How to connect.
+
+    Attributes:
+        url: for libpq, password included; not part of the repr.
+        shown: the same without password and options.
+        secrets: texts to mask wherever they turn up.
+    """
+
+    url: str = field(repr=False)
+    shown: str
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    def masked(self, text: str) -> str:
+        """Return `text` without the secrets."""
+        for secret in self.secrets:
+            text = text.replace(secret, "***")
+        return text
+
+
+def login(credentials: Any, name: str) -> Login | None:
+    """Return the login that `credentials` or, where they are None, the environment describes.
+
+    Args:
+        credentials: URL, JSON text or mapping.
+        name: of the destination; `DESTINATION__<NAME>__CREDENTIALS` and `..__HOST`, `..__PASSWORD`, ... are read.
+
+    Returns:
+        None where neither says anything.
+
+    Raises:
+        UsageError: not a Postgres URL, or a key of another type than it should have.
+    """
+    if credentials is None:
+        credentials = _from_environment(name)
+    if credentials is None:
+        return None
+    if isinstance(credentials, str):
+        text = credentials.strip()
+        return _from_dict(_json(text)) if text.startswith("{") else _from_url(text)
+    if isinstance(credentials, Mapping):
+        return _from_dict(credentials)
+    raise UsageError(
+        f"Postgres credentials can't be a `{type(credentials).__name__}`", expected=_FORMS
+    )
+
+
+def missing(name: str) -> ConfigError:
+    """Return the error for a destination without credentials."""
+    key = f"DESTINATION__{name.upper()}__CREDENTIALS"
+    return ConfigError(
+        f"the destination `{name}` has no credentials",
+        expected=_FORMS,
+        hint=f"pass them to ladle.destinations.postgres(...), or set {key}",
+        tried=[key, *(f"{key}__{part.upper()}" for part in _PARTS)],
+    )
+
+
+def _from_environment(name: str) -> str | dict[str, str] | None:
+    parts: dict[str, str] = {}
+    for path in (("destination", name, "credentials"), ("destination", "credentials"), ("credentials",)):
+        whole = setting(*path)
+        if whole is not None and not parts:
+            return whole
+        for part in _PARTS:
+            value = setting(*path, part)
+            if value is not None:
+                parts.setdefault(part, value)
+    return parts or None
+
+
+def _json(text: str) -> Mapping[str, Any]:
+    try:
+        found = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        found = None
+    if not isinstance(found, dict):
+        raise UsageError("the Postgres credentials begin like JSON but aren't an object", expected=_FORMS)
+    return found
+
+
+def _from_dict(given: Mapping[str, Any]) -> Login:
+    options = {str(k): v for k, v in given.items() if v is not None and k not in (*_IGNORED, "query")}
+    query = given.get("query") or {}
+    if not isinstance(query, Mapping):
+        query = dict(parse_qsl(str(query)))
+    options = {_ALIASES.get(k, k): str(v) for k, v in {**query, **options}.items()}
+    user, password = options.pop("user", ""), options.pop("password", None)
+    place = quote(options.pop("host", ""), safe=",:[]").replace("/", "%2F")
+    if port := options.pop("port", ""):
+        place += f":{port}"
+    return _login(user, password, place, options.pop("dbname", ""), options)
+
+
+def _from_url(text: str) -> Login:
+    scheme = _SCHEME.match(text)
+    rest = text[scheme.end() :] if scheme else ""
+    found = (re.fullmatch(_STRICT, rest) or re.fullmatch(_LENIENT, rest)) if scheme else None
+    if found is None:
+        # the text isn't shown: it may be a URL with a password that was mistyped
+        raise UsageError("the Postgres credentials aren't a Postgres URL", expected=_FORMS)
+    options = dict(parse_qsl(found["query"] or "", keep_blank_values=True))
+    password = unquote(found["password"]) if found["password"] is not None else None
+    options = {k: v for k, v in options.items() if k not in _IGNORED}
+    database = unquote((found["database"] or "")[1:])
+    return _login(unquote(found["user"] or ""), password, found["place"], database, options)
+
+
+def _login(user: str, password: str | None, place: str, database: str, options: Mapping[str, str]) -> Login:
+    where = quote(user, safe="")
+    secret = "" if password is None else ":" + quote(password, safe="")
+    end = f"{place}/{quote(database, safe='')}"
+    query = urlencode({**_DEFAULTS, **options}, quote_via=quote)
+    hidden = [password or "", *(options.get(k, "") for k in _SECRET_OPTIONS)]
+    # longest first: one may be part of another
+    spellings = sorted({s for h in hidden if h for s in (h, quote(h, safe=""))}, key=len, reverse=True)
+    at = "@" if where or secret else ""
+    return Login(
+        url=f"postgresql://{where}{secret}{at}{end}?{query}",
+        shown=f"postgresql://{where}{':***' if secret else ''}{at}{end}",
+        secrets=tuple(spellings),
+    )

@@ -1,0 +1,126 @@
+"""A proxy between ladle and Postgres that reads the client's messages and can cut the line at any of them."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import threading
+from collections.abc import Callable
+
+FORWARD = "forward"
+CUT = "cut"
+"""The line breaks before the server gets the message."""
+CUT_ANSWER = "cut_answer"
+"""The server gets the message and answers it; the client sees the line break instead of the answer."""
+HOLD = "hold"
+"""The client sees the line break; the server doesn't get the message, and its line stays open, as if a router had died."""
+
+Decide = Callable[[bytes, bytes], str]
+_PROTOCOL_3 = 3 << 16
+
+
+class Proxy:
+    """Listens on a free port of 127.0.0.1 and forwards to `port`; `decide(type, payload)` is asked for each message.
+
+    Use as a context manager. `reachable = False` refuses new connections.
+    """
+
+    def __init__(self, port: int, decide: Decide) -> None:
+        self.decide = decide
+        self.reachable = True
+        self.cuts = 0
+        self._target = ("127.0.0.1", port)
+        self._sockets: list[socket.socket] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+
+    def __enter__(self) -> Proxy:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        # shutdown, as closing alone leaves a thread in `accept` waiting
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for line in self._sockets:
+            _hang_up(line)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            if not self.reachable:
+                _hang_up(client)
+                continue
+            server = socket.create_connection(self._target)
+            self._sockets += [client, server]
+            line = _Line(self, client, server)
+            for pump in (line.pump_requests, line.pump_answers):
+                threading.Thread(target=pump, daemon=True).start()
+
+
+class _Line:
+    def __init__(self, proxy: Proxy, client: socket.socket, server: socket.socket) -> None:
+        self._proxy = proxy
+        self._client = client
+        self._server = server
+        self._swallow = threading.Event()
+
+    def pump_requests(self) -> None:
+        with contextlib.suppress(OSError, EOFError):
+            while self._forward_untagged() != _PROTOCOL_3:
+                pass
+            while self._forward_message():
+                pass
+
+    def _forward_untagged(self) -> int:
+        """Forward the start-up message, or a question for encryption before it; returns its code."""
+        head = _read(self._client, 8)
+        length, code = struct.unpack("!ii", head)
+        self._server.sendall(head + _read(self._client, length - 8))
+        return int(code) & ~0xFFFF if code < 80_000_000 else code
+
+    def _forward_message(self) -> bool:
+        head = _read(self._client, 5)
+        payload = _read(self._client, struct.unpack("!i", head[1:])[0] - 4)
+        decision = self._proxy.decide(head[:1], payload)
+        if decision in (CUT, HOLD):
+            self._proxy.cuts += 1
+            self._swallow.set()
+            _hang_up(self._client)
+            if decision == CUT:
+                _hang_up(self._server)
+            return False
+        if decision == CUT_ANSWER:
+            self._proxy.cuts += 1
+            self._swallow.set()
+        self._server.sendall(head + payload)
+        return decision == FORWARD
+
+    def pump_answers(self) -> None:
+        with contextlib.suppress(OSError):
+            while data := self._server.recv(65536):
+                if self._swallow.is_set():
+                    break
+                self._client.sendall(data)
+        _hang_up(self._client)
+
+
+def _read(line: socket.socket, size: int) -> bytes:
+    data = bytearray()
+    while len(data) < size:
+        piece = line.recv(size - len(data))
+        if not piece:
+            raise EOFError
+        data += piece
+    return bytes(data)
+
+
+def _hang_up(line: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        line.shutdown(socket.SHUT_RDWR)
+    line.close()
