@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import zlib
 from collections.abc import Iterable, Mapping
@@ -11,6 +12,8 @@ from typing import Any
 
 import duckdb
 import psycopg
+from psycopg.rows import dict_row
+from pyarrow import parquet
 
 Row = dict[str, Any]
 Tables = dict[str, list[Row]]
@@ -33,13 +36,29 @@ def _duckdb(path: str, dataset: str, only: str) -> Tables:
 
 
 def _postgres(url: str, dataset: str, only: str) -> Tables:
-    with psycopg.connect(url, row_factory=psycopg.rows.dict_row) as db:
-        sql = "SELECT table_name FROM information_schema.tables WHERE table_schema = %s AND %s IN (table_name, '')"
+    with psycopg.connect(url, row_factory=dict_row) as db:
+        sql = "SELECT table_name FROM information_schema.tables WHERE table_schema = %s AND %s::text IN (table_name, '')"
         names = [row["table_name"] for row in db.execute(sql, [dataset, only]).fetchall()]
         return {n: db.execute(f'SELECT * FROM "{dataset}"."{n}"').fetchall() for n in names}
 
 
-_READERS = {"duckdb": _duckdb, "postgres": _postgres}
+def _filesystem(folder: str, dataset: str, only: str) -> Tables:
+    """Read as a plain glob does: every file in a table's folder counts."""
+    found: Tables = {}
+    for path in sorted((Path(folder) / dataset).glob(f"{only or '*'}/*")):
+        if path.parent.name != "_ladle":
+            found.setdefault(path.parent.name, []).extend(_rows_of(path))
+    return found
+
+
+def _rows_of(path: Path) -> list[Row]:
+    if path.suffix == ".parquet":
+        return parquet.read_table(path).to_pylist()
+    data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    return [json.loads(line) for line in data.splitlines()]
+
+
+_READERS = {"duckdb": _duckdb, "postgres": _postgres, "filesystem": _filesystem}
 
 
 def load_ids(tables: Tables, schema: str | None = None) -> list[str]:

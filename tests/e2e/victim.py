@@ -10,6 +10,8 @@ import json
 import os
 import signal
 import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ import pyarrow as pa
 from tests.e2e.content import load_ids, read
 
 import ladle
-from ladle.events import Durable, Event
+from ladle.events import Durable, Event, durable, silent
 
 PIPELINE = "victim"
 DATASET = "shop_data"
@@ -53,6 +55,27 @@ class Hook:
             self.seen.append(f"{'after' if event.done else 'before'} {event.name}")
             if len(self.seen) == self.kill_at:
                 os.kill(os.getpid(), signal.SIGKILL)
+
+
+    @contextmanager
+    def counting_files(self, folder: str) -> Iterator[None]:
+        """Count each rename and removal of a file below `folder` as a durable step too."""
+        originals = {name: getattr(os, name) for name in ("replace", "unlink")}
+
+        def counted(name: str) -> Callable[..., None]:
+            def call(path: Any, *args: Any, **kwargs: Any) -> None:
+                with durable(self if str(path).startswith(folder) else silent, f"os.{name}"):
+                    originals[name](path, *args, **kwargs)
+
+            return call
+
+        for name in originals:
+            setattr(os, name, counted(name))
+        try:
+            yield
+        finally:
+            for name, original in originals.items():
+                setattr(os, name, original)
 
 
 def place(destination: str) -> Any:
@@ -145,7 +168,8 @@ def main(job: Job) -> None:
     """Do the job in a process of its own; `seen.json` gets the durable steps, `error.txt` what went wrong."""
     hook = Hook(job.kill_at)
     try:
-        live(job, hook)
+        with hook.counting_files(str(job.folder / "lake")):
+            live(job, hook)
     except BaseException:
         (job.folder / "error.txt").write_text(traceback.format_exc())
         raise

@@ -31,6 +31,7 @@ class LoadRecord:
         state: pipeline state to store, or None where it didn't change.
         inserted_at: unix time in seconds.
         replaced: names of the tables that this load replaces.
+        batch_bytes: size in memory of the largest batch that will come.
         file_format: asked for by the run; None for the destination's own choice.
         formats: file format by table where a resource asks for another.
     """
@@ -41,6 +42,7 @@ class LoadRecord:
     state: Mapping[str, Any] | None
     inserted_at: float
     replaced: tuple[str, ...] = ()
+    batch_bytes: int = 0
     file_format: str | None = None
     formats: Mapping[str, str] = field(default_factory=dict)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -34,6 +34,9 @@ _TYPES = {
 }
 _SOURCE = "_ladle_batches"
 _ROW_GROUP = 122_880
+_MAX_GROUP_BYTES = 32 << 20
+_MEMORY_BYTES = 64 << 20
+_BATCHES_IN_MEMORY = 16
 _LIMITS = Limits(max_table_name=None, max_column_name=None, wei_digits=38)
 
 
@@ -152,6 +155,7 @@ class DuckDbConnection:
         self._connection = connection
         self._owned = owned
         self._open_transaction = False
+        self._memory_limit: str | None = None
 
     def execute(self, sql: str, params: Sequence[Any] = ()) -> None:
         """Run a statement."""
@@ -170,6 +174,7 @@ class DuckDbConnection:
         batches: Iterable[pa.RecordBatch],
     ) -> int:
         """Insert from an Arrow stream; rows keep their order. Memory: O(batch)."""
+        pa.default_memory_pool().release_unused()
         reader = pa.RecordBatchReader.from_batches(schema, _row_groups(schema, batches))
         self._connection.register(_SOURCE, reader)
         try:
@@ -178,6 +183,15 @@ class DuckDbConnection:
         finally:
             self._connection.unregister(_SOURCE)
         return int(rows[0]) if rows else 0
+
+    def expect(self, batch_bytes: int) -> None:
+        """Bound DuckDB's memory for the load: 80% of the machine, its own default, is too much for a guest."""
+        if not self._owned:
+            return
+        found = self._connection.execute("SELECT current_setting('memory_limit')").fetchone()
+        self._memory_limit = found[0] if found else None
+        limit_bytes = max(_MEMORY_BYTES, _BATCHES_IN_MEMORY * batch_bytes)
+        self._connection.execute(f"SET memory_limit = '{limit_bytes}B'")
 
     def begin(self) -> None:
         """Start a transaction."""
@@ -207,6 +221,11 @@ class DuckDbConnection:
                 self._connection.rollback()
             except duckdb.Error:
                 pass  # the transaction ended with the error that brought us here
+        if self._memory_limit is not None:
+            # The limit is the database's, not the connection's: others of this process may have it open.
+            with suppress(duckdb.Error):
+                self._connection.execute(f"SET memory_limit = '{self._memory_limit}'")
+            self._memory_limit = None
         self._connection.close()
 
     @contextmanager
@@ -227,18 +246,31 @@ class DuckDbConnection:
 
 
 def _row_groups(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Cut batches anew to whole row groups: only then DuckDB compresses them in parallel, in order."""
+    """Cut batches anew to whole row groups: only then DuckDB compresses them in parallel, in order.
+
+    Rows so wide that a row group takes more than 32 MB stay as they came: several groups are in memory at once.
+    """
     waiting: list[pa.RecordBatch] = []
     rows = 0
     for batch in batches:
         waiting.append(batch)
         rows += batch.num_rows
+        if rows * 8 > _ROW_GROUP and _group_bytes(waiting, rows) > _MAX_GROUP_BYTES:
+            yield from waiting
+            waiting, rows = [], 0
         while rows >= _ROW_GROUP:
             table = pa.Table.from_batches(waiting, schema)
-            yield from table.slice(0, _ROW_GROUP).combine_chunks().to_batches()
-            rest = table.slice(_ROW_GROUP)
-            waiting, rows = rest.to_batches(), rest.num_rows
+            group = table.slice(0, _ROW_GROUP).combine_chunks().to_batches()
+            waiting = table.slice(_ROW_GROUP).to_batches()
+            rows -= _ROW_GROUP
+            del table, batch  # the copies alone are kept while DuckDB works
+            while group:
+                yield group.pop(0)
     yield from waiting
+
+
+def _group_bytes(batches: list[pa.RecordBatch], rows: int) -> int:
+    return sum(batch.nbytes for batch in batches) * _ROW_GROUP // rows
 
 
 def _first_line(exc: Exception) -> str:

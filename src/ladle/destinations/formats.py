@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol, cast
 
@@ -112,17 +113,31 @@ def file_format(asked_by_run: str | None, asked_by_table: str | None) -> Format:
 
 
 class _Gzip:
-    """The part of a binary stream that writers use; no time stamp, so that same rows are the same bytes."""
+    """Compresses in a thread of its own, while the next rows are put into text.
 
-    def __init__(self, stream: BinaryIO) -> None:
+    No time stamp is written, so that same rows are the same bytes.
+    """
+
+    def __init__(self, stream: BinaryIO, worker: ThreadPoolExecutor) -> None:
         self._stream = stream
+        self._worker = worker
         self._deflate = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP_WINDOW)
+        self._pending: Future[None] | None = None
 
     def write(self, data: bytes | memoryview) -> int:
-        self._stream.write(self._deflate.compress(data))
+        self._wait()
+        self._pending = self._worker.submit(self._compress, data)
         return len(data)
 
+    def _compress(self, data: bytes | memoryview) -> None:
+        self._stream.write(self._deflate.compress(data))
+
+    def _wait(self) -> None:
+        if self._pending is not None:
+            self._pending.result()
+
     def finish(self) -> None:
+        self._wait()
         self._stream.write(self._deflate.flush())
 
 
@@ -146,8 +161,16 @@ def write_file(
         chunks: taken one by one; what is left after `max_bytes` stays for the next file.
         max_bytes: Arrow bytes after which the file is full.
     """
-    gzip = _Gzip(stream) if compressed and kind.gzipped else None
-    writer = kind.open(cast(BinaryIO, gzip or stream), schema, columns)
+    if not (compressed and kind.gzipped):
+        return _fill(kind.open(stream, schema, columns), chunks, max_bytes)
+    with ThreadPoolExecutor(1, "ladle-gzip") as worker:
+        gzip = _Gzip(stream, worker)
+        rows = _fill(kind.open(cast(BinaryIO, gzip), schema, columns), chunks, max_bytes)
+        gzip.finish()
+    return rows
+
+
+def _fill(writer: Writer, chunks: Iterable[pa.RecordBatch], max_bytes: int) -> int:
     rows = size = 0
     for chunk in chunks:
         writer.write(chunk)
@@ -156,8 +179,6 @@ def write_file(
         if size >= max_bytes:
             break
     writer.close()
-    if gzip is not None:
-        gzip.finish()
     return rows
 
 

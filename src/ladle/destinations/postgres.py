@@ -165,6 +165,9 @@ class PostgresConnection:
             statement.close()
         return rows.count
 
+    def expect(self, batch_bytes: int) -> None:
+        """Nothing to do: a batch is encoded and sent, nothing is kept."""
+
     def begin(self) -> None:
         """Start a transaction that sees what others commit meanwhile."""
         self._connection.set_autocommit(False)

@@ -40,6 +40,9 @@ class SqlConnection(Protocol):
     ) -> int:
         """Append Arrow batches in bulk to a table that has the columns `there`; return the number of rows."""
 
+    def expect(self, batch_bytes: int) -> None:
+        """Hear, before `begin`, how large in memory the batches will be, where that matters."""
+
     def begin(self) -> None:
         """Start a transaction."""
 
@@ -97,6 +100,7 @@ class SqlSession:
         """
         self._record = record
         with self._connection.errors(f"beginning load `{record.load_id}`"):
+            self._connection.expect(record.batch_bytes)
             self._connection.begin()
             fresh = self._connection.fence(record.load_id)
             self._connection.lock(
@@ -106,7 +110,7 @@ class SqlSession:
                 self._there = None
             if not self._columns():
                 self._make_dataset()
-        if fresh and self.has_load(record.load_id):
+        if fresh and self._is_complete(record.load_id):
             raise CommitUnknown(
                 f"another session committed load `{record.load_id}` meanwhile", load_id=record.load_id
             )
@@ -150,6 +154,9 @@ class SqlSession:
         """Whether the loads table has a complete row for the load id; False is for good."""
         with self._connection.errors(f"looking for load `{load_id}`"):
             self._connection.fence(load_id)
+        return self._is_complete(load_id)
+
+    def _is_complete(self, load_id: str) -> bool:
         return bool(self._select(LOADS_TABLE, ["load_id"], {"load_id": load_id, "status": 0}))
 
     def _select(

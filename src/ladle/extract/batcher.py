@@ -11,7 +11,7 @@ from ladle.extract.arrow import Where, as_rows, to_array
 from ladle.extract.jsoned import JsonPlan, to_array_keeping_json
 from ladle.package.raw import hoist_deep
 
-BATCH_BYTES = 4 << 20
+BATCH_BYTES = 2 << 20
 _MAX_ROWS = 20_000
 _RAMP = (64, 1024)
 

@@ -136,6 +136,7 @@ def _record(package: Package, schema: Schema) -> LoadRecord:
         state=manifest.state,
         inserted_at=time.time(),
         replaced=replaced,
+        batch_bytes=max((f.batch_bytes for f in manifest.ready), default=0),
         file_format=manifest.file_format,
         formats=formats,
     )

@@ -11,14 +11,14 @@ from ladle.normalize.run import Normalizer
 from ladle.package.store import Package
 from ladle.schema.schema import Schema
 
-_QUEUED_BATCHES = 4
+_QUEUED_BATCHES = 2
 _Item = tuple[str, str, pa.RecordBatch]
 
 
 class BackgroundNormalizer:
     """Feeds batches to a Normalizer on a thread of its own, in order.
 
-    The thread starts with the first batch. At most four batches wait: `put` then blocks until one is done.
+    The thread starts with the first batch. At most two batches wait: `put` then blocks until one is done.
     """
 
     def __init__(self, normalizer: Normalizer) -> None:

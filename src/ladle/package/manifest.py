@@ -21,13 +21,14 @@ class DataFile:
     """One sealed Arrow IPC stream file of a package.
 
     `name`: path below the package folder. `table`: the resource for raw files, else the table.
-    `rows`, `file_bytes`: what it must hold; checked before it is read.
+    `rows`, `file_bytes`: what it must hold; checked before it is read. `batch_bytes`: the largest batch in memory.
     """
 
     name: str
     table: str
     rows: int
     file_bytes: int
+    batch_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,49 +24,63 @@ _IPC = pa.ipc.IpcWriteOptions(compression="lz4")
 _MANIFEST = "manifest.json"
 _LOCK = "owner.lock"
 _KEEP_DONE = 50
+_MAX_OPEN = 128
+
+
+@dataclass(slots=True)
+class _OpenFile:
+    name: str
+    schema: pa.Schema
+    sink: pa.OSFile
+    writer: Any
+    rows: int = 0
+    batch_bytes: int = 0
 
 
 class StageWriter:
-    """Appends record batches to one stage; one file per key and Arrow schema, closed and flushed by `seal`.
+    """Appends record batches to one stage; a file per key and Arrow schema, closed and flushed by `seal`.
 
-    Memory: O(one batch); at most one open file per key.
+    Memory: O(one batch). At most 128 files are open at once: the one unused for longest is closed first.
     """
 
     def __init__(self, folder: Path, stage: Stage, emit: Emit) -> None:
         self._folder = folder
         self._stage = stage
         self._emit = emit
-        self._open: dict[str, tuple[Any, pa.OSFile, list[int], str, pa.Schema]] = {}
+        self._open: dict[str, _OpenFile] = {}
         self._done: list[DataFile] = []
         self._numbers = itertools.count()
         (folder / stage).mkdir(exist_ok=True)
 
     def append(self, key: str, batch: pa.RecordBatch) -> None:
         """Append `batch`; rows keep their order within `key`."""
-        current = self._open.get(key)
-        if current is not None and not current[4].equals(batch.schema):
-            self._close(key)
+        current = self._open.pop(key, None)
+        if current is not None and not current.schema.equals(batch.schema):
+            self._close(key, current)
             current = None
         if current is None:
-            name = f"{self._stage}/{next(self._numbers):05d}.arrows"
+            if len(self._open) >= _MAX_OPEN:
+                oldest = next(iter(self._open))
+                self._close(oldest, self._open.pop(oldest))
+            name = f"{self._stage}/{next(self._numbers):06d}.arrows"
             sink = pa.OSFile(str(self._folder / name), "wb")
-            writer = pa.ipc.new_stream(sink, batch.schema, options=_IPC)
-            current = self._open[key] = (writer, sink, [0], name, batch.schema)
-        current[0].write_batch(batch)
-        current[2][0] += batch.num_rows
+            current = _OpenFile(name, batch.schema, sink, pa.ipc.new_stream(sink, batch.schema, options=_IPC))
+        self._open[key] = current
+        current.writer.write_batch(batch)
+        current.rows += batch.num_rows
+        current.batch_bytes = max(current.batch_bytes, batch.nbytes)
 
-    def _close(self, key: str) -> None:
-        writer, sink, rows, name, _ = self._open.pop(key)
-        writer.close()
-        size = sink.tell()
-        sink.close()
-        self._done.append(DataFile(name, key, rows[0], size))
+    def _close(self, key: str, file: _OpenFile) -> None:
+        file.writer.close()
+        size = file.sink.tell()
+        file.sink.close()
+        self._done.append(DataFile(file.name, key, file.rows, size, file.batch_bytes))
 
     def seal(self) -> tuple[DataFile, ...]:
         """Close and flush all files to disk; return them in the order they were begun."""
         with durable(self._emit, f"package.seal.{self._stage}"):
             for key in list(self._open):
-                self._close(key)
+                self._close(key, self._open.pop(key))
             for file in self._done:
                 _flush(self._folder / file.name)
             if self._done:
@@ -75,7 +89,7 @@ class StageWriter:
 
     def seal_last(self, key: str) -> DataFile:
         """Close and flush the open file of `key` alone; return it."""
-        self._close(key)
+        self._close(key, self._open.pop(key))
         file = self._done[-1]
         _flush(self._folder / file.name)
         return file
@@ -85,8 +99,8 @@ class StageWriter:
 
         Never raises: on a full disk closing fails as well, and the error that led here is the one to tell.
         """
-        for writer, sink, *_ in self._open.values():
-            for part in (writer, sink):
+        for file in self._open.values():
+            for part in (file.writer, file.sink):
                 with suppress(OSError, pa.ArrowException):
                     part.close()
         self._open.clear()

@@ -13,6 +13,12 @@ def test_keep_makes_null_of_what_is_not_true() -> None:
     assert kept.to_pylist() == [1, None, None, None]
 
 
+def test_keep_of_a_slice() -> None:
+    kept = keep(pa.array(["nan", "0.0", "x"]).slice(1), pa.array([True, False]))
+    kept.validate(full=True)
+    assert kept.to_pylist() == ["0.0", None]
+
+
 @pytest.mark.parametrize("arrow", [pa.int64(), pa.float64(), pa.decimal128(9, 2)])
 def test_between_takes_both_limits(arrow: pa.DataType) -> None:
     values = pa.array([0, 1, 2, 3, None]).cast(pa.decimal128(19, 0)).cast(arrow)

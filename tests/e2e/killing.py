@@ -1,21 +1,17 @@
-"""A process is killed at every durable step, also while it recovers: after a restart nothing is lost or twice."""
+"""Kills processes at their durable steps, lets others recover, and compares with what nobody disturbed."""
 
 from __future__ import annotations
 
 import json
-import random
-import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
 from tests.e2e import content
 from tests.e2e.forks import KILLED, call, error_of
 from tests.e2e.sites import Site
 from tests.e2e.victim import RUNS, main
 
-KINDS = ("duckdb",)
 FIRST, GROWN, LAST = range(len(RUNS))
 """Runs: everything is new; the schema grows; two sources, and child tables that end up empty."""
 
@@ -28,10 +24,13 @@ class Undisturbed:
     tables: Sequence[content.Tables]
     steps: Sequence[Sequence[str]]
 
+    def step(self, run: int, name: str) -> int:
+        """Return the number of a step of a run."""
+        return self.steps[run].index(name) + 1
 
-@pytest.fixture(scope="module")
-def undisturbed(kind: str, server: str, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
-    root = tmp_path_factory.mktemp(kind)
+
+def undisturbed_runs(kind: str, root: Path, server: str = "") -> Undisturbed:
+    """Let a process do each run, from a copy of where the one before ended."""
     sites, tables, steps = [Site(kind, root / f"{root.name}_0", server).made()], [{}], []
     for run in range(len(RUNS)):
         site = sites[-1].copied(root / f"{root.name}_{run + 1}")
@@ -42,26 +41,16 @@ def undisturbed(kind: str, server: str, tmp_path_factory: pytest.TempPathFactory
     return Undisturbed(sites, tables, steps)
 
 
-@pytest.fixture(scope="module")
-def kind(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture(scope="module")
-def server(kind: str, request: pytest.FixtureRequest) -> str:
-    return str(request.getfixturevalue("postgres_url")) if kind == "postgres" else ""
-
-
-def survives(undisturbed: Undisturbed, run: int, kills: Sequence[int], folder: Path) -> bool:
+def survives(undisturbed: Undisturbed, run: int, kills: Sequence[int], root: Path) -> bool:
     """Kill a process at a step of a run, the next at a step of the recovery, and so on; then let one finish.
 
     Returns whether each process lived long enough to be killed.
     """
-    site = undisturbed.sites[run].copied(folder)
+    site = undisturbed.sites[run].copied(root / "_".join(map(str, [root.name, run, *kills])))
     reached = True
     for kill in kills:
         code = call(main, site.job(run + 1, kill, finish_first=kill % 2 == 0))
-        assert code in (0, KILLED), error_of(folder)
+        assert code in (0, KILLED), error_of(site.folder)
         reached = reached and code == KILLED
     site.finish(run + 1, finish_first=sum(kills) % 3 == 0)
     different = content.differences(site.tables(), undisturbed.tables[run + 1])
@@ -71,8 +60,15 @@ def survives(undisturbed: Undisturbed, run: int, kills: Sequence[int], folder: P
     return reached
 
 
-@pytest.mark.parametrize("run", range(len(RUNS)))
-@pytest.mark.parametrize("kind", KINDS, indirect=True)
-def test_killed_at_any_step_of_a_run(undisturbed: Undisturbed, run: int, tmp_path: Path) -> None:
-    for kill in range(1, len(undisturbed.steps[run]) + 1):
-        assert survives(undisturbed, run, [kill], tmp_path / f"run{run}_{kill}")
+def survives_each(undisturbed: Undisturbed, run: int, kills: Iterable[int], root: Path) -> None:
+    """Kill a process at each of the steps, always from the start of the run."""
+    for kill in kills:
+        assert survives(undisturbed, run, [kill], root), kill
+
+
+def survives_recovery(undisturbed: Undisturbed, run: int, step: str, root: Path) -> None:
+    """Kill a process at one step, and the recovering one at each of its own."""
+    first, second = undisturbed.step(run, step), 1
+    while survives(undisturbed, run, [first, second], root):
+        second += 1
+    assert second > 1
