@@ -38,7 +38,7 @@ def duckdb_tables(path: Path, dataset: str) -> dict[str, Rows]:
         json_of = _json_columns(connection, dataset)
         return {
             name: _plain(
-                connection.execute(f'SELECT * FROM "{dataset}"."{name}"').to_arrow_table().to_pylist(),
+                connection.sql(f'SELECT * FROM "{dataset}"."{name}"').to_arrow_table().to_pylist(),
                 json_of.get(name, ()),
             )
             for name in names

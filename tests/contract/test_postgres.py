@@ -293,7 +293,9 @@ _REFUSED = {
     "text in integer": ("integer", "abc", {}, DestinationError),
     "double in integer": ("integer", 1.5, {}, DestinationError),
     "double in real": ("real", 1.5, {}, DestinationError),
-    "naive in aware": ("timestamptz", datetime(2020, 1, 1), {}, DestinationError),
+    "naive in aware": (
+        "timestamptz", datetime(2020, 1, 1), {"data_type": "timestamp", "timezone": False}, DestinationError,
+    ),
     "text in an enum": ("a_type", "abc", {}, DestinationError),
     "text in uuid": ("uuid", "abc", {}, DestinationError),
     "text in text[]": ("text[]", "abc", {}, DestinationError),

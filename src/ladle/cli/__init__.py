@@ -1,4 +1,4 @@
-"""The command line: look at a pipeline, finish or discard what it left. Each command calls one public function."""
+"""The command line: look at a pipeline, finish or discard what it left."""
 
 from __future__ import annotations
 
@@ -8,25 +8,24 @@ from typing import Annotated, Any
 
 import typer
 
+import ladle
 from ladle.errors import LadleError
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="Load data from anywhere, typed and relational.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="Load data from anywhere, typed and relational."
+)
 
 _Name = Annotated[str, typer.Argument(help="Name of the pipeline.", show_default=False)]
 _Dir = Annotated[Path | None, typer.Option(help="Where working folders are; default ~/.ladle/pipelines.")]
 
 
 def _attached(name: str, pipelines_dir: Path | None) -> Any:
-    import ladle
-
     return ladle.attach(name, pipelines_dir)
 
 
 @app.command()
 def version() -> None:
     """Print ladle's version."""
-    import ladle
-
     typer.echo(ladle.__version__)
 
 

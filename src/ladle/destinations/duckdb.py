@@ -270,7 +270,8 @@ def _row_groups(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterato
 
 
 def _group_bytes(batches: list[pa.RecordBatch], rows: int) -> int:
-    return sum(batch.nbytes for batch in batches) * _ROW_GROUP // rows
+    held: int = sum(batch.nbytes for batch in batches)
+    return held * _ROW_GROUP // rows
 
 
 def _first_line(exc: Exception) -> str:

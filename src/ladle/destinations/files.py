@@ -100,10 +100,12 @@ class LocalFiles:
     @contextmanager
     def write(self, path: str, last: bool = False) -> Iterator[BinaryIO]:
         """Open a file to write."""
-        temp = self._root / PRIVATE / f"{unique_name()}.tmp"
+        # What belongs to one load stays in its folder, where the next try of the load sweeps it up.
+        private = path.startswith(f"{PRIVATE}/")
+        temp = self._root / (f"{path}.tmp" if private else f"{PRIVATE}/{unique_name()}.tmp")
         self._make_folder(temp.parent)
         try:
-            with temp.open("xb", buffering=_BUFFER_BYTES) as stream:
+            with temp.open("wb", buffering=_BUFFER_BYTES) as stream:
                 yield stream
                 stream.flush()
                 os.fsync(stream.fileno())
@@ -133,14 +135,13 @@ class LocalFiles:
         folder.mkdir(parents=True, exist_ok=True)
 
     def _flush_folders(self) -> None:
-        # A rename survives a power cut only when the folder is flushed too; Windows has no such call.
+        # A rename survives a power cut only when the folder is flushed too; Windows has no such call. Not
+        # flushed is what lies below `_ladle`: nothing there counts before it is moved out.
+        private = self._root / PRIVATE
         if os.name == "posix":
             for folder in self._unflushed:
-                descriptor = os.open(folder, os.O_RDONLY)
-                try:
-                    os.fsync(descriptor)
-                finally:
-                    os.close(descriptor)
+                if private not in folder.parents:
+                    _flush(folder)
         self._unflushed.clear()
 
     def delete(self, paths: Iterable[str]) -> None:
@@ -154,6 +155,14 @@ class LocalFiles:
                 except OSError:
                     break
                 folder = folder.parent
+
+
+def _flush(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 class FsspecFiles:
