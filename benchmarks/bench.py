@@ -21,9 +21,12 @@ import duckdb
 from cases import Case, Side
 from data import NESTED_TABLES
 from postgres import Server
+from report import FAILED
 
 _HERE = Path(__file__).resolve().parent
 _TIMEOUT_S = 1200
+_ERROR_CHARS = 1500
+_BUSY = 0.5
 _RUNNERS = {
     "ladle": "ladle_runner.py",
     "dlt": "peers/dlt_runner.py",
@@ -32,7 +35,7 @@ _RUNNERS = {
 }
 _PREPARED = ("arrow", "parquet", "read_json", "adbc", "encoded")  # measures that start from files
 _PACKAGES = {
-    "ladle": ("ladle", "pyarrow", "duckdb", "sqlglot", "adbc-driver-postgresql", "psycopg", "pandas"),
+    "ladle": ("pyarrow", "duckdb", "sqlglot", "adbc-driver-postgresql", "psycopg", "pandas"),
     "dlt": ("dlt", "pyarrow", "duckdb", "sqlglot", "psycopg2-binary", "pandas"),
 }
 
@@ -40,7 +43,11 @@ Answer = Mapping[str, float]
 
 
 class NotMeasured(Exception):
-    """A side could not be measured; the text says why."""
+    """A side could not be measured; the text says why, `short` fits into the table."""
+
+    def __init__(self, why: str, short: str = FAILED) -> None:
+        super().__init__(why)
+        self.short = short
 
 
 def reference_python() -> str:
@@ -52,7 +59,7 @@ def reference_python() -> str:
     local = _HERE.parent / ".venv-reference" / "bin" / "python"
     found = os.environ.get("LADLE_REFERENCE_PYTHON") or (str(local) if local.exists() else None)
     if found is None:
-        raise NotMeasured("no environment with dlt: `make reference`, or set LADLE_REFERENCE_PYTHON")
+        raise NotMeasured("no dlt: run `make reference`, or set LADLE_REFERENCE_PYTHON", "not installed")
     return found
 
 
@@ -88,9 +95,11 @@ class Bench:
     def __init__(self, folder: Path, server: Server | None, cases: Sequence[Case]) -> None:
         self._folder = folder
         self._server = server
-        self._answers: dict[str, list[Answer]] = {}
+        self._answers: dict[str, list[Answer] | NotMeasured] = {}
         self._started = datetime.now(UTC)
         self._load = os.getloadavg()[0]
+        if self._load > _BUSY:
+            print(f"this machine is busy (load {self._load:.1f}): no figure means much", file=sys.stderr)
         self._prepared = folder / "prepared"
         self._prepared.mkdir()
         self._prepare([side.arguments for case in cases for side in (case.ours, case.peer) if side])
@@ -115,11 +124,20 @@ class Bench:
         """
         key = json.dumps([side.runner, dict(side.arguments)])
         if key not in self._answers:
-            if side.needs_gb > _available_gb():
-                raise NotMeasured(f"needs {side.needs_gb:.0f} GB of free memory")
-            ask = self._started_in if side.runner == "start" else self._answer
-            self._answers[key] = [ask(side.runner, side.arguments) for _ in range(side.times)]
-        return self._answers[key]
+            try:
+                self._answers[key] = self._measure(side)
+            except NotMeasured as reason:
+                self._answers[key] = reason
+        found = self._answers[key]
+        if isinstance(found, NotMeasured):
+            raise found
+        return found
+
+    def _measure(self, side: Side) -> list[Answer]:
+        if side.needs_gb > _available_gb():
+            raise NotMeasured(f"needs {side.needs_gb:.0f} GB of free memory", "too little memory")
+        ask = self._started_in if side.runner == "start" else self._answer
+        return [ask(side.runner, side.arguments) for _ in range(side.times)]
 
     def _answer(self, runner: str, arguments: Mapping[str, Any]) -> Answer:
         with tempfile.TemporaryDirectory(dir=self._folder) as scratch:
@@ -159,12 +177,13 @@ class Bench:
     def _call(self, command: Sequence[str | Path], folder: str | None = None) -> str:
         """Run a command in `folder`; return the last line it printed."""
         words = [str(part) for part in command]
-        done = subprocess.run(
-            words, check=False, capture_output=True, text=True, cwd=folder, timeout=_TIMEOUT_S
-        )
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        if words[0] == sys.executable:
+            environment["PYTHONPATH"] = str(_HERE.parent / "src")  # this checkout, whatever is installed
+        options: dict[str, Any] = {"cwd": folder, "env": environment, "timeout": _TIMEOUT_S}
+        done = subprocess.run(words, check=False, capture_output=True, text=True, **options)
         if done.returncode != 0:
-            lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-            raise NotMeasured(lines[-1][:300])
+            raise NotMeasured(f"exit code {done.returncode}: {done.stderr.strip()[-_ERROR_CHARS:]}")
         return done.stdout.strip().splitlines()[-1] if done.stdout.strip() else ""
 
     def _started_in(self, runner: str, arguments: Mapping[str, Any]) -> Answer:
@@ -193,8 +212,8 @@ class Bench:
             "Date": f"{self._started:%Y-%m-%d %H:%M} UTC; the run took {took.seconds} s",
             "Machine": f"{_processor()}, {os.cpu_count()} cores, {memory:.0f} GB; {platform.platform()}",
             "Load before": f"{self._load:.2f} (average of the minute before: other work on the machine)",
-            "ladle runs on": f"Python {platform.python_version()}; {self._versions('ladle')}",
-            "dlt runs on": self._versions("dlt"),
+            "ladle": f"{_commit()}, Python {platform.python_version()}, {self._versions('ladle')}",
+            "dlt": self._versions("dlt"),
         }
         if self._server:
             facts["Postgres"] = f"{self._server.version}, on 127.0.0.1, durability as by default (fsync on)"
@@ -210,7 +229,14 @@ class Bench:
         try:
             return self._call([_python(side), "-c", code, json.dumps(_PACKAGES[side])])
         except NotMeasured as reason:
-            return str(reason)
+            return reason.short
+
+
+def _commit() -> str:
+    """Return the commit that is measured, and whether files differ from it."""
+    command = ["git", "-C", str(_HERE.parent), "describe", "--always", "--dirty", "--abbrev=12"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=10)
+    return f"commit {done.stdout.strip()}" if done.returncode == 0 else "no commit"
 
 
 def _processor() -> str:

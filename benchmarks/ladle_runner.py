@@ -15,6 +15,7 @@ _ARROW_ROWS = 100_000
 
 
 def _pipeline(arguments: Arguments) -> Any:
+    destination: Any
     if "postgres" in arguments:
         destination = ladle.destinations.postgres(arguments["postgres"])
     else:

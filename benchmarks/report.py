@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cases import DLT_BEST, Case
 
+FAILED = "failed"
 _HEAD = ("name", "what", "ladle", "beside", "it takes", "ratio", "budget", "met")
 
 
@@ -46,20 +47,18 @@ class Result:
             self.ratio >= self.case.budget if self.case.rule == "faster" else self.ratio <= self.case.budget
         )
 
+    @property
+    def failed(self) -> bool:
+        """Whether the budget is missed, or our side broke."""
+        return self.met is False or self.ours == FAILED
+
     def cells(self) -> tuple[str, ...]:
         """Return the row's cells."""
         case = self.case
-        figures = [v if isinstance(v, str) else _number(v, case.unit) for v in (self.ours, self.peer)]
+        ours, peer = (v if isinstance(v, str) else _number(v, case.unit) for v in (self.ours, self.peer))
         label = case.peer.label if case.peer else "-"
-        return (
-            case.what,
-            figures[0],
-            label,
-            figures[1],
-            self._ratio_text(),
-            self._budget_text(),
-            self._met_text(),
-        )
+        verdict = (self._ratio_text(), self._budget_text(), self._met_text())
+        return (case.name, case.what, ours, label, peer, *verdict)
 
     def _ratio_text(self) -> str:
         if self.ratio is None:
@@ -86,7 +85,7 @@ class Result:
 
 def table(results: Sequence[Result]) -> str:
     """Return the results as a Markdown table."""
-    rows = [_HEAD, tuple("---" for _ in _HEAD), *(result.cells() for result in results)]
+    rows = [_HEAD, ("---",) * len(_HEAD), *(result.cells() for result in results)]
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 

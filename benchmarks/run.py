@@ -46,20 +46,20 @@ def _chosen(options: argparse.Namespace) -> list[Case]:
 
 
 def _figure(bench: Bench, side: Side | None) -> float | str:
-    """Return the best figure of a side, or why there is none."""
+    """Return the best figure of a side, or a word on why there is none."""
     if side is None:
         return "-"
     try:
         figures = [answer[side.figure] for answer in bench.answers(side)]
     except NotMeasured as reason:
-        print(f"  {side.label}: not measured: {reason}", file=sys.stderr)
-        return str(reason)
+        print(f"  {side.label}: {reason}", file=sys.stderr)
+        return reason.short
     return min(figures)
 
 
 def _measure(bench: Bench, case: Case, options: argparse.Namespace) -> Result:
     print(f"{case.name}: {case.what}", file=sys.stderr, flush=True)
-    peer = None if options.no_peer and case.peer and case.peer.runner == "dlt" else case.peer
+    peer = None if options.no_peer and case.peer and case.peer.is_dlt else case.peer
     ours = "not asked for" if options.no_ladle else _figure(bench, case.ours)
     result = Result(case, ours, _figure(bench, peer))
     print(f"  {result.line()}", file=sys.stderr, flush=True)
@@ -85,7 +85,7 @@ def main(argv: Sequence[str]) -> int:
             output.parent.mkdir(parents=True, exist_ok=True)
             output.write_text(document(results, bench.facts(), [sys.executable, *sys.argv]), encoding="utf-8")
     print(table(results))
-    return 0 if all(result.met is not False for result in results) else 1
+    return 1 if any(result.failed for result in results) else 0
 
 
 if __name__ == "__main__":

@@ -62,9 +62,7 @@ def _rows(cursor: psycopg.Cursor[Any]) -> Rows:
 
 
 def _plain(rows: Iterable[Mapping[str, Any]], json_columns: Sequence[str] | set[str]) -> Rows:
-    plain = [
-        {n: _value(v, n in json_columns) for n, v in row.items() if n not in _OWN} for row in rows
-    ]
+    plain = [{n: _value(v, n in json_columns) for n, v in row.items() if n not in _OWN} for row in rows]
     order: Callable[[dict[str, Any]], str] = lambda row: repr(sorted(row.items()))  # noqa: E731
     return sorted(plain, key=order)
 

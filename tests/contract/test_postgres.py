@@ -64,7 +64,17 @@ _CASES = {
         {"data_type": "text"},
         "character varying",
         ["", " ", "a'b\"c", "\\N", "\\x41", "tab\tline\nend", "Zürich 東京 🦆", "x" * 100_000, "nul\0nul"],
-        ["", " ", "a'b\"c", "\\N", "\\x41", "tab\tline\nend", "Zürich 東京 🦆", "x" * 100_000, "nul\u2400nul"],
+        [
+            "",
+            " ",
+            "a'b\"c",
+            "\\N",
+            "\\x41",
+            "tab\tline\nend",
+            "Zürich 東京 🦆",
+            "x" * 100_000,
+            "nul\u2400nul",
+        ],
     ),
     "text(5)": Case({"data_type": "text", "precision": 5}, "character varying(5)", ["", "12345", "äöüßé"]),
     "bigint": Case({"data_type": "bigint"}, "bigint", [0, -1, 2**63 - 1, -(2**63)]),
@@ -174,7 +184,10 @@ _DOCUMENTS: dict[str, list[dict[str, Any]]] = {
         {"v": datetime(2020, 1, 2, 3)},
         {"v": b"x"},
     ],
-    "numbers": [{"i": 2**63, "d": Decimal("1.25"), "f": 1e300, "s": 1}, {"i": -5, "d": Decimal(7), "f": 2, "s": 2.5}],
+    "numbers": [
+        {"i": 2**63, "d": Decimal("1.25"), "f": 1e300, "s": 1},
+        {"i": -5, "d": Decimal(7), "f": 2, "s": 2.5},
+    ],
     "names": [{"select": 1, "Table": 2, "ORDER BY": 3, "a b": 4, "ä": 5, "x" * 90: 6, "x" * 91: 7, "$1": 8}],
 }
 
@@ -223,7 +236,10 @@ def test_skip_loads_nothing(pipeline: Any, query: Query, dataset: str) -> None:
 def test_new_columns_and_tables_come_while_rows_stay(pipeline: Any, query: Query, dataset: str) -> None:
     pipeline.run([{"id": 1}], table_name="t")
     pipeline.run([{"id": "x", "new": 1.5, "l": [{"k": 1}]}], table_name="t")
-    assert query(f'SELECT id, id__v_text, "new" FROM {dataset}.t ORDER BY id') == [(1, None, None), (None, "x", 1.5)]
+    assert query(f'SELECT id, id__v_text, "new" FROM {dataset}.t ORDER BY id') == [
+        (1, None, None),
+        (None, "x", 1.5),
+    ]
     assert query(f"SELECT k FROM {dataset}.t__l") == [(1,)]
 
 
@@ -231,13 +247,19 @@ def test_two_pipelines_share_a_dataset(
     pipeline: Any, query: Query, dataset: str, postgres_url: str, tmp_path: Path
 ) -> None:
     other = ladle.pipeline(
-        "other", tmp_path / "other", destination=ladle.destinations.postgres(postgres_url), dataset_name=dataset
+        "other",
+        tmp_path / "other",
+        destination=ladle.destinations.postgres(postgres_url),
+        dataset_name=dataset,
     )
     pipeline.run([{"id": 1}], table_name="t")
     other.run([{"id": 2, "more": 1}], table_name="t")
     pipeline.run([{"id": 3}], table_name="t")
     assert query(f"SELECT id, more FROM {dataset}.t ORDER BY id") == [(1, None), (2, 1), (3, None)]
-    assert query(f"SELECT DISTINCT schema_name FROM {dataset}._dlt_version ORDER BY 1") == [("other",), ("pg",)]
+    assert query(f"SELECT DISTINCT schema_name FROM {dataset}._dlt_version ORDER BY 1") == [
+        ("other",),
+        ("pg",),
+    ]
 
 
 def test_state_comes_back_when_the_working_folder_is_gone(pipeline: Any, dataset: str, query: Query) -> None:
@@ -252,11 +274,15 @@ def test_state_comes_back_when_the_working_folder_is_gone(pipeline: Any, dataset
 def test_key_columns_have_a_unique_index_unless_unwanted(
     postgres_url: str, query: Query, dataset: str, tmp_path: Path
 ) -> None:
-    indexed = "SELECT tablename FROM pg_indexes WHERE schemaname = %s AND indexdef LIKE '%%UNIQUE%%' ORDER BY 1"
+    indexed = (
+        "SELECT tablename FROM pg_indexes WHERE schemaname = %s AND indexdef LIKE '%%UNIQUE%%' ORDER BY 1"
+    )
     for wanted, expected in ((True, ["_dlt_pipeline_state", "t", "t__l"]), (False, [])):
         target = ladle.destinations.postgres(postgres_url, create_indexes=wanted)
         name = f"{dataset}_{wanted}".lower()
-        ladle.pipeline("i", tmp_path / name, destination=target, dataset_name=name).run([{"l": [1]}], table_name="t")
+        ladle.pipeline("i", tmp_path / name, destination=target, dataset_name=name).run(
+            [{"l": [1]}], table_name="t"
+        )
         assert [table for (table,) in query(indexed, name)] == expected
 
 
@@ -280,10 +306,14 @@ _THERE: dict[str, tuple[str, Any, dict[str, Any], Any]] = {
 
 
 @pytest.mark.parametrize("name", _THERE)
-def test_values_go_into_a_column_that_holds_them_all(name: str, pipeline: Any, query: Query, dataset: str) -> None:
+def test_values_go_into_a_column_that_holds_them_all(
+    name: str, pipeline: Any, query: Query, dataset: str
+) -> None:
     sql, value, hints, read = _THERE[name]
     query(f"CREATE SCHEMA {dataset}")
-    query(f"CREATE TABLE {dataset}.t (later date, v {sql}, _dlt_id varchar NOT NULL, _dlt_load_id varchar NOT NULL)")
+    query(
+        f"CREATE TABLE {dataset}.t (later date, v {sql}, _dlt_id varchar NOT NULL, _dlt_load_id varchar NOT NULL)"
+    )
     pipeline.run([{"a": 1, "v": value}, {"v": None}], table_name="t", columns={"v": hints} if hints else None)
     found = query(f"SELECT v FROM {dataset}.t WHERE a = 1")[0][0]
     assert (json.loads(found) if isinstance(read, dict) else found) == read
@@ -294,7 +324,10 @@ _REFUSED = {
     "double in integer": ("integer", 1.5, {}, DestinationError),
     "double in real": ("real", 1.5, {}, DestinationError),
     "naive in aware": (
-        "timestamptz", datetime(2020, 1, 1), {"data_type": "timestamp", "timezone": False}, DestinationError,
+        "timestamptz",
+        datetime(2020, 1, 1),
+        {"data_type": "timestamp", "timezone": False},
+        DestinationError,
     ),
     "text in an enum": ("a_type", "abc", {}, DestinationError),
     "text in uuid": ("uuid", "abc", {}, DestinationError),
@@ -335,7 +368,17 @@ def test_a_row_that_the_server_refuses_is_named(pipeline: Any, query: Query, dat
 
 # Names that try to break out
 
-_HOSTILE = ['a"b', "a'b", "a;drop table x;--", "select", "Ünïcode", "with space", "%s $1 {} \\", "a.b", "tab\tname"]
+_HOSTILE = [
+    'a"b',
+    "a'b",
+    "a;drop table x;--",
+    "select",
+    "Ünïcode",
+    "with space",
+    "%s $1 {} \\",
+    "a.b",
+    "tab\tname",
+]
 
 
 @pytest.mark.parametrize("name", _HOSTILE)
@@ -374,6 +417,7 @@ def test_a_dataset_name_that_postgres_would_cut_is_refused(postgres_url: str) ->
 
 # Looking without touching
 
+
 def test_a_dataset_that_is_not_there_is_looked_for_without_making_it(
     postgres_url: str, dataset: str, query: Query
 ) -> None:
@@ -395,7 +439,14 @@ def test_a_dataset_that_is_not_there_is_looked_for_without_making_it(
 def test_no_connection_stays_open(pipeline: Any, query: Query) -> None:
     pipeline.run([{"id": 1}], table_name="t")
     with pytest.raises(LadleError):
-        pipeline.run([{"id": 1}], table_name="t", columns={"id": {"data_type": "text", "nullable": False}, "x": {"data_type": "text", "nullable": False}})
+        pipeline.run(
+            [{"id": 1}],
+            table_name="t",
+            columns={
+                "id": {"data_type": "text", "nullable": False},
+                "x": {"data_type": "text", "nullable": False},
+            },
+        )
     pipeline.run([{"id": 1}], table_name="u")
     # a backend ends a moment after its client
     open_sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'ladle'"

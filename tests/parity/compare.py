@@ -1,4 +1,4 @@
-"""What differs between the reference's dataset and ladle's, as values that can be explained, counted and printed."""
+"""What differs between the reference's dataset and ladle's: values to be explained, counted and printed."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ SHOWN = 12
 class Difference:
     """One difference. `kind` is error, table, column, type, value, row, orphan or load.
 
-    `path` leads to the row (`t[0].t__l[2]`); `reference` and `ladle` are the two sides, None where there is nothing;
-    `rows` are the two rows, where both are known.
+    `path` leads to the row (`t[0].t__l[2]`); `reference` and `ladle` are the two sides, None where there is
+    nothing; `rows` are the two rows, where they are known.
     """
 
     kind: str
@@ -51,7 +51,7 @@ class Case:
 
 @dataclass(frozen=True, eq=False)
 class Known:
-    """A difference that is meant: its name in docs/differences.md, its reason, what it explains, a record list with it."""
+    """A difference that is meant: its name in docs/differences.md, its reason, its rule and an example."""
 
     name: str
     reason: str
@@ -60,7 +60,7 @@ class Known:
 
 
 def compare(case: Case) -> list[Difference]:
-    """Every difference of a case: errors alone if a side failed, else tables, columns, types, links and trees."""
+    """Every difference of a case: the error if one side failed, else tables, columns, types, links, trees."""
     reference, ladle = case.reference, case.ladle
     if reference.error or ladle.error:
         differs = bool(reference.error) != bool(ladle.error)
@@ -131,7 +131,7 @@ def _trees(reference: Sequence[Row], ladle: Sequence[Row]) -> Iterator[Differenc
 
 
 def _children(table: str, reference: Sequence[Row], ladle: Sequence[Row], above: str) -> Iterator[Difference]:
-    """Child rows are the same row by their list index; where several have one index, equal trees cancel out."""
+    """Child rows are the same row by list index; where several have one index, equal trees cancel out."""
     for index in sorted({row.index for row in (*reference, *ladle)}):
         left, right = ([(0, row) for row in side if row.index == index] for side in (reference, ladle))
         common = Counter(row.form for _, row in left) & Counter(row.form for _, row in right)

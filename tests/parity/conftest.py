@@ -1,4 +1,4 @@
-"""The reference's outputs for the tests of a file: one batch, made when the first test asks, kept for the session."""
+"""The reference's outputs for a test file: one batch, made when the first test asks, kept for the session."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A DuckDB dataset read back through plain DuckDB as trees: each row with its values and its child rows by table."""
+"""A dataset read back through plain DuckDB as trees: each row with its values and its child rows by table."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Row:
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """A table's columns as `{name: DuckDB type}` (with `NOT NULL` where declared) and rows in stored order."""
+    """A table's columns as `{name: DuckDB type}` (`NOT NULL` where declared) and rows in stored order."""
 
     name: str
     columns: Mapping[str, str]

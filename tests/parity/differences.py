@@ -1,15 +1,15 @@
-"""The differences that are meant, each with its reason and a document that has it; docs/differences.md lists them."""
+"""The differences that are meant, each with its reason and an example; docs/differences.md lists them."""
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from tests.parity.compare import Case, Difference, Known
 from tests.parity.dataset import VARIANT, Row, base_of, comparable
+
 
 def columns_of(case: Case, table: str) -> tuple[Mapping[str, str], Mapping[str, str]]:
     """The columns of a table on both sides; none where the table isn't."""
@@ -35,7 +35,7 @@ def same_number(value: Any, number: Any) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return False
     try:
-        return float(value) == number
+        return bool(float(value) == number)
     except (ValueError, OverflowError):
         return False
 
@@ -55,7 +55,7 @@ def numbers_join(difference: Difference, case: Case) -> bool:
 
 def doubles_kept(difference: Difference, case: Case) -> bool:
     if difference.kind == "value" and difference.reference is not None:
-        return difference.reference == 0 and repr(difference.ladle) == "-0.0"
+        return bool(difference.reference == 0) and repr(difference.ladle) == "-0.0"
     if difference.kind == "value":
         return _is_not_finite(difference.ladle)
     if difference.kind == "column" and difference.reference is None:
@@ -134,7 +134,7 @@ def text_kept(difference: Difference, case: Case) -> bool:
     if difference.kind == "error":
         return "surrogates not allowed" in str(difference.reference) and difference.ladle is None
     if difference.kind == "value" and "\0" in str(difference.ladle):
-        return str(difference.ladle).replace("\0", "") == difference.reference
+        return bool(str(difference.ladle).replace("\0", "") == difference.reference)
     return difference.kind in ("column", "type", "value") and _starts_private(difference, case)
 
 
@@ -145,13 +145,16 @@ def _starts_private(difference: Difference, case: Case) -> bool:
 
 
 def big_integers(difference: Difference, case: Case) -> bool:
-    return difference.kind == "error" and "exceeds 64-bit" in str(difference.reference) and not difference.ladle
+    return (
+        difference.kind == "error" and "exceeds 64-bit" in str(difference.reference) and not difference.ladle
+    )
 
 
 KNOWN_DIFFERENCES: tuple[Known, ...] = (
     Known(
         "numbers-join",
-        "integers and doubles in a column that is new are one column of doubles, not two with half of the values each",
+        "integers and doubles in a column that is new are one column of doubles, not two with half of the"
+        " values each",
         numbers_join,
         [{"v": 1, "l": [1, 2.5]}, {"v": 2.5}, {"v": 3}],
     ),
@@ -169,19 +172,21 @@ KNOWN_DIFFERENCES: tuple[Known, ...] = (
     ),
     Known(
         "text-variants",
-        "the type of a variant column is what its name says; in the reference it is that of its first text, and others fail",
+        "the type of a variant column is what its name says; in the reference it is that of its first"
+        " text, and others fail",
         text_variants,
         [{"v": 1}, {"v": "2024-01-02T03:04:05Z"}],
     ),
     Known(
         "nothing-lost",
-        "a value that can't become its column's type without loss goes beside it; the reference coerces what it can",
+        "a value that can't become its column's type without loss goes beside it; the reference coerces"
+        " what it can",
         nothing_lost,
         [{"b": True, "t": "2024-01-02T03:04:05Z"}, {"b": 17}],
     ),
     Known(
         "text-kept",
-        "any text loads as it is, NUL, half a surrogate pair (escaped) and private-use characters at its start too;"
+        "any text loads as it is, NUL, half a surrogate pair (escaped) and private-use marks at its start;"
         " the reference drops the first, fails on the second and takes the third for its own type marks",
         text_kept,
         [{"a": "x\0y", "b": "\uf02a0xff"}],

@@ -1,4 +1,4 @@
-"""The JSON files of the shared test data as lists of records, each with the selector its FACTS were measured by."""
+"""The JSON files of the shared data as lists of records, each with the selector its FACTS were counted by."""
 
 from __future__ import annotations
 
@@ -38,17 +38,19 @@ SELECTORS: Mapping[str, str] = {
     "peers/airbyte_expected_records/": "lines:data",
     "peers/airbyte_protocol_faros/": "lines:record.data",
 }
-"""Where the records of a file (or of a folder's files) are, as INDEX.md says; other files are their own records."""
+"""Where the records of a file or of a folder's files are, as INDEX.md says; others are their own records."""
 
+_SIMPLE_STREAMS = "peers/airbyte_normalization/test_simple_streams/data_input"
+_LOADING = "peers/dlt_tests/load/cases/loading"
 SKIPPED: Mapping[str, str] = {
-    "peers/singer_target_postgres/tap_aapl.singer.gz": "76,000 columns in three records: the reference needs minutes",
-    "peers/airbyte_normalization/test_simple_streams/data_input/messages.txt": "comments between its JSON lines",
-    "peers/airbyte_normalization/test_simple_streams/data_input/messages_incremental.txt": "comments between its JSON lines",
-    "peers/airbyte_normalization/test_simple_streams/data_input/messages_schema_change.txt": "comments between its JSON lines",
-    "peers/dlt_tests/load/cases/loading/event_loop_interrupted.1234.0.jsonl": "not JSON: a file that is never read",
-    "peers/dlt_tests/load/cases/loading/event_user.1234.0.jsonl": "not JSON: a file that is never read",
+    "peers/singer_target_postgres/tap_aapl.singer.gz": "76,000 columns: the reference needs minutes",
+    f"{_SIMPLE_STREAMS}/messages.txt": "comments between its JSON lines",
+    f"{_SIMPLE_STREAMS}/messages_incremental.txt": "comments between its JSON lines",
+    f"{_SIMPLE_STREAMS}/messages_schema_change.txt": "comments between its JSON lines",
+    f"{_LOADING}/event_loop_interrupted.1234.0.jsonl": "not JSON: a file that is never read",
+    f"{_LOADING}/event_user.1234.0.jsonl": "not JSON: a file that is never read",
 }
-"""Files that are no list of records, or that no reference run in reasonable time can hold, each with its reason."""
+"""Files that are no list of records, or that take the reference minutes, each with its reason."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def data_folder() -> Path:
 
 
 def facts() -> dict[str, Any]:
-    """FACTS.json.gz: per file the record count and the elements of every list path, measured without a loader."""
+    """FACTS.json.gz: per file the record count and the elements of every list, counted without a loader."""
     with gzip.open(data_folder() / "FACTS.json.gz") as file:
         return dict(json.load(file))
 
@@ -126,7 +128,7 @@ def skip_reason(name: str, path: Path) -> str | None:
 
 
 def selector(name: str) -> str:
-    """The record selector of a file: by its own name, else by its folder's, else empty for the document itself."""
+    """The record selector of a file: by its name, else its folder's, else empty for the document itself."""
     return SELECTORS.get(name) or next(
         (s for k, s in SELECTORS.items() if k.endswith("/") and name.startswith(k)), ""
     )
@@ -169,7 +171,7 @@ def _slack_messages(path: Path, _where: str) -> list[Any]:
 
 
 def _suite_documents(name: str, path: Path) -> Iterator[Document]:
-    """The parser suite's `y_` (must parse) cases: objects each on their own, all other values as one document."""
+    """The parser suite's `y_` (must parse) cases: each object on its own, other values as one document."""
     with tarfile.open(path) as archive:
         cases = {
             Path(m.name).stem: archive.extractfile(m) for m in archive if Path(m.name).name.startswith("y_")

@@ -1,8 +1,8 @@
-"""Loads a list of jobs with the reference, one DuckDB file each: `python reference.py JOBS RESULTS`, run by its own venv.
+"""Loads jobs with the reference, each into a DuckDB file: `python reference.py JOBS RESULTS` in its venv.
 
-JOBS is a file of JSON lines `{"id", "rows", "table", "database", "dataset", "options"}`, where `rows` names a JSON file
-holding the list of records. RESULTS gets one line per job, `{"id", "error", "seconds"}`; `error` is null when it loaded.
-The datasets are read back through plain DuckDB by the harness, never through the reference.
+JOBS is a file of JSON lines `{"id", "rows", "table", "database", "dataset", "options"}`, where `rows` names a
+JSON file with the list of records. RESULTS gets a line per job, `{"id", "error", "seconds"}`; `error` is null
+when it loaded. The datasets are read back through plain DuckDB by the harness, never through the reference.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Small documents written for parity: the examples of the specification, and what real data has too little of."""
+"""Small documents written for parity: examples of the specification, and what real data has too little of."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ _HUGE = (2**53 + 1, 2**63 - 1, 1e300)
 _FIRST = {"bigint": 7, "double": 0.5, "bool": True, "text": "abc", "timestamp": "2024-01-02T03:04:05Z"}
 _LATER = (
     0, 1, 1700000000, -5, 1.0, 1.5, -0.0, True, False, "abc", "", "12", " 12 ", "1.5",
-    "1e3", "true", "yes", "no", "2024-01-02", "2024-01-02T03:04:05Z", "03:04:05", '{"a":1}', {"a": 1}, [1], None,
+    "1e3", "true", "yes", "no", "2024-01-02", "2024-01-02T03:04:05Z", "03:04:05", '{"a":1}', {"a": 1}, [1],
+    None,
 )  # fmt: skip
 
 _SHAPES: dict[str, list[Any]] = {
@@ -83,7 +84,7 @@ _SHAPES: dict[str, list[Any]] = {
 
 
 def shapes() -> Iterator[Document]:
-    """Every document written by hand, those of one kind in one document where they don't disturb each other."""
+    """Every document written by hand; cases that don't disturb each other share one."""
     for name, records in _SHAPES.items():
         yield Document(f"shape {name}", partial(select, records))
     for depth in range(6):
@@ -97,6 +98,6 @@ def shapes() -> Iterator[Document]:
 
 
 def _matrix(first: Any, later: Sequence[Any]) -> list[Any]:
-    """One row of the coercion table: a column per later value, in the first record `first`, in the second that value."""
+    """One row of the coercion table: a column per later value, the first record with `first` in all."""
     columns = [f"c{number}" for number in range(len(later))]
     return [dict.fromkeys(columns, first), dict(zip(columns, later, strict=True))]

@@ -1,4 +1,4 @@
-"""The two sides of parity: a batch of documents through the reference in its own process, one through ladle in ours."""
+"""The two sides: a batch of documents through the reference in its own process, one through ladle in ours."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def run_reference(python: Path, documents: Iterable[Document], folder: Path) -> 
 
 
 def load_with_ladle(document: Document, records: Sequence[Any], folder: Path) -> Dataset:
-    """Load records with ladle into a new DuckDB file and read it back; a failed load is a dataset with its error."""
+    """Load records with ladle into a new DuckDB file and read it back; a failed load is its error."""
     import ladle
 
     database = folder / "ladle.duckdb"

@@ -1,4 +1,4 @@
-"""The shapes written by hand, one per example of the specification: the same through the reference and ladle."""
+"""The shapes written by hand, an example of the specification each: the same through both."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def _lines(cells: list[pa.Array], rows: int, opening: str, closing: str, skip_nu
         return pa.py_buffer((opening + closing).encode() * rows)
     handling = "skip" if skip_nulls else "replace"
     row = pc.binary_join_element_wise(*cells, _scalar(","), null_handling=handling, null_replacement="")
-    lines = _joined(opening, row, closing)
+    lines = _joined(opening, pc.fill_null(row, ""), closing)  # a row of nulls is a row
     text_bytes = pc.sum(pc.binary_length(lines)).as_py() or 0
     return lines.buffers()[2].slice(0, text_bytes)
 
@@ -182,5 +182,5 @@ def base64_text(array: pa.Array) -> pa.Array:
     table = pa.table({"bytes": array})
     with duckdb.connect() as connection:
         connection.register("source", table)
-        found = connection.sql("SELECT base64(bytes) AS text FROM source").fetch_arrow_table()
+        found = connection.sql("SELECT base64(bytes) AS text FROM source").to_arrow_table()
     return found.column("text").combine_chunks().cast(_TEXT)

@@ -6,7 +6,8 @@ import hashlib
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Any
 
 import adbc_driver_manager as adbc
@@ -17,7 +18,7 @@ from ladle.destinations import dialect as statements
 from ladle.destinations import postgres_login
 from ladle.destinations.base import Session
 from ladle.destinations.dialect import Dialect
-from ladle.destinations.postgres_errors import explained, is_lost, refused
+from ladle.destinations.postgres_errors import cause, explained, is_lost, refused
 from ladle.destinations.postgres_login import Login
 from ladle.destinations.postgres_types import Encoder, column_type
 from ladle.destinations.sql import SqlSession
@@ -85,31 +86,41 @@ class Postgres:
             UsageError: the server would cut the dataset's name.
         """
         if len(dataset.encode()) > _MAX_BYTES:
-            raise UsageError(f"the dataset name `{dataset}` is too long", expected=f"at most {_MAX_BYTES} bytes")
+            raise UsageError(
+                f"the dataset name `{dataset}` is too long", expected=f"at most {_MAX_BYTES} bytes"
+            )
         return SqlSession(self.connect(), replace(DIALECT, unique_indexes=self.create_indexes), dataset)
 
     def connect(self) -> PostgresConnection:
         """Open a connection of its own."""
         if self.login is None:
             raise postgres_login.missing(self.name)
-        return PostgresConnection(self.login, self.lock_wait_s, self.fence_wait_s)
+        try:
+            connection = adbc.AdbcConnection(self._database)
+        except adbc.Error as exc:
+            raise refused(exc, self.login) from cause(exc, self.login)
+        return PostgresConnection(connection, self.login, self.lock_wait_s, self.fence_wait_s)
+
+    @cached_property
+    def _database(self) -> adbc.AdbcDatabase:
+        # No connection: the types that the server knows. Reading them takes longer than connecting.
+        assert self.login is not None
+        return adbc_driver_postgresql.connect(self.login.url)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {f.name: getattr(self, f.name) for f in fields(self)}
 
 
 class PostgresConnection:
     """The driver's side of a SQL session. Outside a transaction each statement commits by itself."""
 
-    def __init__(self, login: Login, lock_wait_s: float, fence_wait_s: float) -> None:
+    def __init__(
+        self, connection: adbc.AdbcConnection, login: Login, lock_wait_s: float, fence_wait_s: float
+    ) -> None:
+        self._connection = connection
         self._login = login
         self._lock_wait_s = lock_wait_s
         self._fence_wait_s = fence_wait_s
-        self._database: adbc.AdbcDatabase | None = None
-        try:
-            self._database = adbc_driver_postgresql.connect(login.url)
-            self._connection = adbc.AdbcConnection(self._database)
-        except adbc.Error as exc:
-            if self._database is not None:
-                self._database.close()
-            raise refused(exc, login) from self._cause(exc)
 
     def execute(self, sql: str, params: Sequence[Any] = ()) -> None:
         """Run a statement."""
@@ -186,7 +197,7 @@ class PostgresConnection:
                 raise
             raise CommitUnknown(
                 "the connection was lost while committing", hint="run again: it looks for the load id first"
-            ) from self._cause(exc)
+            ) from cause(exc, self._login)
 
     def fence(self, load_id: str) -> bool:
         """Wait until no other session can commit the load; end the one that can, if it takes too long."""
@@ -235,9 +246,6 @@ class PostgresConnection:
         """Disconnect; the server rolls back what isn't committed."""
         with suppress(adbc.Error):
             self._connection.close()
-        if self._database is not None:
-            with suppress(adbc.Error):
-                self._database.close()
 
     @contextmanager
     def errors(self, doing: str) -> Iterator[None]:
@@ -245,11 +253,7 @@ class PostgresConnection:
         try:
             yield
         except adbc.Error as exc:
-            raise explained(exc, doing, self._login) from self._cause(exc)
-
-    def _cause(self, exc: adbc.Error) -> adbc.Error | None:
-        """Return the error to chain: none, where it shows a secret."""
-        return exc if self._login.masked(str(exc)) == str(exc) else None
+            raise explained(exc, doing, self._login) from cause(exc, self._login)
 
 
 class _Stream:

@@ -57,7 +57,10 @@ _LOGIN = (
     ("password authentication failed", _HINTS["28P01"]),
     ("no password supplied", "the server wants a password: add one to the credentials"),
     ("pg_hba.conf", _HINTS["28"]),
-    ("could not translate host name", "check the host in the credentials, and that this machine can resolve it"),
+    (
+        "could not translate host name",
+        "check the host in the credentials, and that this machine can resolve it",
+    ),
     ("Connection refused", "check host and port, and that the server runs and listens on that address"),
     ("timeout expired", "no answer: check host, port and firewalls, or raise connect_timeout"),
     ("too many clients", _HINTS["53300"]),
@@ -66,7 +69,13 @@ _LOGIN = (
     ("SSL", "check sslmode in the credentials, and what the server offers"),
     ("invalid URI query parameter", "take the option out of the credentials: libpq doesn't know it"),
 )
-_FOR_NOW = ("Connection refused", "timeout expired", "too many clients", "remaining connection slots", "starting up")
+_FOR_NOW = (
+    "Connection refused",
+    "timeout expired",
+    "too many clients",
+    "remaining connection slots",
+    "starting up",
+)
 
 
 def is_lost(exc: adbc.Error) -> bool:
@@ -80,7 +89,7 @@ def _is_io(exc: adbc.Error) -> bool:
 
 
 def explained(exc: adbc.Error, doing: str, login: Login) -> DestinationError | DataError:
-    """Return our error for the driver's; passwords are masked, and the caller chains `exc` only if it shows none."""
+    """Return our error for the driver's, passwords masked."""
     what = login.masked(_message(exc))
     code = exc.sqlstate or ""
     if why := _lookup(_CONFLICTS, code):
@@ -99,10 +108,17 @@ def explained(exc: adbc.Error, doing: str, login: Login) -> DestinationError | D
 def refused(exc: adbc.Error, login: Login) -> DestinationError:
     """Return our error for a connection that could not be made."""
     what = login.masked(_message(exc))
-    hint = next((h for phrase, h in _LOGIN if phrase in what), "check the credentials and that the server runs")
+    hint = next(
+        (h for phrase, h in _LOGIN if phrase in what), "check the credentials and that the server runs"
+    )
     error = DestinationError(f"cannot connect to {login.shown}: {what}", hint=hint)
     error.retryable = any(phrase in what for phrase in _FOR_NOW)
     return error
+
+
+def cause(exc: adbc.Error, login: Login) -> adbc.Error | None:
+    """Return the error to chain: none, where it shows a secret."""
+    return exc if login.masked(str(exc)) == str(exc) else None
 
 
 def _lookup(table: Mapping[str, str], code: str) -> str | None:
@@ -112,8 +128,8 @@ def _lookup(table: Mapping[str, str], code: str) -> str | None:
 def _details(exc: adbc.Error) -> dict[str, str]:
     found: dict[str, str] = {}
     for key, value in exc.details or ():
-        text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-        found[str(key).removeprefix("PG_DIAG_")] = text
+        name, text = (x.decode("utf-8", "replace") if isinstance(x, bytes) else str(x) for x in (key, value))
+        found[name.removeprefix("PG_DIAG_")] = text
     return found
 
 

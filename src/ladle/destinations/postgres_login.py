@@ -13,10 +13,14 @@ import orjson
 from ladle.config.settings import setting
 from ladle.errors import ConfigError, UsageError
 
-_FORMS = "postgresql://user:password@host:5432/database, or a dict with host, port, username, password, database"
+_FORMS = (
+    "postgresql://user:password@host:5432/database, or a dict with host, port, username, password, database"
+)
 _STRICT = r"(?:(?P<user>[^:@/?#]*)(?::(?P<password>[^@/?#]*))?@)?(?P<place>[^@/?#]*)(?P<database>/[^?#]*)?(?:\?(?P<query>.*))?"
 # A password is often pasted as it is: then it ends at the last `@`.
-_LENIENT = r"(?P<user>[^:]*):(?P<password>.*)@(?P<place>[^@/?#]*)(?P<database>/[^@?#]*)?(?:\?(?P<query>[^@]*))?"
+_LENIENT = (
+    r"(?P<user>[^:]*):(?P<password>.*)@(?P<place>[^@/?#]*)(?P<database>/[^@?#]*)?(?:\?(?P<query>[^@]*))?"
+)
 _SCHEME = re.compile(r"postgres(?:ql)?(?:\+\w+)?://")
 _SECRET_OPTIONS = ("password", "sslpassword", "oauth_client_secret")
 _ALIASES = {"username": "user", "database": "dbname", "db": "dbname"}
@@ -76,9 +80,7 @@ def login(credentials: Any, name: str) -> Login | None:
         return _from_dict(_json(text)) if text.startswith("{") else _from_url(text)
     if isinstance(credentials, Mapping):
         return _from_dict(credentials)
-    raise UsageError(
-        f"Postgres credentials can't be a `{type(credentials).__name__}`", expected=_FORMS
-    )
+    raise UsageError(f"Postgres credentials can't be a `{type(credentials).__name__}`", expected=_FORMS)
 
 
 def missing(name: str) -> ConfigError:

@@ -53,9 +53,13 @@ _ARROW: Mapping[str, pa.DataType] = {
     "json": pa.string(),
     **dict.fromkeys(_TEXTS, pa.string()),
 }
+_NUL = "\\u0000"
+_NUL_ESCAPE = r"((?:^|[^\\])(?:\\\\)*)\\u0000"
 _JSONB_VERSION = pa.scalar(b"\x01")
 _NOTHING = pa.scalar(b"")
-_FORMATTED = re.compile(r"(?P<base>[^(]+?)(?:\((?P<digits>\d+)(?:,(?P<scale>-?\d+))?\))?(?P<zone> with(?:out)? time zone)?")
+_FORMATTED = re.compile(
+    r"(?P<base>[^(]+?)(?:\((?P<digits>\d+)(?:,(?P<scale>-?\d+))?\))?(?P<zone> with(?:out)? time zone)?"
+)
 
 Put = Callable[[pa.Array], pa.Array]
 
@@ -162,6 +166,11 @@ def _parsed(there: str) -> tuple[str, int | None, int]:
 
 
 def _jsonb(values: pa.Array) -> pa.Array:
+    if pc.any(pc.match_substring(values, _NUL)).as_py():
+        # jsonb can't hold NUL. An even number of backslashes before it are escaped themselves.
+        # Twice: a neighbour's last letter is part of the match.
+        for _ in range(2):
+            values = pc.replace_substring_regex(values, _NUL_ESCAPE, "\\1\u2400")
     # the binary form of jsonb: a version number, then the text
     return pc.binary_join_element_wise(_JSONB_VERSION, values.cast(pa.binary()), _NOTHING)
 

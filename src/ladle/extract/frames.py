@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from ladle.errors import DataError
 from ladle.extract.arrow import Where, to_array
+from ladle.extract.keys import distinct
 from ladle.package.raw import FRAME_METADATA
 from ladle.schema.types import WEI_RAW
 
@@ -70,9 +71,9 @@ def _canonical_batch(batch: pa.RecordBatch, where: Where) -> pa.RecordBatch:
             arrays.append(canonical(array, where))
         except pa.ArrowInvalid as exc:
             raise _unfit(name, array.type, where) from exc
+    names = distinct(batch.schema.names)
     schema = pa.schema(
-        [pa.field(n, a.type) for n, a in zip(batch.schema.names, arrays, strict=True)],
-        metadata=FRAME_METADATA,
+        [pa.field(n, a.type) for n, a in zip(names, arrays, strict=True)], metadata=FRAME_METADATA
     )
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 

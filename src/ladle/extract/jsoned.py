@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import base64
-import json
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from itertools import accumulate, chain
 from typing import Any
 
-import orjson
 import pyarrow as pa
 
 from ladle.errors import DataError
-from ladle.extract.arrow import Where, to_array
-from ladle.extract.plain import plain
+from ladle.extract.arrow import Where
+from ladle.extract.columns import MAX_LEVELS, column
+from ladle.extract.gather import gather
+from ladle.extract.json_text import json_text
+from ladle.extract.plain import plain_all
+from ladle.extract.refused import Refused, to_error
 from ladle.package.raw import kinds_of, make_variant
 from ladle.schema.naming import Naming
 
-_LISTS = (list, tuple, set, frozenset)
+_LISTS = (list, tuple)
 _NESTED = (dict, *_LISTS)
 
 
@@ -44,11 +46,21 @@ class JsonPlan:
 
 @dataclass(frozen=True, slots=True)
 class _Spot:
-    """A place in the document: its table, the column prefix below the table's row, and the depth."""
+    """A place in the document: its table, the column prefix below the table's row, and the depth.
+
+    `level` counts dicts and lists around it, whatever becomes of them.
+    """
 
     table: str
-    prefix: tuple[str, ...]
-    depth: int
+    prefix: tuple[str, ...] = ()
+    depth: int = 0
+    level: int = 1
+
+    def under(self, key: str) -> _Spot:
+        return _Spot(self.table, (*self.prefix, key), self.depth, self.level)
+
+    def deeper(self, by: int) -> _Spot:
+        return _Spot(self.table, self.prefix, self.depth + by, self.level + 1)
 
 
 def to_array_keeping_json(rows: Sequence[Mapping[str, Any]], plan: JsonPlan, where: Where) -> pa.Array:
@@ -57,49 +69,61 @@ def to_array_keeping_json(rows: Sequence[Mapping[str, Any]], plan: JsonPlan, whe
     A value that is no dict or list stays what it is. Explicit nulls inside the JSON text are kept.
 
     Raises:
-        DataError: a value can't be stored.
+        DataError: a value can't be stored, or is nested deeper than `MAX_LEVELS`.
     """
-    return _struct(list(rows), plan, where, _Spot(plan.naming.table(where.table), (), 0))
+    try:
+        return _struct(list(rows), plan, _Spot(plan.naming.table(where.table)))
+    except Refused as refused:
+        raise to_error(refused, where) from refused.__cause__
+    except RecursionError as exc:
+        raise DataError(
+            f"cannot store values nested this deep (the limit is {MAX_LEVELS} levels)",
+            hint="call with fewer Python frames on the stack, or raise sys.setrecursionlimit",
+            resource=where.resource,
+            table=where.table,
+        ) from exc
 
 
-def _struct(rows: list[Any], plan: JsonPlan, where: Where, spot: _Spot) -> pa.Array:
-    keys = dict.fromkeys(key for row in rows if row is not None for key in row)
+def _struct(rows: list[Any], plan: JsonPlan, spot: _Spot) -> pa.Array:
+    if spot.level > MAX_LEVELS:
+        row = next(i for i, v in enumerate(rows) if v is not None)
+        raise Refused(row, dict, f"nested deeper than {MAX_LEVELS} levels", hint="cut it short")
     mask = pa.array([row is None for row in rows]) if None in rows else None
+    names, cells = gather([{} if row is None else row for row in rows]) if rows else ([], ())
+    if not names:
+        return pa.array(rows, pa.struct([]))
     arrays = []
-    for key in keys:
-        values = [None if row is None else row.get(key) for row in rows]
-        arrays.append(_column(values, plan, where, _Spot(spot.table, (*spot.prefix, str(key)), spot.depth)))
-    fields = [pa.field(str(key), a.type) for key, a in zip(keys, arrays, strict=True)]
-    if not arrays:
-        return to_array(rows, where=where)
-    return pa.StructArray.from_arrays(arrays, fields=fields, mask=mask)
+    for name, values in zip(names, cells, strict=True):
+        try:
+            arrays.append(_column(values, plan, spot.under(name)))
+        except Refused as refused:
+            refused.under_key(name)
+            raise
+    return pa.StructArray.from_arrays(arrays, names=names, mask=mask)
 
 
-def _column(values: list[Any], plan: JsonPlan, where: Where, spot: _Spot, element: bool = False) -> pa.Array:
-    values = [plain(v) for v in values]
-    dicts = [v if isinstance(v, dict) else None for v in values]
-    lists = [v if isinstance(v, _LISTS) else None for v in values]
-    scalars = [None if isinstance(v, _NESTED) else v for v in values]
+def _column(values: Sequence[Any], plan: JsonPlan, spot: _Spot, element: bool = False) -> pa.Array:
+    values = plain_all(values)
     name = plan.naming.join(*spot.prefix) if spot.prefix else "value"
     declared = (spot.table, name) in plan.columns
     deep = plan.max_nesting is not None and spot.depth >= plan.max_nesting
-    kinds: dict[str, pa.Array] = {}
-    whole: list[Any] = [None] * len(values)
-    inner = _Spot(spot.table, spot.prefix, spot.depth + 1)
     # The dicts of a list are rows, not values: they flatten one level later than the list.
-    for nested, kind, build, keep in (
-        (dicts, "dict", _struct, declared or (deep and not element)),
-        (lists, "list", _list, declared or deep),
-    ):
-        if keep:
-            whole = [n if n is not None else w for n, w in zip(nested, whole, strict=True)]
-        elif any(v is not None for v in nested):
-            at = _Spot(spot.table, spot.prefix, spot.depth) if element and kind == "dict" else inner
-            kinds[kind] = build(nested, plan, where, at)
-    if any(v is not None for v in whole):
-        kinds["json"] = pa.array([None if v is None else json_text(v, where) for v in whole], pa.string())
-    if any(v is not None for v in scalars):
-        kinds.update(kinds_of(to_array(scalars, where=where)))
+    whole_dicts, whole_lists = declared or (deep and not element), declared or deep
+    dicts = [v if type(v) is dict else None for v in values]
+    lists = [v if type(v) in _LISTS else None for v in values]
+    kinds: dict[str, pa.Array] = {}
+    if not whole_dicts and _any(dicts):
+        kinds["dict"] = _struct(dicts, plan, spot.deeper(0 if element else 1))
+    if not whole_lists and _any(lists):
+        kinds["list"] = _list(lists, plan, spot.deeper(1))
+    whole = [
+        v if (whole_dicts and type(v) is dict) or (whole_lists and type(v) in _LISTS) else None for v in values
+    ]
+    if _any(whole):
+        kinds["json"] = _texts(whole, spot.level)
+    scalars = [None if type(v) in _NESTED else v for v in values]
+    if _any(scalars):
+        kinds.update(kinds_of(column(scalars)))
     if not kinds:
         return pa.nulls(len(values))
     if len(kinds) == 1 and "json" not in kinds:
@@ -107,53 +131,31 @@ def _column(values: list[Any], plan: JsonPlan, where: Where, spot: _Spot, elemen
     return make_variant(kinds)
 
 
-def _list(lists: list[Any], plan: JsonPlan, where: Where, spot: _Spot) -> pa.Array:
-    offsets = [0]
-    flat: list[Any] = []
-    for value in lists:
-        flat.extend(value or ())
-        offsets.append(len(flat))
+def _any(values: Sequence[Any]) -> bool:
+    return any(v is not None for v in values)
+
+
+def _texts(values: Sequence[Any], level: int) -> pa.Array:
+    texts: list[str | None] = []
+    for row, value in enumerate(values):
+        try:
+            texts.append(None if value is None else json_text(value, MAX_LEVELS - level))
+        except Refused as refused:
+            refused.row = row
+            raise
+    return pa.array(texts, pa.string())
+
+
+def _list(lists: list[Any], plan: JsonPlan, spot: _Spot) -> pa.Array:
+    offsets = list(accumulate((len(value or ()) for value in lists), initial=0))
+    flat = list(chain.from_iterable(value or () for value in lists))
     path = spot.prefix or ("list",)
-    inner = _Spot(plan.naming.join(spot.table, *path), (), spot.depth)
-    values = _column(flat, plan, where, inner, element=True) if flat else pa.nulls(0)
+    inner = _Spot(plan.naming.join(spot.table, *path), (), spot.depth, spot.level)
+    try:
+        values = _column(flat, plan, inner, element=True) if flat else pa.nulls(0)
+    except Refused as refused:
+        row = bisect_right(offsets, refused.row) - 1
+        refused.under_list(row, refused.row - offsets[row])
+        raise
     mask = pa.array([v is None for v in lists])
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values, mask=mask)
-
-
-def json_text(value: Any, where: Where) -> str:
-    """Return `value` as compact JSON; what JSON has no form for becomes text, bytes base64, NaN null.
-
-    Raises:
-        DataError: an object that can't be stored.
-    """
-    try:
-        return orjson.dumps(value, default=_plain, option=_ORJSON).decode()
-    except TypeError:
-        pass
-    try:
-        return json.dumps(value, default=_plain, ensure_ascii=False, separators=(",", ":"))
-    except (TypeError, ValueError) as exc:
-        raise DataError(
-            f"cannot store a value of type `{type(value).__name__}` as JSON: {exc}",
-            resource=where.resource,
-            table=where.table,
-            expected="null, bool, number, text, bytes, date, time, list or dict",
-        ) from exc
-
-
-_ORJSON = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_UTC_Z
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, (set, frozenset)):
-        return list(value)
-    if isinstance(value, (bytes, bytearray, memoryview)):
-        return base64.b64encode(bytes(value)).decode()
-    if isinstance(value, Decimal):
-        return str(value)
-    mapped = plain(value)
-    if mapped is not value:
-        return mapped
-    if hasattr(value, "isoformat"):
-        return value.isoformat()
-    raise TypeError(f"no JSON form for `{type(value).__name__}`")

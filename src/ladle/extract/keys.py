@@ -41,6 +41,19 @@ def named(row: Row) -> dict[str, Any]:
     return result
 
 
+def distinct(names: Iterable[str]) -> list[str]:
+    """Return names of which none is there twice: the first keeps its spelling, others get a number."""
+    given = [_name(name) for name in names]
+    spelled = set(given)
+    seen: set[str] = set()
+    result = []
+    for name in given:
+        result.append(_free(name, spelled) if name in seen else name)
+        seen.add(name)
+        spelled.add(result[-1])
+    return result
+
+
 def _name(key: Any) -> str:
     if isinstance(key, bytes):
         key = key.decode("utf-8", "backslashreplace")

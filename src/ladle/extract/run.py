@@ -55,8 +55,7 @@ def apply_hints(schema: Schema, resource: Resource, hints: Hints) -> tuple[Schem
                 column[hint] = True
                 column.setdefault("nullable", False)
     table = table.with_columns(Column.from_dict(n, c) for n, c in columns.items())
-    if hints.write_disposition is not None:
-        table = replace(table, write_disposition=hints.write_disposition)
+    table = replace(table, write_disposition=hints.write_disposition or "append")
     if hints.file_format is not None:
         table = table.with_extra(file_format=hints.file_format)
     return schema.with_tables([table]), table
@@ -89,19 +88,39 @@ def declare(source: Source, package: Package, schema: Schema, hints: Hints) -> P
         package: new.
         schema: what is known of the source's tables.
         hints: given to `run`; they win over the resources'.
+
+    Raises:
+        UsageError: two resources of one table ask for different write dispositions.
     """
     infos: list[ResourceInfo] = []
+    asked: dict[str, tuple[str, str]] = {}
     for resource in source.resources:
-        if not resource.selected:
-            continue
         merged = hints.over(resource.hints)
-        schema, table = apply_hints(schema, resource, merged)
-        if table.write_disposition == "skip":
+        if not resource.selected or merged.write_disposition == "skip":
             continue
+        schema, table = apply_hints(schema, resource, merged)
+        if merged.write_disposition is not None:
+            _check_agreed(asked.setdefault(table.name, (merged.write_disposition, resource.name)), merged, resource)
         parts = {str(len(infos)): merged.table_name or resource.name}
-        infos.append(ResourceInfo(resource.name, table.name, str(table.write_disposition), parts=parts))
+        infos.append(ResourceInfo(resource.name, table.name, "append", parts=parts))
+    infos = [replace(i, write_disposition=asked.get(i.table, ("append", ""))[0]) for i in infos]
+    schema = schema.with_tables(
+        replace(schema.table_map[i.table], write_disposition=i.write_disposition) for i in infos
+    )
     schema = _with_root_key(schema, source)
     return package.with_manifest(schema=schema.to_dict(), resources=tuple(infos))
+
+
+def _check_agreed(first: tuple[str, str], hints: Hints, resource: Resource) -> None:
+    disposition, name = first
+    if disposition == hints.write_disposition:
+        return
+    raise UsageError(
+        f"resources `{name}` and `{resource.name}` feed one table with different write dispositions",
+        table=hints.table_name or resource.name,
+        expected=f"one for both: `{disposition}` or `{hints.write_disposition}`",
+        hint="give one of them another table_name, or pass write_disposition to run",
+    )
 
 
 def extract(
@@ -239,10 +258,13 @@ class _Stream:
     def _keeping_json(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         # Arrow has no kernel that makes JSON text: only frames with nested columns that must be kept whole
         # take the way of rows.
+        nested = [f.name for f in batch.schema if pa.types.is_nested(f.type)]
         where = self._where.at(self._batcher.rows)
-        array = to_array_keeping_json(batch.to_pylist(), self._plan, where)
-        kept = pa.RecordBatch.from_struct_array(hoist_deep(array))
-        return kept.replace_schema_metadata(batch.schema.metadata)
+        array = to_array_keeping_json(batch.select(nested).to_pylist(), self._plan, where)
+        made = dict(zip(nested, array.flatten(), strict=True))
+        arrays = [made.get(n, a) for n, a in zip(batch.schema.names, batch.columns, strict=True)]
+        whole = hoist_deep(pa.StructArray.from_arrays(arrays, names=batch.schema.names))
+        return pa.RecordBatch.from_struct_array(whole).replace_schema_metadata(batch.schema.metadata)
 
     def _send(self, batch: pa.RecordBatch | None) -> None:
         if batch is None:

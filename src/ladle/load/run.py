@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from ladle.destinations.base import Destination, LoadRecord, Session, Strategy
-from ladle.errors import CommitFailed, CommitUnknown, DestinationError
+from ladle.errors import CommitFailed, CommitUnknown, DestinationError, PackageError
 from ladle.events import Emit, Progress, durable
 from ladle.load.strategies.append import append
 from ladle.load.strategies.replace import replace
@@ -177,7 +177,19 @@ def _write(
         tables = schema.chain(resource.table)
         strategy = STRATEGIES[resource.write_disposition]
         rows.update(strategy(session, [t for t in tables if t.name not in rows], write))
+    _check_all_written(package, rows)
     return {name: count for name, count in rows.items() if name in package.manifest.counts}, seconds
+
+
+def _check_all_written(package: Package, rows: Mapping[str, int]) -> None:
+    lost = {n: c for n, c in package.manifest.counts.items() if c != rows.get(n, 0)}
+    if lost:
+        raise PackageError(
+            f"not all rows of package `{package.load_id}` were written",
+            load_id=package.load_id,
+            expected=", ".join(f"{c} rows in `{n}` instead of {rows.get(n, 0)}" for n, c in lost.items()),
+            hint="nothing was committed and the package is kept; this is a fault of ladle, please report it",
+        )
 
 
 def union_schema(package: Package, files: Sequence[DataFile], table: Table) -> pa.Schema:

@@ -7,6 +7,7 @@ import threading
 
 import pyarrow as pa
 
+from ladle.errors import LadleError
 from ladle.normalize.run import Normalizer
 from ladle.package.store import Package
 from ladle.schema.schema import Schema
@@ -46,6 +47,8 @@ class BackgroundNormalizer:
             try:
                 self._normalizer.feed(*item)
             except BaseException as error:  # noqa: BLE001 - handed to the thread that puts
+                if isinstance(error, LadleError):
+                    error.with_facts(step="normalize")
                 self._error = error
 
     def _raise(self) -> None:
@@ -66,7 +69,10 @@ class BackgroundNormalizer:
         """
         self._join()
         self._raise()
-        self._normalizer.check()
+        try:
+            self._normalizer.check()
+        except LadleError as error:
+            raise error.with_facts(step="normalize") from None
 
     def finish(self, package: Package, stored: Schema | None) -> Package:
         """Seal the ready stage of `package`, which extract has sealed."""

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ladle.errors import DataError
+from ladle.normalize.arrays import keep
 from ladle.normalize.coerce import coerce, kind_data_type
 from ladle.normalize.detect import DETECTORS
 from ladle.normalize.names import Kinds, Names
@@ -16,6 +17,7 @@ from ladle.normalize.unnest import Path
 from ladle.schema.table import Column, Table
 from ladle.schema.types import arrow_type, column_of
 
+_DETECTABLE = ("text", "bigint", "double", "wei", "binary")
 _RANK = {"s": 0, "ms": 1, "us": 2, "ns": 3}
 _PRECISION = {"s": 0, "ms": 3, "us": None, "ns": 9}
 
@@ -70,7 +72,8 @@ def type_columns(named: Iterable[tuple[str, Path, Kinds]], table: Table, typing:
     added: set[str] = set()
     joined: set[str] = set()
     for name, _, kinds in named:
-        present = tuple((k, a) for k, a in kinds if a.null_count < len(a))
+        # A frame's type is known where all its values are null; that of Python's None isn't.
+        present = tuple((k, a) for k, a in kinds if typing.frame or a.null_count < len(a))
         column = columns.get(name) or Column(name)
         if not present:
             columns[name] = column
@@ -96,7 +99,7 @@ def _infer(hint: Column, kinds: Kinds, typing: Typing) -> Column:
         first_kind, first = next(pair for pair in kinds if pair[0] == "double")
     found = column_of(hint.name, first.type, typing.frame)
     data_type = kind_data_type(first_kind)
-    if first_kind in ("text", "bigint", "double", "wei", "binary"):
+    if first_kind in _DETECTABLE and first.null_count < len(first):
         value = first[first_valid(first)].as_py()
         for name in typing.detections:
             if detected := DETECTORS[name](value):
@@ -112,10 +115,11 @@ def _infer(hint: Column, kinds: Kinds, typing: Typing) -> Column:
 
 
 def first_valid(array: pa.Array) -> int:
-    """Return the row number of the first value that is not null; the array has one."""
+    """Return the row number of the first value that is not null; the row count where there is none."""
     if array.null_count == 0 or array[0].is_valid:
         return 0
-    return int(pc.index(array.is_valid(), True).as_py())
+    found = int(pc.index(array.is_valid(), True).as_py())
+    return found if found >= 0 else len(array)
 
 
 def _join(column: Column, kinds: Kinds, typing: Typing) -> Column:
@@ -155,7 +159,7 @@ def _fit(
         array, failed = _coerce(values, kind, column, target, typing)
         fitted = array if fitted is None else pc.coalesce(fitted, array)
         if failed is not None:
-            left = pc.if_else(failed, values, pa.scalar(None, values.type))
+            left = keep(values, failed)
             out.extend(_spill(column, kind, left, typing, columns, added))
     if fitted is not None:
         out.insert(0, (column.name, fitted))
@@ -193,7 +197,7 @@ def _spill(
         out.append((name, trial))
         if failed is None:
             return out
-        values = pc.if_else(failed, values, pa.scalar(None, values.type))
+        values = keep(values, failed)
     return out
 
 
@@ -204,18 +208,42 @@ def _without_nul(values: pa.Array) -> pa.Array:
     return pc.replace_substring(values, "\0", "\u2400")
 
 
-def check_not_null(typed: Typed, first_row: int, resource: str) -> None:
-    """Refuse nulls in columns that are declared not nullable.
+def check_not_null(typed: Typed, named: Iterable[tuple[str, Path, Kinds]], resource: str) -> None:
+    """Refuse rows without a value in columns that are declared not nullable.
+
+    Args:
+        typed: what `type_columns` made of `named`.
+        named: the values as they came, to tell a null from a value that went to a variant column.
+        resource: whose rows these are.
 
     Raises:
-        DataError: names the column and the row in the input (for child tables: within the batch's rows).
+        DataError: names the column and the row within the piece.
     """
     for name, column in typed.table.columns.items():
         array = typed.arrays.get(name)
         if column.nullable or column.data_type is None or (array is not None and array.null_count == 0):
             continue
-        offset = 0 if array is None else int(pc.index(array.is_valid(), False).as_py())
-        raise null_error(typed.table.name, name, first_row + offset, resource)
+        row = 0 if array is None else int(pc.index(array.is_valid(), False).as_py())
+        came = [(k, a[row]) for n, _, kinds in named if n == name for k, a in kinds if a[row].is_valid]
+        if came:
+            raise _misfit_error(typed.table.name, column, row, resource, came[0])
+        raise null_error(typed.table.name, name, row, resource)
+
+
+def _misfit_error(
+    table: str, column: Column, row: int, resource: str, came: tuple[str, pa.Scalar]
+) -> DataError:
+    kind, value = came
+    return DataError(
+        f"a value of type `{kind_data_type(kind)}` doesn't fit column `{column.name}`, which may not be null",
+        resource=resource,
+        table=table,
+        column=column.name,
+        row=row,
+        value=value.as_py(),
+        expected=f"what becomes `{column.data_type}` without loss",
+        hint="mend it with add_map, or declare the column nullable: the value then goes to a variant column",
+    )
 
 
 def null_error(table: str, column: str, row: int | None, resource: str) -> DataError:

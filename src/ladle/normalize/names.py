@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ladle.normalize.arrays import keep
 from ladle.normalize.unnest import Leaf, Path
 from ladle.schema.naming import Naming, shorten
 
@@ -67,12 +68,12 @@ def _share(column: str, group: list[Leaf], names: Names) -> list[tuple[str, Path
     for leaf in group:
         if leaf is first or not leaf.kinds:
             continue
-        left = tuple((kind, _only(values, taken)) for kind, values in leaf.kinds)
+        left = tuple((kind, keep(values, taken)) for kind, values in leaf.kinds)
         if any(values.null_count < len(values) for _, values in left):
             tag = spelling_tag(names.naming.separator.join(leaf.path))
             extra.append((names.suffixed(column, tag), leaf.path, left))
         free = pc.invert(taken)
-        shared.extend((kind, _only(values, free)) for kind, values in leaf.kinds)
+        shared.extend((kind, keep(values, free)) for kind, values in leaf.kinds)
         taken = pc.or_(taken, _has_value(leaf.kinds))
     return [(column, first.path, _merge_kinds(shared)), *extra]
 
@@ -89,10 +90,6 @@ def _has_value(kinds: Kinds) -> pa.Array:
     for mask in masks[1:]:
         result = pc.or_(result, mask)
     return result
-
-
-def _only(values: pa.Array, mask: pa.Array) -> pa.Array:
-    return pc.if_else(mask, values, pa.scalar(None, values.type))
 
 
 def _merge_kinds(kinds: list[tuple[str, pa.Array]]) -> Kinds:

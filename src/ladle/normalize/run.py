@@ -68,8 +68,14 @@ class Normalizer:
     Memory: O(one batch). Feed batches of one resource in their order, from one thread.
     """
 
-    def __init__(self, package: Package, limits: Limits, options: Options, emit: Emit) -> None:
+    def __init__(
+        self, package: Package, limits: Limits, options: Options, emit: Emit, passing: bool = True
+    ) -> None:
         self._package = package
+        self._passing = passing
+        self._passed: dict[tuple[str, str], tuple[str, int]] = {}
+        self._part = ("", "")
+        self._unchanged: pa.RecordBatch | None = None
         self._limits = limits
         self._options = options
         self._emit = emit
@@ -97,6 +103,8 @@ class Normalizer:
         keys: list[RowKeys | None] = []
         frame = is_frame(batch.schema)
         keyed = not (frame and len(pieces) == 1)
+        self._part = (resource, root)
+        self._unchanged = batch if self._passing and not keyed else None
         taken: set[tuple[str, int]] = set()
         paths: list[tuple[str, ...]] = []
         for index, piece in enumerate(pieces):
@@ -150,15 +158,21 @@ class Normalizer:
         made = key_arrays(piece, keys, parent, self._package.load_id, ROOT_ID in key_names)
         arrays.update((n, made[n]) for n in key_names)
         table = with_key_columns(typed.table, key_names)
-        check_not_null(replace(typed, table=table), 0, resource)
+        check_not_null(replace(typed, table=table), named, resource)
         self._tables[table.name] = table
         seen.fresh |= typed.fresh
         seen.joined |= typed.joined
         seen.rows += piece.rows
-        batch = pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays)) if arrays else None
-        if batch is not None:
-            self._writer.append(table.name, batch)
+        self._write(table.name, arrays)
         return keys
+
+    def _write(self, table: str, arrays: dict[str, pa.Array]) -> None:
+        if self._unchanged is not None and _is_same(self._unchanged, arrays):
+            # Nothing changed: the raw file serves as the ready file.
+            rows = self._passed.get(self._part, (table, 0))[1]
+            self._passed[self._part] = (table, rows + self._unchanged.num_rows)
+        elif arrays:
+            self._writer.append(table, pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays)))
 
     def _key_names(self, table: Table, piece: Piece, keyed: bool, present: set[str]) -> list[str]:
         if piece.parent >= 0:
@@ -205,8 +219,12 @@ class Normalizer:
             DataError: as `check`.
         """
         self.check()
+        passed = self._passed_files(package)
+        if passed is None:
+            self.abandon()
+            return normalize(package, stored, self._limits, self._options, self._emit, passing=False)
         tables = [self._final(t) for t in self._tables.values()]
-        files = self._conform(self._writer.seal())
+        files = self._conform((*passed, *self._writer.seal()))
         schema = replace(self._base, table_map={t.name: t for t in tables}, stored_hash=None).bumped(stored)
         return package.save(
             stage="normalized",
@@ -215,6 +233,18 @@ class Normalizer:
             base_hash=stored.version_hash if stored else None,
             counts={name: seen.rows for name, seen in self._seen.items()},
         )
+
+    def _passed_files(self, package: Package) -> list[DataFile] | None:
+        """Return raw files that serve as ready files; None where only some of a resource's batches could."""
+        files: list[DataFile] = []
+        for resource in package.manifest.resources:
+            for key, root in resource.parts.items():
+                table, rows = self._passed.get((resource.name, root), ("", 0))
+                raw = package.files("raw", key)
+                if rows and rows != sum(f.rows for f in raw):
+                    return None
+                files.extend(replace(f, table=table) for f in raw if rows)
+        return files
 
     def abandon(self) -> None:
         """Close files after a failure; nothing is sealed."""
@@ -274,6 +304,20 @@ class Normalizer:
         return self._writer.seal_last(key)
 
 
+def _is_same(batch: pa.RecordBatch, arrays: dict[str, pa.Array]) -> bool:
+    """Whether the arrays are the very columns of the batch: same names, types and memory."""
+    if list(arrays) != batch.schema.names:
+        return False
+    return all(
+        a.type.equals(b.type) and a.offset == b.offset and _addresses(a) == _addresses(b)
+        for a, b in zip(arrays.values(), batch.columns, strict=True)
+    )
+
+
+def _addresses(array: pa.Array) -> list[int]:
+    return [buffer.address for buffer in array.buffers() if buffer is not None]
+
+
 def _text_of(kinds: Kinds) -> pa.Array | None:
     arrays = [values.cast(pa.string()) for _, values in kinds]
     return pc.coalesce(*arrays) if arrays else None
@@ -291,14 +335,19 @@ def _at_root_row(error: DataError, pieces: list[Piece], index: int, first_row: i
 
 
 def normalize(
-    package: Package, stored: Schema | None, limits: Limits, options: Options, emit: Emit
+    package: Package,
+    stored: Schema | None,
+    limits: Limits,
+    options: Options,
+    emit: Emit,
+    passing: bool = True,
 ) -> Package:
     """Normalise a whole extracted package. Safe to repeat: an attempt that didn't finish leaves nothing.
 
     Raises:
         DataError: a value can't be stored, or a null stands where none is allowed.
     """
-    fold = Normalizer(package, limits, options, emit)
+    fold = Normalizer(package, limits, options, emit, passing)
     roots = {key: (r.name, table) for r in package.manifest.resources for key, table in r.parts.items()}
     try:
         for file in package.files("raw"):

@@ -61,7 +61,8 @@ class Steps:
         try:
             yield
         except LadleError as error:
-            self._failed(step, since, error)
+            # Normalize runs beside extract: its errors know their step.
+            self._failed(error.facts.get("step", step), since, error)
             if isinstance(error, PipelineStepFailed):
                 error.with_facts(step=step, pipeline=self._pipeline_name, load_id=load_id)
             raise

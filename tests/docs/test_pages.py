@@ -1,0 +1,141 @@
+"""Runs every snippet of README and docs, each page in its own empty folder, and compares what it prints."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from tests.docs.snippets import PAGES, ROOT, Snippet, matches, snippets
+
+RUNNER = Path(__file__).with_name("runner.py")
+
+
+def commands(folder: Path) -> Path:
+    """Return a folder with `python` and `ladle`, as somebody has them who installed it."""
+    folder.mkdir()
+    for name, arguments in (("python", ""), ("ladle", " -m ladle")):
+        script = folder / name
+        script.write_text(f'#!/bin/sh\nexec "{sys.executable}"{arguments} "$@"\n', encoding="utf-8")
+        script.chmod(0o755)
+    return folder
+
+
+def run(page: Path, blocks: Sequence[Snippet], tmp_path: Path, extra: dict[str, str]) -> list[str]:
+    """Run the blocks of a page; return what each prints."""
+    folder, report = tmp_path / "page", tmp_path / "report.json"
+    folder.mkdir()
+    bin_folder = commands(tmp_path / "bin")
+    jobs = [
+        {
+            "page": page.name,
+            "line": block.line,
+            "language": block.language,
+            "code": block.code,
+            "raises": "raises" in block.flags,
+            "file": block.options.get("file"),
+        }
+        for block in blocks
+    ]
+    env = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT / "src"),
+        "PYTHONWARNINGS": "error",
+        "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}",
+        "COLUMNS": "120",
+        **extra,
+    }
+    done = subprocess.run(
+        [sys.executable, RUNNER, report],
+        input=json.dumps(jobs), cwd=folder, env=env, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, f"{done.stderr}\n{done.stdout}"
+    return json.loads(report.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+
+
+def postgres(request: pytest.FixtureRequest) -> dict[str, str] | None:
+    """Return the settings of a Postgres to load to, or None where there is none."""
+    try:
+        url = request.getfixturevalue("postgres_url")
+    except pytest.skip.Exception:
+        return None
+    return {"DESTINATION__POSTGRES__CREDENTIALS": url}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
+def test_the_snippets_of_a_page_run_and_print_what_it_shows(
+    page: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    blocks = [block for block in snippets(page.read_text(encoding="utf-8")) if block.runs]
+    extra: dict[str, str] | None = {}
+    if any(block.options.get("needs") == "postgres" for block in blocks):
+        extra = postgres(request)
+        if extra is None:
+            blocks = [block for block in blocks if "needs" not in block.options]
+    outputs = run(page, blocks, tmp_path, extra or {})
+    for block, found in zip(blocks, outputs, strict=True):
+        if block.output is not None and not matches(block.output, found):
+            lines = difflib.unified_diff(
+                block.output.splitlines(), found.splitlines(), "shown", "printed", lineterm=""
+            )
+            pytest.fail(f"{page.name}, line {block.line}:\n" + "\n".join(lines))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
+def test_blocks_that_do_not_run_say_why(page: Path) -> None:
+    blocks = [b for b in snippets(page.read_text(encoding="utf-8")) if "no-run" in b.flags]
+    assert [b.line for b in blocks if not b.code.startswith("# Not run ")] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
+def test_flags_of_blocks_are_known(page: Path) -> None:
+    for block in snippets(page.read_text(encoding="utf-8")):
+        assert block.flags <= {"raises", "no-run"}, (page.name, block.line)
+        assert set(block.options) <= {"file", "needs"}, (page.name, block.line)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
+def test_links_lead_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    targets = [to for to in re.findall(r"\]\(([^)]+)\)", text) if "://" not in to]
+    for target in targets:
+        path, _, anchor = target.partition("#")
+        file = page if not path else page.parent / path
+        assert file.exists() or file.name == "benchmarks.md", f"{page.name}: {target}"
+        if anchor and file.exists():
+            assert anchor in anchors(file.read_text(encoding="utf-8")), f"{page.name}: {target}"
+
+
+def anchors(text: str) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    titles = re.findall(r"^#+ (.+)$", prose, flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize(
+    ("expected", "found", "same"),
+    [
+        ("a\n", "a\n", True),
+        ("a\n", "a", True),
+        ("a\n", "b\n", False),
+        ("id ... end\n", "id 17.5 end\n", True),
+        ("id ...\n", "id 1\nmore\n", False),
+        ("a\n...\nz\n", "a\nb\nc\nz\n", True),
+        ("a\n...\nz\n", "a\nz\n", True),
+        ("a.c\n", "abc\n", False),
+    ],
+)
+def test_dots_stand_for_anything_in_a_line(expected: str, found: str, same: bool) -> None:
+    assert matches(expected, found) is same
+
+
+def test_a_text_block_is_the_output_of_the_block_right_before_it() -> None:
+    page = "```python\nprint(1)\n```\n\n```text\n1\n```\n\nWords.\n\n```text\nonly shown\n```\n"
+    assert [(s.language, s.output) for s in snippets(page)] == [("python", "1\n"), ("text", None)]
