@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import duckdb
 
 import ladle
 
+_ZONED = "TIMESTAMP WITH TIME ZONE"
 KEYS = ("_dlt_load_id", "_dlt_root_id", "_dlt_parent_id", "_dlt_list_idx", "_dlt_id")
 
 
@@ -86,10 +88,18 @@ class Site:
             return {name for (name,) in connection.execute(sql, [dataset]).fetchall()}
 
     def table(self, name: str, dataset: str = "ds") -> Landed:
+        source = f'"{dataset}"."{name}"'
         with self.open() as connection:
-            found = connection.execute(f'SELECT * FROM "{dataset}"."{name}"')
-            columns = {d[0]: str(d[1]) for d in found.description}
-            return Landed(columns, [dict(zip(columns, row, strict=True)) for row in found.fetchall()])
+            described = connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
+            columns = {row[0]: row[1] for row in described}
+            zoned = [n for n, type_ in columns.items() if type_ == _ZONED]
+            # without pytz DuckDB gives no aware datetimes
+            casts = ", ".join(f'"{n}"::TIMESTAMP AS "{n}"' for n in zoned)
+            found = connection.execute(f"SELECT * {f'REPLACE ({casts})' if casts else ''} FROM {source}")
+            rows = [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
+        for row in rows:
+            row.update((n, row[n].replace(tzinfo=UTC)) for n in zoned if row[n] is not None)
+        return Landed(columns, rows)
 
     def tables(self, dataset: str = "ds") -> dict[str, Landed]:
         """Return the data tables."""

@@ -28,16 +28,16 @@ def json_lines(batch: pa.RecordBatch, columns: list[Column]) -> pa.Buffer:
     """
     members = []
     for column, array in zip(columns, batch.columns, strict=True):
-        key = orjson.dumps(column.name).decode() + ":"
+        key = f",{orjson.dumps(column.name).decode()}:"
         if column.data_type == "json":
             # Line ends in JSON text can only stand between its tokens.
-            text = _replaced(array.cast(_TEXT), r"[\r\n]", " ")
-            members.append(_joined(key, text, ""))
+            members.append(_joined(key, _replaced(array.cast(_TEXT), r"[\r\n]", " "), ""))
         elif _is_number(array.type):
             members.append(_joined(key, number_text(array, finite=True), ""))
         else:
             members.append(_joined(f'{key}"', json_escaped(scalar_text(array)), '"'))
-    return _lines(members, batch.num_rows, "{", "}\n", skip_nulls=True)
+    # Arrow's own way to skip nulls drops a row of nothing but nulls.
+    return _lines(members, batch.num_rows, "", ("{", "}\n"), first=1)
 
 
 def csv_lines(batch: pa.RecordBatch, columns: list[Column]) -> pa.Buffer:
@@ -53,7 +53,7 @@ def csv_lines(batch: pa.RecordBatch, columns: list[Column]) -> pa.Buffer:
             cells.append(decimal_text(array))
         else:
             cells.append(_joined('"', _substituted(scalar_text(array), '"', '""'), '"'))
-    return _lines(cells, batch.num_rows, "", "\n", skip_nulls=False)
+    return _lines(cells, batch.num_rows, ",", ("", "\n"))
 
 
 def csv_header(names: list[str]) -> bytes:
@@ -61,12 +61,16 @@ def csv_header(names: list[str]) -> bytes:
     return (",".join('"' + name.replace('"', '""') + '"' for name in names) + "\n").encode()
 
 
-def _lines(cells: list[pa.Array], rows: int, opening: str, closing: str, skip_nulls: bool) -> pa.Buffer:
+def _lines(
+    cells: list[pa.Array], rows: int, separator: str, ends: tuple[str, str], first: int = 0
+) -> pa.Buffer:
+    """Join the cells of each row, nulls as nothing; the first `first` bytes of a row are left out."""
     if not cells:
-        return pa.py_buffer((opening + closing).encode() * rows)
-    handling = "skip" if skip_nulls else "replace"
-    row = pc.binary_join_element_wise(*cells, _scalar(","), null_handling=handling, null_replacement="")
-    lines = _joined(opening, pc.fill_null(row, ""), closing)  # a row of nulls is a row
+        return pa.py_buffer("".join(ends).encode() * rows)
+    row = pc.binary_join_element_wise(
+        *cells, _scalar(separator), null_handling="replace", null_replacement=""
+    )
+    lines = _joined(ends[0], pc.binary_replace_slice(row, 0, first, "") if first else row, ends[1])
     text_bytes = pc.sum(pc.binary_length(lines)).as_py() or 0
     return lines.buffers()[2].slice(0, text_bytes)
 

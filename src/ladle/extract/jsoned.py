@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, chain
 from typing import Any
 
@@ -38,6 +38,10 @@ class JsonPlan:
     columns: frozenset[tuple[str, str]] = frozenset()
     max_nesting: int | None = None
 
+    def is_deep(self, depth: int) -> bool:
+        """Whether a value at this depth lies below the nesting limit."""
+        return self.max_nesting is not None and depth >= self.max_nesting
+
     @property
     def is_empty(self) -> bool:
         """Whether nothing is kept whole, so that the fast path can serve."""
@@ -46,21 +50,27 @@ class JsonPlan:
 
 @dataclass(frozen=True, slots=True)
 class _Spot:
-    """A place in the document: its table, the column prefix below the table's row, and the depth.
+    """A place in the document: its table, and the column prefix below the table's row.
 
-    `level` counts dicts and lists around it, whatever becomes of them.
+    `row` is the depth of the table's rows: the lists above them; a list right in a list counts twice.
+    `depth` adds the dicts flattened since. `level` counts dicts and lists, whatever becomes of them.
     """
 
     table: str
     prefix: tuple[str, ...] = ()
+    row: int = 0
     depth: int = 0
     level: int = 1
 
     def under(self, key: str) -> _Spot:
-        return _Spot(self.table, (*self.prefix, key), self.depth, self.level)
+        return replace(self, prefix=(*self.prefix, key))
 
-    def deeper(self, by: int) -> _Spot:
-        return _Spot(self.table, self.prefix, self.depth + by, self.level + 1)
+    def flattened(self, by: int) -> _Spot:
+        return replace(self, depth=self.depth + by, level=self.level + 1)
+
+    def exploded(self, naming: Naming, by: int) -> _Spot:
+        row = self.row + by
+        return _Spot(naming.join(self.table, *(self.prefix or ("list",))), (), row, row, self.level + 1)
 
 
 def to_array_keeping_json(rows: Sequence[Mapping[str, Any]], plan: JsonPlan, where: Where) -> pa.Array:
@@ -106,16 +116,21 @@ def _column(values: Sequence[Any], plan: JsonPlan, spot: _Spot, element: bool = 
     values = plain_all(values)
     name = plan.naming.join(*spot.prefix) if spot.prefix else "value"
     declared = (spot.table, name) in plan.columns
-    deep = plan.max_nesting is not None and spot.depth >= plan.max_nesting
-    # The dicts of a list are rows, not values: they flatten one level later than the list.
-    whole_dicts, whole_lists = declared or (deep and not element), declared or deep
+    whole_dicts = whole_lists = declared or plan.is_deep(spot.depth)
+    if element:
+        # The dicts of a list are rows, not values. A list in a list is as if it lay under a key `list`.
+        whole_dicts = declared
+        whole_lists = (spot.table, "list") in plan.columns or plan.is_deep(spot.row + 1)
     dicts = [v if type(v) is dict else None for v in values]
     lists = [v if type(v) in _LISTS else None for v in values]
     kinds: dict[str, pa.Array] = {}
     if not whole_dicts and _any(dicts):
-        kinds["dict"] = _struct(dicts, plan, spot.deeper(0 if element else 1))
+        kinds["dict"] = _struct(dicts, plan, spot.flattened(0 if element else 1))
     if not whole_lists and _any(lists):
-        kinds["list"] = _list(lists, plan, spot.deeper(1))
+        kinds["list"] = _list(lists, plan, spot.exploded(plan.naming, 2 if element else 1))
+    if element and whole_lists and _any(lists):
+        kinds["dict"] = _with_list(kinds.get("dict"), _texts(lists, spot.level))
+        whole_lists = False
     whole = [
         v if (whole_dicts and type(v) is dict) or (whole_lists and type(v) in _LISTS) else None for v in values
     ]
@@ -129,6 +144,13 @@ def _column(values: Sequence[Any], plan: JsonPlan, spot: _Spot, element: bool = 
     if len(kinds) == 1 and "json" not in kinds:
         return next(iter(kinds.values()))
     return make_variant(kinds)
+
+
+def _with_list(rows: pa.Array | None, texts: pa.Array) -> pa.Array:
+    """Add the column `list` to the rows of a list, for the lists among its elements that are kept whole."""
+    names = [] if rows is None else [field.name for field in rows.type]
+    arrays = [] if rows is None else rows.flatten()
+    return pa.StructArray.from_arrays([*arrays, make_variant({"json": texts})], names=[*names, "list"])
 
 
 def _any(values: Sequence[Any]) -> bool:
@@ -149,10 +171,8 @@ def _texts(values: Sequence[Any], level: int) -> pa.Array:
 def _list(lists: list[Any], plan: JsonPlan, spot: _Spot) -> pa.Array:
     offsets = list(accumulate((len(value or ()) for value in lists), initial=0))
     flat = list(chain.from_iterable(value or () for value in lists))
-    path = spot.prefix or ("list",)
-    inner = _Spot(plan.naming.join(spot.table, *path), (), spot.depth, spot.level)
     try:
-        values = _column(flat, plan, inner, element=True) if flat else pa.nulls(0)
+        values = _column(flat, plan, spot, element=True) if flat else pa.nulls(0)
     except Refused as refused:
         row = bisect_right(offsets, refused.row) - 1
         refused.under_list(row, refused.row - offsets[row])

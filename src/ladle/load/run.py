@@ -40,6 +40,10 @@ class BehindDestination(CommitFailed):
     """Another run committed a schema or state that this package doesn't know; nothing was written."""
 
 
+class StateMissing(BehindDestination):
+    """The destination has no state of the pipeline, and the package brings none: its state seemed unchanged."""
+
+
 def load(package: Package, destination: Destination, dataset: str, emit: Emit) -> LoadResult:
     """Load a normalised package and commit it, exactly once where the destination can.
 
@@ -48,6 +52,7 @@ def load(package: Package, destination: Destination, dataset: str, emit: Emit) -
 
     Raises:
         BehindDestination: take schema and state from the destination, normalise anew, and load again.
+        StateMissing: give the package the whole state, and load again.
         CommitFailed: certainly not applied; the package is kept.
         CommitUnknown: the connection was lost while committing and can't be had again to look.
         DestinationError: writing failed; nothing of the package is visible.
@@ -111,6 +116,8 @@ def _check_newest(session: Session, package: Package, schema: Schema) -> None:
     manifest = package.manifest
     newest, version = session.newest(schema.name, manifest.pipeline)
     known = (None, manifest.base_hash, schema.version_hash, *schema.previous_hashes)
+    if manifest.state is None and version == 0:
+        raise StateMissing(f"the destination has no state of `{manifest.pipeline}`", load_id=package.load_id)
     stale = manifest.state is not None and version >= manifest.state["_state_version"]
     if newest not in known or stale:
         raise BehindDestination(

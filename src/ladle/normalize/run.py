@@ -143,7 +143,7 @@ class Normalizer:
         seen = self._seen.setdefault(table.name, _Progress())
         own = next((_text_of(kinds) for column, _, kinds in named if column == ROW_ID), None)
         key_names = self._key_names(table, piece, keyed, {column for column, _, _ in named})
-        data = [entry for entry in named if entry[0] not in KEY_COLUMNS]
+        data = [entry for entry in named if entry[0] not in key_names]
         typing = Typing(
             self._names,
             wei_digits=self._limits.wei_digits,

@@ -89,22 +89,29 @@ class Manifest:
         try:
             stored = orjson.loads(data)
             found = stored.pop("format")
-        except (ValueError, KeyError, AttributeError) as exc:
-            raise PackageError(
-                f"the manifest `{where}` is damaged",
-                hint="its data is lost: discard it with pipeline.drop_pending_packages(), then run again",
-            ) from exc
+        except (ValueError, KeyError, TypeError, AttributeError) as exc:
+            raise _damaged(where) from exc
         if found != FORMAT:
             raise PackageError(
                 f"the package `{where.parent.name}` has format {found}, this ladle reads {FORMAT}",
                 hint="finish it with the version that wrote it, or pipeline.drop_pending_packages()",
             )
-        stored["raw"] = tuple(DataFile(**f) for f in stored["raw"])
-        stored["ready"] = tuple(DataFile(**f) for f in stored["ready"])
-        stored["resources"] = tuple(ResourceInfo(**r) for r in stored["resources"])
-        stored["drop_tables"] = tuple(stored["drop_tables"])
-        stored["empty_tables"] = tuple(stored["empty_tables"])
-        return cls(**stored)
+        try:
+            stored["raw"] = tuple(DataFile(**f) for f in stored["raw"])
+            stored["ready"] = tuple(DataFile(**f) for f in stored["ready"])
+            stored["resources"] = tuple(ResourceInfo(**r) for r in stored["resources"])
+            stored["drop_tables"] = tuple(stored["drop_tables"])
+            stored["empty_tables"] = tuple(stored["empty_tables"])
+            return cls(**stored)
+        except (KeyError, TypeError) as exc:
+            raise _damaged(where) from exc
+
+
+def _damaged(where: Path) -> PackageError:
+    return PackageError(
+        f"the manifest `{where}` is damaged",
+        hint="its data is lost: discard it with pipeline.drop_pending_packages(), then run again",
+    )
 
 
 def replace_file(path: Path, data: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -11,6 +12,7 @@ from ladle.errors import LadleError, PipelineStepFailed
 from ladle.events import Emit, StepDone, StepStarted
 from ladle.pipelines.info import ExtractInfo, LoadInfo, NormalizeInfo, PipelineTrace, StepTrace, brief, now
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _Info = TypeVar("_Info", ExtractInfo, NormalizeInfo, LoadInfo)
 
 
@@ -88,7 +90,7 @@ class Steps:
 
 
 def _advice(error: Exception) -> str:
-    if isinstance(error, OSError) and error.errno == 28:
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
         return "free disk space and run again; what was sealed is kept, nothing is half-loaded"
     if isinstance(error, PermissionError):
         return "check who may write to the working folder (pipelines_dir), then run again"

@@ -10,10 +10,10 @@ from typing import Any, Literal
 
 from ladle.config.settings import flag
 from ladle.destinations.base import Destination, Session
-from ladle.errors import DestinationError, PipelineIsRunning
+from ladle.errors import DataError, DestinationError, PipelineIsRunning
 from ladle.events import Emit, durable
 from ladle.extract.run import ExtractOptions, declare, extract
-from ladle.load.run import BehindDestination, load, schema_update
+from ladle.load.run import BehindDestination, LoadResult, StateMissing, load, schema_update
 from ladle.normalize.background import BackgroundNormalizer
 from ladle.normalize.run import Normalizer, Options, normalize
 from ladle.package.lock import FileLock
@@ -28,6 +28,7 @@ from ladle.state.folder import PipelineFolder, next_state
 
 RunningPolicy = Literal["wait", "fail", "join"]
 Refresh = Literal["drop_sources", "drop_resources", "drop_data"]
+_BEHIND_TRIES = 8
 
 
 @dataclass(slots=True)
@@ -191,7 +192,13 @@ class Work:
             if stored is not None and not package.manifest.drop_tables:
                 declared = Schema.from_dict(package.manifest.schema)
                 package = package.with_manifest(schema=stored.with_hints_of(declared).to_dict())
-            return normalize(package, stored, self._limits(), self._options(), self.emit)
+            try:
+                return normalize(package, stored, self._limits(), self._options(), self.emit)
+            except DataError as error:
+                # It is sealed, so it comes up again with every run until somebody decides.
+                kept = "the package is kept; pipeline.drop_pending_packages() forgets it"
+                error.hint = f"{error.hint}; {kept}" if error.hint else kept
+                raise
 
     def settle(self, package: Package) -> Package:
         """Make the package's schema the pipeline's; normalise anew where another run changed it meanwhile."""
@@ -219,12 +226,7 @@ class Work:
         with self.steps.step("load", package.load_id):
             package = self.settle(package)
             package = self._with_newer_state(package)
-            try:
-                result = load(package, self.destination, str(self.dataset_name), self.emit)
-            except BehindDestination:
-                self.restore()
-                package = self._with_newer_state(self.settle(self.normalize_package(package)))
-                result = load(package, self.destination, str(self.dataset_name), self.emit)
+            package, result = self._load_newest(package, self.destination)
             if package.manifest.state is not None:
                 self._save_state(package.manifest.state)
             self.packages.finish(package, "loaded")
@@ -243,6 +245,26 @@ class Work:
             schema_update=schema_update(result.changes),
             from_earlier_run=early,
         )
+
+    def _load_newest(self, package: Package, destination: Destination) -> tuple[Package, LoadResult]:
+        """Load, and bring the package up to date first where others were faster."""
+        for _ in range(_BEHIND_TRIES):
+            try:
+                return package, load(package, destination, str(self.dataset_name), self.emit)
+            except StateMissing:
+                # The dataset was dropped since, or the package that brings the state comes later.
+                package = package.save(state=self._next_state(package.manifest.schema["name"])[0])
+            except BehindDestination:
+                self._catch_up(package.manifest.schema["name"])
+                package = self._with_newer_state(self.settle(self.normalize_package(package)))
+        return package, load(package, destination, str(self.dataset_name), self.emit)
+
+    def _catch_up(self, schema_name: str) -> None:
+        """Take what another run committed: its state, and its schema, which can change without the state."""
+        self.restore()
+        assert self.destination is not None
+        with closing(self.destination.open(str(self.dataset_name))) as session:
+            self._take_schema(schema_name, session)
 
     def _with_newer_state(self, package: Package) -> Package:
         """Where another run committed meanwhile, put this package's state on top of that one's."""
@@ -305,11 +327,14 @@ class Work:
 
     def _take(self, state: Mapping[str, Any], session: Session) -> None:
         for name in state.get("schema_names", ()):
-            found = session.stored_schema(name)
-            if found is not None:
-                with durable(self.emit, "folder.schema"):
-                    self.folder.save_schema(Schema.from_dict(found))
+            self._take_schema(name, session)
         self._save_state(state)
+
+    def _take_schema(self, name: str, session: Session) -> None:
+        found = session.stored_schema(name)
+        if found is not None:
+            with durable(self.emit, "folder.schema"):
+                self.folder.save_schema(Schema.from_dict(found))
 
     def _save_state(self, state: Mapping[str, Any]) -> None:
         assert self.destination is not None

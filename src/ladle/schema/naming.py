@@ -13,7 +13,8 @@ from ladle.schema.naming_rules import Rule, direct, duck, shorten, snake, snake_
 
 __all__ = ["EMPTY_NAME", "Naming", "custom_naming", "naming", "shorten"]
 
-EMPTY_NAME = "x"
+EMPTY_NAME = "_empty"
+_LEFTOVER = "x"
 """The name of what has no name: an empty key, or one of which the convention leaves nothing."""
 
 _CACHED_NAMES = 65536
@@ -105,7 +106,7 @@ class Naming:
 def _identifier(text: str, rule: Rule) -> str:
     if not (stripped := text.strip()):
         raise UsageError("a name can't be empty", value=repr(text), expected="at least one visible character")
-    return _applied(stripped, rule) or EMPTY_NAME
+    return _applied(stripped, rule) or _LEFTOVER
 
 
 @lru_cache(maxsize=_CACHED_NAMES)

@@ -40,17 +40,8 @@ class PipelineFolder:
         Raises:
             LadleError: unreadable; never silently a fresh start.
         """
-        path = self.root / _STATE
-        try:
-            stored: dict[str, Any] = orjson.loads(path.read_bytes())
-        except FileNotFoundError:
-            return {"_state_version": 0, "_state_engine_version": STATE_ENGINE_VERSION}
-        except ValueError as exc:
-            raise LadleError(
-                f"the state file `{path}` is damaged",
-                hint="delete the working folder: state and schemas come back from the destination",
-            ) from exc
-        return stored
+        stored = _load(self.root / _STATE)
+        return stored or {"_state_version": 0, "_state_engine_version": STATE_ENGINE_VERSION}
 
     def save_state(self, state: Mapping[str, Any]) -> None:
         """Store the state; old or new survives a kill, never a part."""
@@ -58,9 +49,13 @@ class PipelineFolder:
         _replace(self.root / _STATE, orjson.dumps(state))
 
     def schema(self, name: str) -> Schema | None:
-        """Return the stored schema of that name."""
-        path = self.root / "schemas" / f"{name}.schema.json"
-        return Schema.from_dict(orjson.loads(path.read_bytes())) if path.exists() else None
+        """Return the stored schema of that name; None where there is none.
+
+        Raises:
+            LadleError: unreadable.
+        """
+        stored = _load(self.root / "schemas" / f"{name}.schema.json")
+        return Schema.from_dict(stored) if stored else None
 
     def schema_names(self) -> list[str]:
         """Names of the stored schemas."""
@@ -81,6 +76,21 @@ class PipelineFolder:
     def remove(self) -> None:
         """Delete the folder with all that is in it."""
         shutil.rmtree(self.root, ignore_errors=True)
+
+
+def _load(path: Path) -> dict[str, Any] | None:
+    try:
+        stored = orjson.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        stored = None
+    if not isinstance(stored, dict) or not stored:
+        raise LadleError(
+            f"the file `{path}` is damaged",
+            hint="delete the file: its content comes back from the destination with the next run",
+        )
+    return stored
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ladle.destinations import cells
@@ -34,6 +34,7 @@ def csv(array: pa.Array) -> bytes:
     return cells.csv_lines(pa.RecordBatch.from_arrays([array], ["v"]), []).to_pybytes()
 
 
+@settings(deadline=None)
 @given(st.lists(st.none() | TEXT))
 def test_any_text_survives_json(texts: list[str | None]) -> None:
     assert values(pa.array(texts, pa.string())) == texts
@@ -43,6 +44,7 @@ def test_every_control_character_survives_json() -> None:
     assert values(pa.array(["".join(map(chr, range(0x80))) + "\u2028"])) == ["".join(map(chr, range(0x80))) + "\u2028"]
 
 
+@settings(deadline=None)
 @given(st.lists(st.none() | st.floats()))
 def test_doubles_survive_json_but_for_what_json_has_not(floats: list[float | None]) -> None:
     found = values(pa.array(floats, pa.float64()))
@@ -54,6 +56,7 @@ def test_not_a_number_and_infinity_are_named_in_csv() -> None:
     assert csv(pa.array([math.nan, math.inf, -math.inf, 2.0, None])) == b"nan\ninf\n-inf\n2.0\n\n"
 
 
+@settings(deadline=None)
 @given(st.lists(st.none() | st.decimals(allow_nan=False, allow_infinity=False, places=9, min_value=-(10**28), max_value=10**28)))
 def test_decimals_are_exact_and_have_no_exponent(decimals: list[Decimal | None]) -> None:
     found = cells.decimal_text(pa.array(decimals, pa.decimal128(38, 9))).to_pylist()

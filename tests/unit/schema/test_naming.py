@@ -137,16 +137,16 @@ def test_an_empty_identifier_is_an_error(name: str, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "text", "expected"),
-    [("snake_case", "", "x"), ("snake_case", "  ", "x"), ("snake_case", "__", "xx"),
+    [("snake_case", "", "_empty"), ("snake_case", "  ", "_empty"), ("snake_case", "__", "xx"),
      ("snake_case", "____", "xxxx"), ("duck_case", "__", "_"), ("direct", "▶", "_"),
-     ("sql_cs_v1", "__", "x"), ("sql_ci_v1", "_💥", "x"), ("s3_tables", "", "x")],
+     ("sql_cs_v1", "__", "x"), ("sql_ci_v1", "_💥", "x"), ("s3_tables", "", "_empty")],
 )  # fmt: skip
 def test_a_key_of_which_nothing_is_left_still_gets_a_name(name: str, text: str, expected: str) -> None:
     assert naming(name).path(text) == expected
 
 
 def test_an_empty_key_inside_a_dict_does_not_take_its_parents_name() -> None:
-    assert [SNAKE.join("a", key) for key in ("", "__", "b")] == ["a__x", "a__xx", "a__b"]
+    assert [SNAKE.join("a", key) for key in ("", "__", "b")] == ["a___empty", "a__xx", "a__b"]
 
 
 @pytest.mark.parametrize(
