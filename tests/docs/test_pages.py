@@ -29,6 +29,8 @@ def commands(folder: Path) -> Path:
 
 def run(page: Path, blocks: Sequence[Snippet], tmp_path: Path, extra: dict[str, str]) -> list[str]:
     """Run the blocks of a page; return what each prints."""
+    if not blocks:
+        return []
     folder, report = tmp_path / "page", tmp_path / "report.json"
     folder.mkdir()
     bin_folder = commands(tmp_path / "bin")

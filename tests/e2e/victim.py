@@ -12,7 +12,7 @@ import signal
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ class Job:
     """One process's order.
 
     `runs`: how many of `RUNS` to bring to an end. `kill_at`: the durable step to die at, None for not at all.
-    `finish_first`: finish what is pending in a run of its own, before any new data.
+    `finish_first`: finish what is pending in a run of its own, before any new data. `signal`: what it gets.
     """
 
     folder: Path
@@ -41,20 +41,22 @@ class Job:
     runs: int = len(RUNS)
     kill_at: int | None = None
     finish_first: bool = False
+    signal: int = signal.SIGKILL
 
 
 class Hook:
     """Hears events; kills the process at durable step number `kill_at`, counted from 1, before and after apart."""
 
-    def __init__(self, kill_at: int | None) -> None:
+    def __init__(self, kill_at: int | None, with_signal: int = signal.SIGKILL) -> None:
         self.kill_at = kill_at
+        self.signal = with_signal
         self.seen: list[str] = []
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Durable):
             self.seen.append(f"{'after' if event.done else 'before'} {event.name}")
             if len(self.seen) == self.kill_at:
-                os.kill(os.getpid(), signal.SIGKILL)
+                os.kill(os.getpid(), self.signal)
 
 
     @contextmanager
@@ -81,7 +83,9 @@ class Hook:
 def place(destination: str) -> Any:
     """Return the destination for `kind:place`."""
     kind, where = destination.split(":", 1)
-    return getattr(ladle.destinations, kind)(where)
+    made = getattr(ladle.destinations, kind)(where)
+    # A session left by a dead or stopped process is ended soon, not after the ten seconds it has otherwise.
+    return replace(made, fence_wait_s=0.5) if kind == "postgres" else made
 
 
 def made(job: Job, hook: Any, **options: Any) -> ladle.Pipeline:
@@ -166,7 +170,7 @@ def run(p: ladle.Pipeline, data: list[Any] | None) -> None:
 
 def main(job: Job) -> None:
     """Do the job in a process of its own; `seen.json` gets the durable steps, `error.txt` what went wrong."""
-    hook = Hook(job.kill_at)
+    hook = Hook(job.kill_at, job.signal)
     try:
         with hook.counting_files(str(job.folder / "lake")):
             live(job, hook)

@@ -22,14 +22,20 @@ import pytest
 
 from tests.loading import Site
 
+
+class Model(pydantic.BaseModel):
+    a: int = 1
+    b_name: str = pydantic.Field("x", alias="bName")
+
+
 HERE = Path(__file__).parent
 NAMES = {
-    f.__name__: f
+    f.__name__.rpartition(".")[2]: f
     for f in (
         OrderedDict, deque, namedtuple, make_dataclass, date, datetime, time, timedelta, timezone, Decimal,
-        Enum, IntEnum, MappingProxyType, UUID, numpy, pandas, pydantic,
+        Enum, IntEnum, UUID, numpy, pandas, pydantic,
     )
-} | {"UTC": UTC, "pa": pa, "pc": pc}  # fmt: skip
+} | {"UTC": UTC, "pa": pa, "pc": pc, "MappingProxyType": MappingProxyType, "Model": Model}  # fmt: skip
 
 
 def read(name: str) -> list[Any]:
@@ -55,8 +61,8 @@ def test_python_value_keeps_type_and_content(value: str, type_: str, expected: s
     if type_ == "nothing":
         assert table.types == {}
         return
-    assert table.types == {"v": type_} or table.types == {"v": "DECIMAL(38,9)", "v__v_text": type_}
-    (found,) = [v for v in table.data[0] if v is not None]
+    ((column, found),) = [(n, v) for n, v in table.rows[0].items() if v is not None and n in table.types]
+    assert table.types[column] == type_
     assert same(found, evaluate(expected))
 
 

@@ -86,7 +86,10 @@ def add_column(dataset: str, table: str, column: Column, dialect: Dialect) -> ex
 
 def drop_table(dataset: str, table: str) -> exp.Expression:
     """DROP TABLE IF EXISTS."""
-    return exp.Drop(this=table_ref(dataset, table), kind="TABLE", exists=True)
+    ref = table_ref(dataset, table)
+    # sqlglot 30 has a list where earlier versions have one table; what it doesn't know it leaves out.
+    what = {"tables": [ref]} if "tables" in exp.Drop.arg_types else {"this": ref}
+    return exp.Drop(**what, kind="TABLE", exists=True)
 
 
 def delete_all(dataset: str, table: str) -> exp.Expression:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -32,6 +33,8 @@ _TYPES = {
     "binary": "BLOB",
     "json": "JSON",
 }
+_INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
+_DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
 _SOURCE = "_ladle_batches"
 _ROW_GROUP = 122_880
 _MAX_GROUP_BYTES = 32 << 20
@@ -173,7 +176,13 @@ class DuckDbConnection:
         schema: pa.Schema,
         batches: Iterable[pa.RecordBatch],
     ) -> int:
-        """Insert from an Arrow stream; rows keep their order. Memory: O(batch)."""
+        """Insert from an Arrow stream; rows keep their order. Memory: O(batch).
+
+        Raises:
+            DestinationError: a column is there with a type that would lose or refuse values.
+        """
+        for name in schema.names:
+            _check_type(table, table.columns[name], there[name])
         pa.default_memory_pool().release_unused()
         reader = pa.RecordBatchReader.from_batches(schema, _row_groups(schema, batches))
         self._connection.register(_SOURCE, reader)
@@ -181,7 +190,8 @@ class DuckDbConnection:
             insert = statements.insert_select(dataset, table.name, schema.names, _SOURCE)
             rows = self._connection.execute(DIALECT.sql(insert)).fetchone()
         finally:
-            self._connection.unregister(_SOURCE)
+            with suppress(duckdb.Error):  # the insert's own error has ended the transaction
+                self._connection.unregister(_SOURCE)
         return int(rows[0]) if rows else 0
 
     def expect(self, batch_bytes: int) -> None:
@@ -243,6 +253,27 @@ class DuckDbConnection:
                 f"DuckDB failed while {doing}: {_first_line(exc)}",
                 hint="the package is kept: mend the cause and run again",
             ) from exc
+
+
+def _check_type(table: Table, column: Column, found: str) -> None:
+    """Refuse what DuckDB would cast on the way in and lose by it: 1.5 into BIGINT is 2 there."""
+    wanted = column_type(column)
+    if found == wanted or (column.data_type in ("text", "json") and found == "VARCHAR"):
+        return
+    if column.data_type == "bigint" and (found in _INTEGERS or found == "DECIMAL(38,0)"):
+        return
+    scales = [_DECIMAL.fullmatch(name) for name in (wanted, found)]
+    if all(scales):
+        (digits, scale), (found_digits, found_scale) = (map(int, m.groups()) for m in scales if m)
+        if found_scale >= scale and found_digits - found_scale >= digits - scale:
+            return
+    raise DestinationError(
+        f"column `{column.name}` of table `{table.name}` is {found} at the destination, the data is {wanted}",
+        table=table.name,
+        column=column.name,
+        expected=f"a column of type {wanted}, or data that fits {found}",
+        hint="load into another table_name, or declare the column's data_type as it is there",
+    )
 
 
 def _row_groups(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -243,13 +243,17 @@ class FileSession:
         Raises:
             DestinationError: before the row was written; nothing of the load counts.
             CommitFailed: somebody took the load back meanwhile.
-            CommitUnknown: writing the row failed; it may be there.
+            CommitUnknown: writing the row failed, or another process wrote it meanwhile.
         """
         assert self._record is not None
         record = self._record
         with self._errors(f"committing load `{record.load_id}`"):
             self._write_empty_tables()
-            self._publish(record)
+            self._check_not_loaded(record)
+            try:
+                self._publish(record)
+            except FileNotFoundError as exc:
+                raise _beaten(record.load_id, "took it back") from exc
         try:
             self._catalog.write_load(record)
         except OSError as exc:
@@ -292,15 +296,18 @@ class FileSession:
             self._catalog.write_state(state, record)
         self._check_alone(record, intent)
 
+    def _check_not_loaded(self, record: LoadRecord) -> None:
+        """Look once more: while this process was stopped, another may have loaded the same package."""
+        if record.load_id in self._catalog.committed():
+            raise CommitUnknown(
+                f"another process committed load `{record.load_id}` meanwhile", load_id=record.load_id
+            )
+
     def _check_alone(self, record: LoadRecord, intent: Intent) -> None:
         taken_back = self._catalog.intent(intent.path) != intent
         if taken_back or (self._newest and self._catalog.newest(*self._newest[0]) != self._newest[1]):
             what = "took it back" if taken_back else "committed the same schema or state"
-            raise CommitFailed(
-                f"load `{record.load_id}` was not committed: another process {what} meanwhile",
-                load_id=record.load_id,
-                hint="run again: the package is kept",
-            )
+            raise _beaten(record.load_id, what)
 
     def _tidy_up(self, intent: Intent) -> None:
         """Delete what a committed load replaced; the manifest last, so that it can be done again."""
@@ -327,3 +334,11 @@ class FileSession:
 
     def _errors(self, doing: str) -> AbstractContextManager[None]:
         return errors(doing, self._where)
+
+
+def _beaten(load_id: str, what: str) -> CommitFailed:
+    return CommitFailed(
+        f"load `{load_id}` was not committed: another process {what} meanwhile",
+        load_id=load_id,
+        hint="run again: the package is kept",
+    )

@@ -176,6 +176,12 @@ def _write(
         arrow = union_schema(package, files, table)
         with durable(emit, f"load.write.{table.name}"):
             count = session.append(table, arrow, conformed(package, files, arrow))
+        if count != package.manifest.counts[table.name]:
+            raise DestinationError(
+                f"table `{table.name}` took {count:,} rows of {package.manifest.counts[table.name]:,}",
+                table=table.name,
+                hint="nothing was committed; please report this as a fault of the destination",
+            )
         emit(Progress("load", table.name, count))
         seconds[table.name] = time.perf_counter() - began
         return count

@@ -73,7 +73,8 @@ class Work:
     ) -> Package | None:
         """Extract one source; with `overlap` normalise beside it. None where there was nothing to do."""
         since, first_run = now(), self.is_first_run()
-        stored = source.schema or self.folder.schema(source.name) or Schema(source.name)
+        known = self.folder.schema(source.name)
+        stored = source.schema or known or Schema(source.name)
         package = self.packages.create(self.pipeline_name)
         background: BackgroundNormalizer | None = None
         with self.steps.step("extract", package.load_id):
@@ -105,7 +106,8 @@ class Work:
             return package
         since = now()
         with self.steps.step("normalize", package.load_id):
-            package = background.finish(package, self.folder.schema(source.name))
+            # Not the folder's schema of now: a run beside this one may have changed it since.
+            package = background.finish(package, known)
         self.steps.noted(
             "normalize", NormalizeInfo(self.owner, since, now(), (normalized_info(package),), first_run)
         )

@@ -14,8 +14,9 @@ from ladle.schema.naming_rules import Rule, direct, duck, shorten, snake, snake_
 __all__ = ["EMPTY_NAME", "Naming", "custom_naming", "naming", "shorten"]
 
 EMPTY_NAME = "_empty"
-_LEFTOVER = "x"
-"""The name of what has no name: an empty key, or one of which the convention leaves nothing."""
+"""The name of an empty key, as the reference has it."""
+
+_LEFTOVER = "x"  # of a key of which the convention leaves nothing
 
 _CACHED_NAMES = 65536
 _CACHED_CONVENTIONS = 64
@@ -117,7 +118,7 @@ def _path(text: str, separator: str, rule: Rule) -> str:
 def _fragments(text: str, separator: str, rule: Rule) -> list[str]:
     stripped = (part.strip() for part in text.split(separator))
     named = [name for part in stripped if part and (name := _applied(part, rule))]
-    return named or [_identifier(text, rule) if text.strip() else EMPTY_NAME]
+    return named or [_identifier(text if text.strip() else EMPTY_NAME, rule)]
 
 
 def _settled(fragments: list[str], separator: str, rule: Rule) -> str:

@@ -21,6 +21,7 @@ from ladle.schema.table import Column, Table
 from ladle.schema.types import column_of
 
 OPTIONS = FileOptions(Layout())
+X_ROWS = [{"x": 1}]
 Rows = list[dict[str, Any]]
 
 
@@ -101,7 +102,11 @@ def load(
 ) -> None:
     """Make one load as `ladle.load.run` does."""
     made = {name: table(name, rows) for name, rows in tables.items()}
-    extra = [Table(n, {"x": Column("x", "bigint")}).with_extra(**{"x-normalizer": {}}) for n in clear if n not in made]
+    extra = [
+        Table(n, {"x": Column("x", "bigint")}).with_extra(**{"x-normalizer": {}})
+        for n in clear
+        if n not in made
+    ]
     with closing(FileSession(files, "here", session_options)) as session:
         if session.has_load(load_id):
             return
@@ -125,13 +130,17 @@ def counted(files: Files, tables: Iterable[str]) -> dict[str, list[Any]]:
     """Return what somebody sees who counts only committed loads."""
     with closing(FileSession(files, "here", OPTIONS)) as session:
         paths = {name: session.data_files("shop", name) for name in tables}
-    return {n: sorted((r for p in found for r in rows_of(files.read(p))), key=str) for n, found in paths.items()}
+    return {
+        n: sorted((r for p in found for r in rows_of(files.read(p))), key=str) for n, found in paths.items()
+    }
 
 
 def globbed(root: Path, tables: Iterable[str]) -> dict[str, list[Any]]:
     """Return what somebody sees who globs the tables' folders."""
     found = {name: sorted((root / name).glob("**/*.gz")) for name in tables}
-    return {n: sorted((r for p in paths for r in rows_of(p.read_bytes())), key=str) for n, paths in found.items()}
+    return {
+        n: sorted((r for p in paths for r in rows_of(p.read_bytes())), key=str) for n, paths in found.items()
+    }
 
 
 def private(root: Path) -> list[str]:

@@ -41,14 +41,18 @@ def test_any_text_survives_json(texts: list[str | None]) -> None:
 
 
 def test_every_control_character_survives_json() -> None:
-    assert values(pa.array(["".join(map(chr, range(0x80))) + "\u2028"])) == ["".join(map(chr, range(0x80))) + "\u2028"]
+    assert values(pa.array(["".join(map(chr, range(0x80))) + "\u2028"])) == [
+        "".join(map(chr, range(0x80))) + "\u2028"
+    ]
 
 
 @settings(deadline=None)
 @given(st.lists(st.none() | st.floats()))
 def test_doubles_survive_json_but_for_what_json_has_not(floats: list[float | None]) -> None:
     found = values(pa.array(floats, pa.float64()))
-    assert [repr(v) for v in found] == [repr(v if v is not None and math.isfinite(v) else None) for v in floats]
+    assert [repr(v) for v in found] == [
+        repr(v if v is not None and math.isfinite(v) else None) for v in floats
+    ]
     assert not any(isinstance(v, int) for v in found)
 
 
@@ -57,10 +61,17 @@ def test_not_a_number_and_infinity_are_named_in_csv() -> None:
 
 
 @settings(deadline=None)
-@given(st.lists(st.none() | st.decimals(allow_nan=False, allow_infinity=False, places=9, min_value=-(10**28), max_value=10**28)))
+@given(
+    st.lists(
+        st.none()
+        | st.decimals(allow_nan=False, allow_infinity=False, places=9, min_value=-(10**28), max_value=10**28)
+    )
+)
 def test_decimals_are_exact_and_have_no_exponent(decimals: list[Decimal | None]) -> None:
     found = cells.decimal_text(pa.array(decimals, pa.decimal128(38, 9))).to_pylist()
-    assert found == [None if d is None else f"{d:.9f}".replace("-0.000000000", "0.000000000") for d in decimals]
+    assert found == [
+        None if d is None else f"{d:.9f}".replace("-0.000000000", "0.000000000") for d in decimals
+    ]
 
 
 @pytest.mark.parametrize(
@@ -97,7 +108,9 @@ def test_a_year_that_has_no_spelling_is_an_error(value: int) -> None:
 
 
 def test_nulls_are_left_out_of_json_and_nothing_in_csv() -> None:
-    batch = pa.RecordBatch.from_pydict({"a": ["", None], "b": pa.array([None, None], pa.int64()), "c": [True, None]})
+    batch = pa.RecordBatch.from_pydict(
+        {"a": ["", None], "b": pa.array([None, None], pa.int64()), "c": [True, None]}
+    )
     columns = [Column("a", "text"), Column("b", "bigint"), Column("c", "bool")]
     assert cells.json_lines(batch, columns).to_pybytes() == b'{"a":"","c":true}\n{}\n'
     assert cells.csv_lines(batch, columns).to_pybytes() == b'"",,true\n,,\n'

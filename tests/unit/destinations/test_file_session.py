@@ -81,7 +81,12 @@ def test_other_files_in_a_tables_folder_stay(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "template",
-    ["{table_name}_{load_id}.{file_id}", "{table_name}.{file_id}", "{schema_name}/{table_name}-{load_id}", "d/{table_name}/{Y}/{file_id}"],
+    [
+        "{table_name}_{load_id}.{file_id}",
+        "{table_name}.{file_id}",
+        "{schema_name}/{table_name}-{load_id}",
+        "d/{table_name}/{Y}/{file_id}",
+    ],
 )
 def test_tables_whose_names_begin_alike_are_kept_apart(template: str, tmp_path: Path) -> None:
     files = LocalFiles(tmp_path)
@@ -90,7 +95,9 @@ def test_tables_whose_names_begin_alike_are_kept_apart(template: str, tmp_path: 
     load(files, "100.5", tables, session_options=options)
     load(files, "101.5", {"t": X2}, clear=["t"], session_options=options)
     with closing(FileSession(files, "here", options)) as session:
-        found = {n: [r for p in session.data_files("shop", n) for r in rows_of(files.read(p))] for n in tables}
+        found = {
+            n: [r for p in session.data_files("shop", n) for r in rows_of(files.read(p))] for n in tables
+        }
     assert found == {**tables, "t": X2}
 
 
@@ -120,8 +127,17 @@ def test_formats_are_the_runs_the_roots_or_jsonl(tmp_path: Path) -> None:
             for each in (root, child, other):
                 session.append(each, arrow.schema, arrow.to_batches())
             session.commit()
-    ends = sorted((p.split("/")[0], p.rpartition(".")[2]) for p in files.list("") if not p.startswith("_") and "/" in p)
-    assert ends == [("t", "csv"), ("t", "parquet"), ("t__l", "csv"), ("t__l", "parquet"), ("u", "csv"), ("u", "jsonl")]
+    ends = sorted(
+        (p.split("/")[0], p.rpartition(".")[2]) for p in files.list("") if not p.startswith("_") and "/" in p
+    )
+    assert ends == [
+        ("t", "csv"),
+        ("t", "parquet"),
+        ("t__l", "csv"),
+        ("t__l", "parquet"),
+        ("u", "csv"),
+        ("u", "jsonl"),
+    ]
 
 
 @pytest.mark.parametrize("name", ["init", "_dlt_loads", "_ladle"])
@@ -167,7 +183,9 @@ def test_a_schema_that_comes_back_is_the_newest_again(tmp_path: Path) -> None:
     load(files, "101", {"t": X1, "u": X1})
     load(files, "102", {"t": X1})
     with closing(FileSession(files, "here", OPTIONS)) as session:
-        assert set(session.stored_schema("shop")["tables"]) - set(session.stored_schema("none") or ()) >= {"t"}  # type: ignore[index]
+        assert set(session.stored_schema("shop")["tables"]) - set(session.stored_schema("none") or ()) >= {
+            "t"
+        }  # type: ignore[index]
         assert "u" not in session.tables()
     assert len(files.list("_dlt_version/")) == 3
 
@@ -240,7 +258,9 @@ def test_rows_that_fail_midway_leave_nothing(tmp_path: Path) -> None:
     assert LocalFiles(tmp_path).list("") == before
 
 
-def failing(name: str, monkeypatch: pytest.MonkeyPatch, when: Callable[[str], bool], after: bool = False) -> None:
+def failing(
+    name: str, monkeypatch: pytest.MonkeyPatch, when: Callable[[str], bool], after: bool = False
+) -> None:
     """Let a call of `os` fail as on a full disk, or after it was done."""
     original = getattr(os, name)
 
@@ -260,7 +280,7 @@ def test_a_disk_that_is_full_before_the_row_leaves_nothing_visible(
 ) -> None:
     load(LocalFiles(tmp_path), "100", {"t": X1})
     before = LocalFiles(tmp_path).list("")
-    session = opened(tmp_path, clear=True)
+    session = opened(tmp_path, rows=[{"x": 2, "y": 1}], clear=True)
     with monkeypatch.context() as patch:
         failing("replace", patch, lambda target: place in target)
         with pytest.raises(DestinationError, match="No space left") as caught:
@@ -351,7 +371,7 @@ def test_a_load_that_was_taken_back_cannot_commit(tmp_path: Path) -> None:
 
 def test_a_load_given_up_long_ago_is_taken_back(tmp_path: Path) -> None:
     load(LocalFiles(tmp_path), "100", {"t": X1})
-    for load_id, session_name in (("101", "1000000000-aa"), ("102", None)):
+    for load_id, session_name in (("102", None), ("101", "1000000000-aa")):
         left = opened(tmp_path, load_id)
         left._session = session_name or left._session
         left._publish(left._record)  # type: ignore[arg-type]

@@ -120,12 +120,12 @@ def test_what_must_come_last_comes_after_all_else_is_on_disk(
     assert log[:3] == ["flush _ladle/1/s/t/a.tmp", "rename _ladle/1/s/t/a", "rename t/a"]
     marker = log.index("rename _dlt_loads/1")
     assert {"flush .", "flush t"} <= set(log[3:marker])
-    assert log[marker + 1 :] == ["flush _dlt_loads"]
+    assert set(log[marker + 1 :]) == {"flush .", "flush _dlt_loads"}
 
 
 def test_unique_names_tell_their_age() -> None:
     assert unique_name() != unique_name()
-    assert 0 <= age_s(unique_name()) < 60
+    assert -1 < age_s(unique_name()) < 60
     assert age_s("1000000000-ab.tmp") > 1e8
     assert age_s("t") == age_s("1000000000") == age_s("x-y") == 0
 

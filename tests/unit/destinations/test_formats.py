@@ -19,7 +19,9 @@ COLUMNS = [Column("a", "bigint"), Column("b", "text")]
 
 
 def batch(*rows: int) -> pa.RecordBatch:
-    return pa.RecordBatch.from_arrays([pa.array(rows, pa.int64()), pa.array([f"r{i}" for i in rows])], schema=SCHEMA)
+    return pa.RecordBatch.from_arrays(
+        [pa.array(rows, pa.int64()), pa.array([f"r{i}" for i in rows])], schema=SCHEMA
+    )
 
 
 def written(kind: str, *batches: pa.RecordBatch, compressed: bool = True, max_bytes: int = 1 << 30) -> bytes:
@@ -35,7 +37,9 @@ def written(kind: str, *batches: pa.RecordBatch, compressed: bool = True, max_by
         ("csv", "parquet", "csv"), ("csv", "preferred", "csv"),
     ],
 )  # fmt: skip
-def test_the_run_chooses_the_format_then_the_table(by_run: str | None, by_table: str | None, name: str) -> None:
+def test_the_run_chooses_the_format_then_the_table(
+    by_run: str | None, by_table: str | None, name: str
+) -> None:
     assert file_format(by_run, by_table).name == name
 
 

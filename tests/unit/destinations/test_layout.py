@@ -108,13 +108,17 @@ def test_a_value_does_not_lead_out_of_the_folder(value: str) -> None:
 def owned(template: str, table: str, paths: list[str], **extra: Any) -> list[str]:
     layout = Layout(template, extra=extra)
     prefix = layout.prefix("shop", table)
-    return layout.owned([p for p in paths if p.startswith(prefix)], "shop", table, ["t", "t__l", "t_5", "t_x"])
+    return layout.owned(
+        [p for p in paths if p.startswith(prefix)], "shop", table, ["t", "t__l", "t_5", "t_x"]
+    )
 
 
 def test_all_data_files_in_a_tables_folder_are_its_own() -> None:
     paths = ["t/1.5.ab.jsonl.gz", "t/2024/old.parquet", "t/README.md", "t__l/1.5.ab.jsonl.gz", "t/x.csv"]
     assert owned(DEFAULT_LAYOUT, "t", paths) == ["t/1.5.ab.jsonl.gz", "t/2024/old.parquet", "t/x.csv"]
-    assert owned("{schema_name}/{table_name}/{file_id}", "t", ["shop/t/a.csv", "else/t/a.csv"]) == ["shop/t/a.csv"]
+    assert owned("{schema_name}/{table_name}/{file_id}", "t", ["shop/t/a.csv", "else/t/a.csv"]) == [
+        "shop/t/a.csv"
+    ]
 
 
 def test_without_folders_a_file_belongs_to_the_longest_table_that_fits() -> None:
