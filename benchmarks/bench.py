@@ -156,7 +156,7 @@ class Bench:
         import psycopg
 
         with psycopg.connect(self._server.url, autocommit=True) as connection:
-            connection.execute("DROP SCHEMA IF EXISTS ds CASCADE")
+            connection.execute("DROP SCHEMA IF EXISTS ds, warm CASCADE")
             connection.execute("CHECKPOINT")
         return {"postgres": self._server.url_with_password}
 
@@ -178,6 +178,7 @@ class Bench:
         """Run a command in `folder`; return the last line it printed."""
         words = [str(part) for part in command]
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        environment |= {"RUNTIME__DLTHUB_TELEMETRY": "false", "DLT_DATA_DIR": str(self._folder / "dlt")}
         if words[0] == sys.executable:
             environment["PYTHONPATH"] = str(_HERE.parent / "src")  # this checkout, whatever is installed
         options: dict[str, Any] = {"cwd": folder, "env": environment, "timeout": _TIMEOUT_S}
@@ -189,7 +190,8 @@ class Bench:
     def _started_in(self, runner: str, arguments: Mapping[str, Any]) -> Answer:
         """Time how long a command takes from start to exit, less what Python takes for nothing if asked."""
         python = _python(arguments["python"])
-        command = [part.format(python=python, bin=Path(python).parent) for part in arguments["command"]]
+        places = {"{python}": python, "{bin}/dlt": str(Path(python).with_name("dlt"))}
+        command = [places.get(part, part) for part in arguments["command"]]
         bare = [python, "-c", "pass"]
         taken: list[float] = []
         nothing: list[float] = []
@@ -200,9 +202,10 @@ class Bench:
         return {"ms": statistics.median(taken) - statistics.median(nothing)}
 
     def _once(self, command: Sequence[str]) -> float:
-        start = time.perf_counter()
-        self._call(command, str(self._folder))
-        return 1000 * (time.perf_counter() - start)
+        with tempfile.TemporaryDirectory(dir=self._folder) as scratch:
+            start = time.perf_counter()
+            self._call(command, scratch)
+            return 1000 * (time.perf_counter() - start)
 
     def facts(self) -> dict[str, str]:
         """Return what the figures depend on: machine, versions, time."""

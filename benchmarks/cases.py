@@ -18,6 +18,10 @@ DLT_BEST = {
     "DATA_WRITER__DISABLE_COMPRESSION": "true",
 }
 _DLT_GB = 12.0  # free memory that dlt's defaults ask for: 100,000 nested rows took 9.1 GB, 200,000 flat 5.5
+_COLD = (
+    "import {0} as d; d.pipeline('cold', destination=d.destinations.duckdb('cold.duckdb'), dataset_name='ds',"
+    " pipelines_dir='.').run([dict(id=1)], table_name='t')"
+)
 
 
 @dataclass(frozen=True)
@@ -190,7 +194,11 @@ def _start() -> list[Case]:
     ours_help = started("ladle", "ladle", ["{python}", "-m", "ladle", "--help"])
     peer = started("dlt, `import dlt`", "dlt", ["{python}", "-c", "import dlt"], less=True)
     peer_help = started("dlt, `dlt --help`", "dlt", ["{bin}/dlt", "--help"])
+    ours_cold = started("ladle", "ladle", ["{python}", "-c", _COLD.format("ladle")])
+    peer_cold = started("dlt, defaults", "dlt", ["{python}", "-c", _COLD.format("dlt")])
+    cold = "a program that loads one row into a new DuckDB file, from start to exit"
     return [
+        Case("cold", cold, ours_cold, peer_cold, "shown", unit="ms", note=note),
         Case("import", "`import ladle`, over Python itself", ours, peer, "below", 50, "ms", note),
         Case("help", "`ladle --help`", ours_help, peer_help, "below", 300, "ms", note),
     ]

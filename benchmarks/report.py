@@ -118,9 +118,9 @@ _METHOD = """\
 - Every figure comes from a fresh process. The best of 3 counts for ladle, DuckDB and COPY, the best of 2
   for dlt at its best settings; dlt at its defaults, and memory, are measured once.
 - Rows are made from their numbers, the same for all sides, and are alive in memory (frames too) before the
-  clock starts. It starts before the pipeline is made and stops when `run()` has returned, connections
-  closed and data durable: files of all sides lie on one file system. What a library imports only when it
-  is used counts.
+  clock starts, and ladle and dlt have loaded one row elsewhere, so that all have imported what they need.
+  The clock starts before the pipeline is made and stops when `run()` has returned, connections closed and
+  data durable; files of all sides lie on one file system.
 - Telemetry is off. Row counts of all tables are checked after each load.
 - CPU is user and system time of the process, its threads and its child processes.
 - 100,000 nested rows are 60 MB as JSON and 400,000 rows in three tables: three levels of dicts, a list of

@@ -1,4 +1,4 @@
-"""Files end to end: the same content as DuckDB gets, state, evolution, and datasets shared with the reference."""
+"""Files end to end: the content DuckDB gets, state, evolution, and datasets shared with the reference."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import ladle
 import pyarrow as pa
 import pyarrow.csv
 import pytest
+
+import ladle
 from ladle.errors import DestinationError, PipelineStepFailed
 
 FORMATS = ("jsonl", "csv", "parquet")
@@ -94,8 +95,8 @@ def test_every_type_with_its_extremes_is_read_as_duckdb_would_have_it(
     source = {
         "parquet": f"read_parquet('{path}')",
         "jsonl": f"read_json('{path}', columns={declared}, format='newline_delimited')",
-        "csv": f"read_csv('{path}', columns={declared}, auto_detect=false, header=true, quote='\"', escape='\"', "
-        "delim=',', allow_quoted_nulls=false)",
+        "csv": f"read_csv('{path}', columns={declared}, auto_detect=false, header=true, quote='\"', "
+        "escape='\"', delim=',', allow_quoted_nulls=false)",
     }[kind]
     bytes_of = '"{0}"' if kind == "parquet" else 'from_base64("{0}") AS "{0}"'
     select = ", ".join(bytes_of.format(n) if t == "BLOB" else f'"{n}"' for n, t in types.items())

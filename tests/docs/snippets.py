@@ -5,7 +5,7 @@
 - `python raises` has to end with an error; its last line, as Python prints it, counts as output.
 - `python needs=postgres` runs where the tests have a Postgres; `DESTINATION__POSTGRES__CREDENTIALS` names it.
 - `python no-run` doesn't run; its first line is a comment that tells the reader why.
-- A `text` block right after such a block is what it prints; `...` stands for anything in a line, and a line of
+- A `text` block right after such a block is what it prints; `...` stands for anything in a line, a line of
   `...` for any number of lines.
 
 Anything else (`sh` for set-up, `sql`, `toml`) is only shown.
@@ -27,7 +27,7 @@ _FENCE = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<code>.*?)^```[ ]*$", re.MULTILI
 
 @dataclass(frozen=True)
 class Snippet:
-    """One fenced block. `line`: of its fence, from 1. `output`: of the `text` block right after it, if any."""
+    """One fenced block. `line`: of its fence, from 1. `output`: the `text` block right after it, if any."""
 
     language: str
     flags: frozenset[str]
@@ -65,7 +65,10 @@ def _snippets(text: str) -> Iterator[Snippet]:
 
 
 def _follows(text: str, before: re.Match[str], after: re.Match[str]) -> bool:
-    return before["info"].split()[:1] in (["python"], ["bash"]) and not text[before.end() : after.start()].strip()
+    return (
+        before["info"].split()[:1] in (["python"], ["bash"])
+        and not text[before.end() : after.start()].strip()
+    )
 
 
 def matches(expected: str, found: str) -> bool:

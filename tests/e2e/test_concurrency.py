@@ -241,7 +241,10 @@ def wakes_up_in_vain(undisturbed: Undisturbed, at: int, root: Path) -> None:
     job = dataclasses.replace(site.job(GROWN + 1), folder=other)
     assert ended(start(victim, job)) == 0, error_of(other)
     os.kill(pid, signal.SIGCONT)
-    assert ended(zombie) == 0, error_of(site.folder)
+    if ended(zombie):
+        # It may find its files taken away; then its next run finds the package loaded.
+        assert "ladle.errors.DestinationError" in error_of(site.folder)
+    site.finish(GROWN + 1)
     different = content.differences(site.tables(), undisturbed.tables[GROWN + 1])
     assert not different, f"stopped at step {at}: {different}"
     site.removed()

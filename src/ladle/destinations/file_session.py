@@ -76,6 +76,7 @@ class FileSession:
         self._cleared: list[str] = []
         self._old: list[str] = []
         self._intent: Intent | None = None
+        self._mine: list[str] = []
         self._newest: tuple[tuple[str, str], tuple[str | None, int]] | None = None
 
     # -- what is there
@@ -254,6 +255,7 @@ class FileSession:
                 self._publish(record)
             except FileNotFoundError as exc:
                 raise _beaten(record.load_id, "took it back") from exc
+        self._mine = []
         try:
             self._catalog.write_load(record)
         except OSError as exc:
@@ -287,6 +289,8 @@ class FileSession:
         state = None if record.state is None else self._catalog.state_path(record)
         new = (*self._staged, *(path for path in (version, state) if path is not None))
         intent = self._intent = Intent(record.load_id, self._session, new, tuple(self._old))
+        # Names that no other session of the load has: the row would make them count, even if it isn't ours.
+        self._mine = [*(self._staged if self._options.layout.splits else ()), *([version] if version else ())]
         self._catalog.write_intent(intent)
         for path, staged in self._staged.items():
             self._files.move(staged, path)
@@ -328,7 +332,7 @@ class FileSession:
         try:
             if intent is not None and record.load_id not in self._catalog.committed():
                 self._take_back(intent)
-            self._files.delete(self._staged.values())
+            self._files.delete([*self._mine, *self._staged.values()])
         except (OSError, DestinationError):
             pass  # nothing of it counts without the row, and its own error is on its way
 

@@ -40,10 +40,19 @@ def apply_hints(schema: Schema, resource: Resource, hints: Hints) -> tuple[Schem
 
     Hints win over what the schema knows; column hints are merged one by one; a primary or merge key
     replaces an earlier one.
+
+    Raises:
+        UsageError: the table is a child table.
     """
     names = naming(schema.naming)
     name = names.table(hints.table_name or resource.name)
     table = schema.table_map.get(name) or Table(name, resource=resource.name, write_disposition="append")
+    if table.parent is not None:
+        raise UsageError(
+            f"resource `{resource.name}` can't write to `{name}`: it holds a list of table `{table.parent}`",
+            table=name,
+            hint="choose another table_name",
+        )
     columns = {names.path(n): {**_known(table, names.path(n)), **c} for n, c in hints.columns.items()}
     for hint, keys in (("primary_key", hints.primary_key), ("merge_key", hints.merge_key)):
         if keys is not None:

@@ -14,7 +14,7 @@ from ladle.normalize.coerce import coerce, kind_data_type
 from ladle.normalize.detect import DETECTORS
 from ladle.normalize.names import Kinds, Names
 from ladle.normalize.unnest import Path
-from ladle.schema.table import Column, Table
+from ladle.schema.table import DATA_TYPES, Column, Table
 from ladle.schema.types import arrow_type, column_of
 
 _DETECTABLE = ("text", "bigint", "double", "wei", "binary")
@@ -42,6 +42,11 @@ class Typing:
     frame: bool = False
     fresh: frozenset[str] = frozenset()
 
+    def named_type(self, column: str) -> str | None:
+        """Return the data type that a name like that of a variant column promises: it always holds that."""
+        found = column.rpartition(f"{self.names.naming.separator}v_")[2]
+        return found if found in DATA_TYPES and found != column else None
+
 
 @dataclass(frozen=True, slots=True)
 class Typed:
@@ -68,6 +73,7 @@ def type_columns(named: Iterable[tuple[str, Path, Kinds]], table: Table, typing:
     column `<column>__v_<type>`.
     """
     arrays: dict[str, pa.Array] = {}
+    spilled: list[tuple[str, pa.Array]] = []
     columns: dict[str, Column] = dict(table.columns)
     added: set[str] = set()
     joined: set[str] = set()
@@ -88,12 +94,38 @@ def type_columns(named: Iterable[tuple[str, Path, Kinds]], table: Table, typing:
                 column = wider
         columns[name] = column
         for target, array in _fit(column, present, typing, columns, added):
-            # Two columns can share a variant: each row has a value in one of them.
-            arrays[target] = pc.coalesce(arrays[target], array) if target in arrays else array
+            if target == name:
+                arrays[target] = array
+            else:
+                spilled.append((target, array))
+    # Only now: what came under the very name of a variant column keeps its place.
+    for target, array in spilled:
+        _put(target, array, arrays, columns, typing)
     return Typed(replace(table, columns=columns), arrays, frozenset(added), frozenset(joined))
 
 
+def _put(
+    name: str, array: pa.Array, arrays: dict[str, pa.Array], columns: dict[str, Column], typing: Typing
+) -> None:
+    """Add the values of a variant; in rows where another value has its place, they go one further."""
+    while name in arrays:
+        there = arrays[name]
+        if there.type.equals(array.type):
+            clash = pc.and_(there.is_valid(), array.is_valid())
+            arrays[name] = pc.coalesce(there, array)
+            if not pc.any(clash).as_py():
+                return
+            array = keep(array, clash)
+        variant = columns[name]
+        name = typing.names.suffixed(name, f"v_{variant.data_type}")
+        if name not in columns or columns[name].data_type is None:
+            columns[name] = replace(variant, name=name, variant=True)
+    arrays[name] = array
+
+
 def _infer(hint: Column, kinds: Kinds, typing: Typing) -> Column:
+    if not typing.frame and (named := typing.named_type(hint.name)):
+        return replace(hint, data_type=named)
     first_kind, first = min(kinds, key=lambda pair: first_valid(pair[1]))
     if first_kind == "bigint" and any(k == "double" for k, _ in kinds):
         first_kind, first = next(pair for pair in kinds if pair[0] == "double")

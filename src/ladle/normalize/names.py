@@ -52,7 +52,7 @@ def name_leaves(leaves: Iterable[Leaf], names: Names) -> list[tuple[str, Path, K
         grouped.setdefault(names.column(leaf.path), []).append(leaf)
     named: list[tuple[str, Path, Kinds]] = []
     for column, group in grouped.items():
-        if len(group) == 1:
+        if len(group) == 1 or not any(leaf.kinds for leaf in group):
             named.append((column, group[0].path, group[0].kinds))
         else:
             named.extend(_share(column, group, names))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
@@ -19,6 +18,7 @@ from ladle.normalize.keys import (
     RowKeys,
     child_keys,
     key_arrays,
+    random_ids,
     root_keys,
     with_key_columns,
 )
@@ -34,6 +34,7 @@ from ladle.schema.table import Column, Table
 from ladle.schema.types import arrow_type, kind_of
 
 _HINTED = ("primary_key", "merge_key")
+_ROOT_KEYS = (LOAD_ID, ROW_ID)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +50,10 @@ class Options:
 
 @dataclass(slots=True)
 class _Progress:
-    """What the fold knows of one table so far."""
+    """What the fold knows of one table so far. `bare`: rows of frames were written without all key columns."""
 
     rows: int = 0
+    bare: bool = False
     fresh: frozenset[str] = frozenset()
     joined: set[str] = field(default_factory=set)
 
@@ -102,7 +104,8 @@ class Normalizer:
         self._root_rows[resource] = first_row + batch.num_rows
         keys: list[RowKeys | None] = []
         frame = is_frame(batch.schema)
-        keyed = not (frame and len(pieces) == 1)
+        # A frame needs keys for its child tables, and where it has no other column.
+        keyed = not (frame and len(pieces) == 1 and any(leaf.kinds for leaf in pieces[0].leaves))
         self._part = (resource, root)
         self._unchanged = batch if self._passing and not keyed else None
         taken: set[tuple[str, int]] = set()
@@ -117,6 +120,8 @@ class Normalizer:
                 continue
             parent_name = self._names.table(root, paths[piece.parent]) if index else None
             table = self._tables.get(name) or self._new_table(name, parent_name, resource)
+            if parent_name is not None and table.parent is None and table.resource is not None:
+                raise _taken_error(table, parent_name, piece, resource)
             named = name_leaves(piece.leaves, self._names)
             parent_keys = keys[piece.parent] if index else None
             try:
@@ -163,6 +168,7 @@ class Normalizer:
         seen.fresh |= typed.fresh
         seen.joined |= typed.joined
         seen.rows += piece.rows
+        seen.bare |= parent is None and len(key_names) < len(_ROOT_KEYS)
         self._write(table.name, arrays)
         return keys
 
@@ -223,8 +229,8 @@ class Normalizer:
         if passed is None:
             self.abandon()
             return normalize(package, stored, self._limits, self._options, self._emit, passing=False)
-        tables = [self._final(t) for t in self._tables.values()]
         files = self._conform((*passed, *self._writer.seal()))
+        tables = [self._final(t) for t in self._tables.values()]
         schema = replace(self._base, table_map={t.name: t for t in tables}, stored_hash=None).bumped(stored)
         return package.save(
             stage="normalized",
@@ -278,30 +284,34 @@ class Normalizer:
         )
 
     def _conform(self, files: tuple[DataFile, ...]) -> tuple[DataFile, ...]:
-        """Rewrite the files of tables whose fresh columns grew after the files were written."""
-        out = []
-        for file in files:
-            joined = self._seen[file.table].joined
-            out.append(self._rewrite(file, joined) if joined else file)
-        return tuple(out)
+        """Rewrite files of tables whose fresh columns grew, or that got keys, after the files were written."""
+        return tuple(self._rewrite(f, self._seen[f.table]) for f in files)
 
-    def _rewrite(self, file: DataFile, joined: Iterable[str]) -> DataFile:
+    def _rewrite(self, file: DataFile, seen: _Progress) -> DataFile:
         table = self._tables[file.table]
-        batches = list(self._package.read([file]))
-        wanted = {n: arrow_type(table.columns[n], self._limits.wei_digits) for n in joined}
-        schema = batches[0].schema if batches else pa.schema([])
-        if all(n not in schema.names or schema.field(n).type.equals(t) for n, t in wanted.items()):
+        if not seen.joined and not (seen.bare and any(n in table.columns for n in _ROOT_KEYS)):
+            return file
+        there = self._package.schema_of(file)
+        wanted = {n: arrow_type(table.columns[n], self._limits.wei_digits) for n in seen.joined}
+        grown = [n for n, t in wanted.items() if n in there.names and not there.field(n).type.equals(t)]
+        missing = [n for n in _ROOT_KEYS if n in table.columns and n not in there.names]
+        if not grown and not (seen.bare and missing):
             return file
         typing = Typing(self._names, wei_digits=self._limits.wei_digits)
-        key = f"{file.table}"
-        for batch in batches:
+        for batch in self._package.read([file]):
             arrays = dict(zip(batch.schema.names, batch.columns, strict=True))
-            named = [(n, (n,), ((str(kind_of(arrays[n].type)), arrays[n]),)) for n in wanted if n in arrays]
+            named = [(n, (n,), ((str(kind_of(arrays[n].type)), arrays[n]),)) for n in grown]
             typed = type_columns(named, self._tables[file.table], typing)
             self._tables[file.table] = typed.table
             arrays.update(typed.arrays)
-            self._writer.append(key, pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays)))
-        return self._writer.seal_last(key)
+            keys = {
+                LOAD_ID: pa.repeat(pa.scalar(self._package.load_id), batch.num_rows),
+                ROW_ID: random_ids(batch.num_rows),
+            }
+            arrays.update((n, keys[n]) for n in missing)
+            made = pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays))
+            self._writer.append(file.table, made)
+        return self._writer.seal_last(file.table)
 
 
 def _is_same(batch: pa.RecordBatch, arrays: dict[str, pa.Array]) -> bool:
@@ -316,6 +326,18 @@ def _is_same(batch: pa.RecordBatch, arrays: dict[str, pa.Array]) -> bool:
 
 def _addresses(array: pa.Array) -> list[int]:
     return [buffer.address for buffer in array.buffers() if buffer is not None]
+
+
+def _taken_error(table: Table, parent: str, piece: Piece, resource: str) -> DataError:
+    key = ".".join(piece.path)
+    return DataError(
+        f"the list `{key}` of table `{parent}` would go to `{table.name}`, the table of `{table.resource}`",
+        resource=resource,
+        table=parent,
+        column=key,
+        expected="a table for each of them",
+        hint=f"give resource `{table.resource}` another table_name, or rename the key with add_map",
+    )
 
 
 def _text_of(kinds: Kinds) -> pa.Array | None:

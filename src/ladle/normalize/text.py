@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 
 from ladle.normalize.arrays import by_distinct, keep, matching
 
-_YES = pa.array(["yes", "true", "y", "t", "1"])
-_NO = pa.array(["no", "false", "n", "f", "0"])
+_YES = ("yes", "true", "y", "t", "1")
+_NO = ("no", "false", "n", "f", "0")
 
 
 def bool_to_text(array: pa.Array) -> pa.Array:
@@ -79,8 +79,8 @@ def binary_to_text(array: pa.Array) -> pa.Array:
 def text_to_bool(text: pa.Array) -> pa.Array:
     """Return booleans for yes/no, true/false, y/n, t/f, 1/0 in any case; null for other text."""
     lower = pc.ascii_lower(text)
-    no = pc.if_else(pc.is_in(lower, _NO), False, pa.scalar(None, pa.bool_()))
-    return pc.if_else(pc.is_in(lower, _YES), True, no)
+    no = pc.if_else(pc.is_in(lower, pa.array(_NO)), False, pa.scalar(None, pa.bool_()))
+    return pc.if_else(pc.is_in(lower, pa.array(_YES)), True, no)
 
 
 def text_to_json(text: pa.Array) -> pa.Array:

@@ -55,7 +55,7 @@ class StageWriter:
     def append(self, key: str, batch: pa.RecordBatch) -> None:
         """Append `batch`; rows keep their order within `key`."""
         current = self._open.pop(key, None)
-        if current is not None and not current.schema.equals(batch.schema):
+        if current is not None and not current.schema.equals(batch.schema, check_metadata=True):
             self._close(key, current)
             current = None
         if current is None:
@@ -149,7 +149,7 @@ class Package:
         return replace(self, manifest=manifest)
 
     def read(self, files: Sequence[DataFile]) -> Iterator[pa.RecordBatch]:
-        """Yield the batches of `files` in order. Memory: O(one batch); the file is memory-mapped.
+        """Yield the batches of `files` in order. Memory: O(one batch); 
 
         Raises:
             PackageError: a file is missing or has another size than the manifest says.
@@ -175,7 +175,8 @@ class Package:
             problem = "missing" if size < 0 else "damaged"
             raise self._damage(file, problem, f"{file.file_bytes} bytes, found {max(size, 0)}")
         try:
-            with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as reader:
+            # Not memory-mapped: the pages of a large file would count as memory of the process.
+            with pa.OSFile(str(path), "rb") as source, pa.ipc.open_stream(source) as reader:
                 yield reader
         except (pa.ArrowException, OSError) as exc:
             raise self._damage(file, "damaged", f"an Arrow stream; {exc}") from exc

@@ -30,7 +30,7 @@ class Killed(BaseException):
 
 
 class Dying:
-    """Files that die before change number `kill_at`, counted from 1; before and after each file appears or goes."""
+    """Files that die at change number `kill_at`, from 1: before and after each file appears or goes."""
 
     def __init__(self, files: Files, kill_at: int = 0) -> None:
         self._files = files

@@ -37,7 +37,7 @@ def test_the_default() -> None:
     ],
 )  # fmt: skip
 def test_each_placeholder_shows_what_the_reference_shows(placeholder: str, value: str) -> None:
-    assert path("{%s}" % placeholder, moment=AT) == value
+    assert path("{" + placeholder + "}", moment=AT) == value
 
 
 def test_no_placeholder_is_untested() -> None:
