@@ -279,8 +279,8 @@ class SqlSession:
 
     def _write_version(self, record: LoadRecord, at: datetime) -> None:
         schema = record.schema
-        known = {"version_hash": schema["version_hash"], "schema_name": schema["name"]}
-        if self._select(VERSION_TABLE, ["version"], known):
+        newest, _ = self.newest(schema["name"], record.pipeline)
+        if newest == schema["version_hash"]:
             return
         self._insert(
             VERSION_TABLE,

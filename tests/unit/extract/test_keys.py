@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.unit.extract.reading import read
 
-from ladle.extract.keys import are_names, named
+from ladle.extract.keys import are_names, distinct, named
 
 
 @pytest.mark.parametrize(
@@ -52,3 +52,16 @@ def test_equal_keys_of_other_types_keep_their_own_names() -> None:
 
 def test_plain_names_are_names() -> None:
     assert are_names(["a", "naïve", "日本", "", "a\0b", "x\ue0f0"])
+
+
+@pytest.mark.parametrize(
+    ("names", "free"),
+    [
+        (["a", "b"], ["a", "b"]),
+        (["a", "a", "a"], ["a", "a_2", "a_3"]),
+        (["a", "a", "a_2"], ["a", "a_3", "a_2"]),
+        ([], []),
+    ],
+)
+def test_names_that_are_there_twice_get_a_number(names: list[str], free: list[str]) -> None:
+    assert distinct(names) == free
