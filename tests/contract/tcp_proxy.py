@@ -12,7 +12,7 @@ FORWARD = "forward"
 CUT = "cut"
 """The line breaks before the server gets the message."""
 CUT_ANSWER = "cut_answer"
-"""The server gets the message and answers it; the client sees the line break instead of the answer."""
+"""The server gets the message; at its next answer the client sees the line break instead."""
 HOLD = "hold"
 """The client sees the line break; the server doesn't get the message, and its line stays open, as if a router had died."""
 
@@ -99,12 +99,13 @@ class _Line:
             self._proxy.cuts += 1
             self._swallow.set()
         self._server.sendall(head + payload)
-        return decision == FORWARD
+        return True
 
     def pump_answers(self) -> None:
         with contextlib.suppress(OSError):
             while data := self._server.recv(65536):
                 if self._swallow.is_set():
+                    _hang_up(self._server)
                     break
                 self._client.sendall(data)
         _hang_up(self._client)

@@ -40,6 +40,7 @@ _ROW_GROUP = 122_880
 _MAX_GROUP_BYTES = 32 << 20
 _MEMORY_BYTES = 64 << 20
 _BATCHES_IN_MEMORY = 16
+_COLUMN_BYTES = 1 << 20  # a block and a half for each column that is being written, on each thread
 _LIMITS = Limits(max_table_name=None, max_column_name=None, wei_digits=38)
 
 
@@ -194,13 +195,13 @@ class DuckDbConnection:
                 self._connection.unregister(_SOURCE)
         return int(rows[0]) if rows else 0
 
-    def expect(self, batch_bytes: int) -> None:
+    def expect(self, batch_bytes: int, columns: int) -> None:
         """Bound DuckDB's memory for the load: 80% of the machine, its own default, is too much for a guest."""
         if not self._owned:
             return
         found = self._connection.execute("SELECT current_setting('memory_limit')").fetchone()
         self._memory_limit = found[0] if found else None
-        limit_bytes = max(_MEMORY_BYTES, _BATCHES_IN_MEMORY * batch_bytes)
+        limit_bytes = max(_MEMORY_BYTES, _BATCHES_IN_MEMORY * batch_bytes) + columns * _COLUMN_BYTES
         self._connection.execute(f"SET memory_limit = '{limit_bytes}B'")
 
     def begin(self) -> None:

@@ -176,7 +176,7 @@ class PostgresConnection:
             statement.close()
         return rows.count
 
-    def expect(self, batch_bytes: int) -> None:
+    def expect(self, batch_bytes: int, columns: int) -> None:
         """Nothing to do: a batch is encoded and sent, nothing is kept."""
 
     def begin(self) -> None:

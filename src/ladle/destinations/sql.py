@@ -40,8 +40,8 @@ class SqlConnection(Protocol):
     ) -> int:
         """Append Arrow batches in bulk to a table that has the columns `there`; return the number of rows."""
 
-    def expect(self, batch_bytes: int) -> None:
-        """Hear, before `begin`, how large in memory the batches will be, where that matters."""
+    def expect(self, batch_bytes: int, columns: int) -> None:
+        """Hear, before `begin`, how large in memory a batch and how wide a table can be, where it matters."""
 
     def begin(self) -> None:
         """Start a transaction."""
@@ -100,7 +100,8 @@ class SqlSession:
         """
         self._record = record
         with self._connection.errors(f"beginning load `{record.load_id}`"):
-            self._connection.expect(record.batch_bytes)
+            widest = max(len(table["columns"]) for table in record.schema["tables"].values())
+            self._connection.expect(record.batch_bytes, widest)
             self._connection.begin()
             fresh = self._connection.fence(record.load_id)
             self._connection.lock(

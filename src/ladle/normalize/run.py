@@ -285,18 +285,18 @@ class Normalizer:
 
     def _conform(self, files: tuple[DataFile, ...]) -> tuple[DataFile, ...]:
         """Rewrite files of tables whose fresh columns grew, or that got keys, after the files were written."""
-        return tuple(self._rewrite(f, self._seen[f.table]) for f in files)
+        return tuple(made for file in files for made in self._rewritten(file, self._seen[file.table]))
 
-    def _rewrite(self, file: DataFile, seen: _Progress) -> DataFile:
+    def _rewritten(self, file: DataFile, seen: _Progress) -> tuple[DataFile, ...]:
         table = self._tables[file.table]
         if not seen.joined and not (seen.bare and any(n in table.columns for n in _ROOT_KEYS)):
-            return file
+            return (file,)
         there = self._package.schema_of(file)
         wanted = {n: arrow_type(table.columns[n], self._limits.wei_digits) for n in seen.joined}
         grown = [n for n, t in wanted.items() if n in there.names and not there.field(n).type.equals(t)]
         missing = [n for n in _ROOT_KEYS if n in table.columns and n not in there.names]
         if not grown and not (seen.bare and missing):
-            return file
+            return (file,)
         typing = Typing(self._names, wei_digits=self._limits.wei_digits)
         for batch in self._package.read([file]):
             arrays = dict(zip(batch.schema.names, batch.columns, strict=True))
@@ -311,7 +311,7 @@ class Normalizer:
             arrays.update((n, keys[n]) for n in missing)
             made = pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays))
             self._writer.append(file.table, made)
-        return self._writer.seal_last(file.table)
+        return self._writer.seal_more()
 
 
 def _is_same(batch: pa.RecordBatch, arrays: dict[str, pa.Array]) -> bool:

@@ -49,6 +49,7 @@ class StageWriter:
         self._emit = emit
         self._open: dict[str, _OpenFile] = {}
         self._done: list[DataFile] = []
+        self._sealed = 0
         self._numbers = itertools.count()
         (folder / stage).mkdir(exist_ok=True)
 
@@ -85,14 +86,18 @@ class StageWriter:
                 _flush(self._folder / file.name)
             if self._done:
                 sync_folder(self._folder / self._stage)
+        self._sealed = len(self._done)
         return tuple(sorted(self._done, key=lambda f: f.name))
 
-    def seal_last(self, key: str) -> DataFile:
-        """Close and flush the open file of `key` alone; return it."""
-        self._close(key, self._open.pop(key))
-        file = self._done[-1]
-        _flush(self._folder / file.name)
-        return file
+    def seal_more(self) -> tuple[DataFile, ...]:
+        """Close and flush what was appended since the last seal; return these files in the order of writing."""
+        for key in list(self._open):
+            self._close(key, self._open.pop(key))
+        files = tuple(self._done[self._sealed :])
+        for file in files:
+            _flush(self._folder / file.name)
+        self._sealed = len(self._done)
+        return files
 
     def abandon(self) -> None:
         """Close all files without sealing; what was written is left to `Package.discard`.

@@ -20,6 +20,7 @@ BIG = 2**53 + 1
 ROWS: dict[str, list[dict[str, Any]]] = {
     "int, then float": [{"v": 1}, {"v": 2.5}, {"v": 3}],
     "an int no double holds, then a float": [{"v": BIG}, {"v": 2.5}],
+    "only some rows are pushed out": [{"v": BIG}, {"v": 1}, {"v": BIG}, {"v": 2}, {"v": 2.5}, {"v": 3}],
     "new columns": [{"a": 1}, {"b": "x"}, {"a": 2, "c": [1]}],
     "other kinds": [{"v": 1}, {"v": "x"}, {"v": {"k": 1}}, {"v": [1]}, {"v": True}],
     "nulls first": [{"v": None}, {"v": None}, {"v": "x"}],
