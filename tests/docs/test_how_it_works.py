@@ -1,4 +1,4 @@
-"""The walk through the rooms, checked against the code: names exist, and a traced run has the frames shown."""
+"""The walk through the rooms, checked against the code: names exist, a traced run has the frames shown."""
 
 from __future__ import annotations
 

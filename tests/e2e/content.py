@@ -131,7 +131,10 @@ def differences(found: Tables, wanted: Tables) -> list[str]:
     ours, theirs = content(found), content(wanted)
     out = []
     for name in sorted({*ours, *theirs}):
-        many, few = _minus(ours.get(name, ()), theirs.get(name, ())), _minus(theirs.get(name, ()), ours.get(name, ()))
+        many, few = (
+            _minus(ours.get(name, ()), theirs.get(name, ())),
+            _minus(theirs.get(name, ()), ours.get(name, ())),
+        )
         if many or few or (name in ours) != (name in theirs):
             out.append(f"{name}: too many {many[:3]}, missing {few[:3]}")
     return out

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.e2e import content
-from tests.e2e.forks import KILLED, call, error_of
+from tests.e2e.forks import KILLED, call, ended, error_of, start
 from tests.e2e.sites import Site
 from tests.e2e.victim import RUNS, main
 
@@ -46,23 +47,29 @@ def survives(undisturbed: Undisturbed, run: int, kills: Sequence[int], root: Pat
 
     Returns whether each process lived long enough to be killed.
     """
+    root.mkdir(exist_ok=True)
     site = undisturbed.sites[run].copied(root / "_".join(map(str, [root.name, run, *kills])))
     reached = True
     for kill in kills:
         code = call(main, site.job(run + 1, kill, finish_first=kill % 2 == 0))
         assert code in (0, KILLED), error_of(site.folder)
         reached = reached and code == KILLED
-    site.finish(run + 1, finish_first=sum(kills) % 3 == 0)
-    different = content.differences(site.tables(), undisturbed.tables[run + 1])
-    assert not different, f"killed in run {run} at {kills}: {different}"
-    assert not site.left_over(), f"killed in run {run} at {kills}"
-    site.removed()
+    recovers(undisturbed, site, run, f"killed in run {run} at {kills}", finish_first=sum(kills) % 3 == 0)
     return reached
 
 
-def survives_each(undisturbed: Undisturbed, run: int, kills: Iterable[int], root: Path) -> None:
-    """Kill a process at each of the steps, always from the start of the run."""
-    for kill in kills:
+def recovers(undisturbed: Undisturbed, site: Site, run: int, what: str, finish_first: bool = False) -> None:
+    """Let a process finish the run; check that all is as if nobody had disturbed it."""
+    site.finish(run + 1, finish_first)
+    different = content.differences(site.tables(), undisturbed.tables[run + 1])
+    assert not different, f"{what}: {different}"
+    assert not site.left_over(), what
+    site.removed()
+
+
+def survives_each(undisturbed: Undisturbed, run: int, root: Path) -> None:
+    """Kill a process at each step of a run, always from the start of the run."""
+    for kill in range(1, len(undisturbed.steps[run]) + 1):
         assert survives(undisturbed, run, [kill], root), kill
 
 
@@ -72,3 +79,25 @@ def survives_recovery(undisturbed: Undisturbed, run: int, step: str, root: Path)
     while survives(undisturbed, run, [first, second], root):
         second += 1
     assert second > 1
+
+
+def survives_random(undisturbed: Undisturbed, seed: int, times: int, root: Path) -> None:
+    """Kill two to four processes after each other at steps that the dice choose."""
+    dice = random.Random(seed)
+    for i in range(times):
+        run = dice.randrange(len(RUNS))
+        kills = [dice.randint(1, len(undisturbed.steps[run])) for _ in range(dice.choice([2, 2, 2, 3, 4]))]
+        survives(undisturbed, run, kills, root / f"{seed}_{i}")
+
+
+def survives_moments(undisturbed: Undisturbed, seed: int, times: int, root: Path) -> None:
+    """Kill from outside, whatever the process is doing; not while a database file is made, which isn't ladle's."""
+    dice = random.Random(seed)
+    for i in range(times):
+        run = dice.choice([GROWN, LAST])
+        site = undisturbed.sites[run].copied(root / f"moment_{i}")
+        process = start(main, site.job(run + 1))
+        process.join(dice.uniform(0.02, 0.5))
+        process.kill()
+        assert ended(process) in (0, KILLED), error_of(site.folder)
+        recovers(undisturbed, site, run, f"moment {i}")

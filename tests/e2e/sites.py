@@ -14,7 +14,7 @@ from tests.e2e.victim import DATASET, PIPELINE, Job, main
 
 @dataclass(frozen=True)
 class Site:
-    """A working folder and a destination beside it; on Postgres a database of the folder's name.
+    """A working folder and a destination beside it; on Postgres a database named after the folder.
 
     `server`: URL of the Postgres server, with its database `postgres`.
     """

@@ -65,7 +65,9 @@ class Meeting:
             self.alone.release()
 
 
-def load(site: Site, policy: Any, meeting: Meeting, number: int, extra: dict[str, Any], name: str = "busy") -> None:
+def load(
+    site: Site, policy: Any, meeting: Meeting, number: int, extra: dict[str, Any], name: str = "busy"
+) -> None:
     try:
         p = pipeline(site, name, on_running=policy)
         info = p.run(meeting.rows(number * 10, extra), table_name="items")
@@ -114,11 +116,15 @@ def test_joined_runs_that_each_change_the_schema_agree_on_one(site: Site) -> Non
     meeting = Meeting(together=FORKS.Barrier(3))
     all_end_well(site, [start(load, site, "join", meeting, i + 1, extra) for i, extra in enumerate(extras)])
     found = tables(site)
-    values = [v for row in found["items"] for k, v in row.items() if k.split("__")[0] == "v" and v is not None]
+    values = [
+        v for row in found["items"] for k, v in row.items() if k.split("__")[0] == "v" and v is not None
+    ]
     # Whose type the column got, and who got a variant, is for the order to say.
     assert sorted("1" if v == 1 else str(v) for v in values) == [*["1"] * 3, *["2.5"] * 3, *["text"] * 3]
     assert len(found["items__b"]) == 6
-    assert sorted(row["version"] for row in found["_dlt_version"]) == [1, 2, 3, 4][: len(found["_dlt_version"])]
+    assert (
+        sorted(row["version"] for row in found["_dlt_version"]) == [1, 2, 3, 4][: len(found["_dlt_version"])]
+    )
     newest = max(found["_dlt_version"], key=lambda row: row["version"])
     assert pipeline(site).default_schema.version_hash == newest["version_hash"]
 
@@ -172,7 +178,9 @@ def test_a_run_that_fails_says_so_at_once_also_of_a_process_that_was_stopped(
 
 
 @pytest.mark.parametrize("site", ["duckdb"], indirect=True)
-@pytest.mark.parametrize("call", ["extract", "normalize", "load", "drop_pending_packages", "drop", "sync_destination"])
+@pytest.mark.parametrize(
+    "call", ["extract", "normalize", "load", "drop_pending_packages", "drop", "sync_destination"]
+)
 def test_each_public_step_keeps_to_the_policy(running: tuple[Site, Gate, BaseProcess], call: str) -> None:
     site, gate, other = running
     p = pipeline(site, on_running="fail")
@@ -257,10 +265,18 @@ def wait_until(true: Callable[[], bool], else_: str, timeout_s: float = 30) -> N
         time.sleep(0.005)
 
 
-STOPS = ("after package.normalized", "before load.begin", "after load.begin", "before load.commit", "after load.commit")
+STOPS = (
+    "after package.normalized",
+    "before load.begin",
+    "after load.begin",
+    "before load.commit",
+    "after load.commit",
+)
 
 
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc to see that a process has stopped")
+@pytest.mark.skipif(
+    not Path("/proc/self/stat").exists(), reason="needs /proc to see that a process has stopped"
+)
 @pytest.mark.parametrize("step", STOPS)
 def test_a_process_that_wakes_up_after_its_package_was_loaded_elsewhere_changes_nothing(
     undisturbed: Undisturbed, step: str, tmp_path: Path
@@ -269,7 +285,9 @@ def test_a_process_that_wakes_up_after_its_package_was_loaded_elsewhere_changes_
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc to see that a process has stopped")
+@pytest.mark.skipif(
+    not Path("/proc/self/stat").exists(), reason="needs /proc to see that a process has stopped"
+)
 def test_a_process_that_wakes_up_anywhere_in_its_load_changes_nothing(
     undisturbed: Undisturbed, tmp_path: Path
 ) -> None:

@@ -47,7 +47,12 @@ class Here:
     def __call__(self, **options: Any) -> ladle.Pipeline:
         destination = ladle.destinations.duckdb(str(self.database), lock_wait_s=0.2)
         return ladle.pipeline(
-            "faulty", self.folder / "work", destination=destination, dataset_name="ds", **self.options, **options
+            "faulty",
+            self.folder / "work",
+            destination=destination,
+            dataset_name="ds",
+            **self.options,
+            **options,
         )
 
     @property
@@ -142,7 +147,9 @@ def limited(folder: Path, file_bytes: int) -> None:
 
 
 @pytest.mark.parametrize("file_bytes", [100, 10_000, 300_000])
-def test_files_that_cannot_grow_stop_a_run_that_goes_on_without_the_limit(here: Here, file_bytes: int) -> None:
+def test_files_that_cannot_grow_stop_a_run_that_goes_on_without_the_limit(
+    here: Here, file_bytes: int
+) -> None:
     duckdb.connect(str(here.database)).close()  # DuckDB leaves a broken file when it can't make one
     assert call(limited, here.folder, file_bytes) == 0
     assert "File too large" in error_of(here.folder)
@@ -224,7 +231,9 @@ def test_working_folder_deleted_at_any_step_loses_nothing_that_was_loaded(
         except LadleError:
             pass
         else:
-            assert len(content.load_ids(site.tables())) == GROWN + 1, f"step {at}: neither loaded nor an error"
+            assert len(content.load_ids(site.tables())) == GROWN + 1, (
+                f"step {at}: neither loaded nor an error"
+            )
         live(site.job(GROWN + 1), Hook(None))
         different = content.differences(site.tables(), undisturbed.tables[GROWN + 1])
         assert not different, f"deleted at step {at}: {different}"
@@ -284,7 +293,9 @@ def test_a_damaged_package_file_is_an_error_until_the_package_is_dropped(
     for _ in range(2):
         p = here()
         with pytest.raises(PackageError) as caught:
-            p.run(ROWS, table_name="items") if call == "run" else p.normalize() if stage == "raw" else p.load()
+            p.run(
+                ROWS, table_name="items"
+            ) if call == "run" else p.normalize() if stage == "raw" else p.load()
         assert caught.value.load_id == load_id
         assert "drop_pending_packages" in str(caught.value)
         assert here.loads() == 1
@@ -325,7 +336,13 @@ def test_a_damaged_manifest_is_an_error_until_the_package_is_dropped(
     p = here()
     load_id = p.extract(ROWS, table_name="items").loads_ids[0]
     damage(here.work / "packages" / load_id / "manifest.json")
-    for call in (p.run, p.normalize, p.load, lambda: p.run(ROWS, table_name="items"), lambda: p.has_pending_data):
+    for call in (
+        p.run,
+        p.normalize,
+        p.load,
+        lambda: p.run(ROWS, table_name="items"),
+        lambda: p.has_pending_data,
+    ):
         with pytest.raises(PackageError, match=r"drop_pending_packages\(\)"):
             call()
     p.drop_pending_packages()
@@ -386,7 +403,9 @@ def hold(database: Path, held: Any, enough: Any) -> None:
         enough.wait(60)
 
 
-def test_a_database_that_another_process_holds_is_an_error_after_a_while_and_the_package_kept(here: Here) -> None:
+def test_a_database_that_another_process_holds_is_an_error_after_a_while_and_the_package_kept(
+    here: Here,
+) -> None:
     here().run(ROWS, table_name="items")
     held, enough = FORKS.Event(), FORKS.Event()
     other = start(hold, here.database, held, enough)
@@ -419,7 +438,15 @@ def test_a_dataset_that_was_dropped_is_made_anew(
     other = Site(kind, tmp_path / f"fresh_{anew}", server).made()
     made(other.job(1), None).run([source("shop", 0)])
     found, wanted = site.tables(), other.tables()
-    for name in ("orders", "orders__items", "rates", "rates__days", "readings", "_dlt_loads", "_dlt_pipeline_state"):
+    for name in (
+        "orders",
+        "orders__items",
+        "rates",
+        "rates__days",
+        "readings",
+        "_dlt_loads",
+        "_dlt_pipeline_state",
+    ):
         assert len(found[name]) == len(wanted[name]), name
     # What the destination knows is enough for a machine that has nothing else.
     shutil.rmtree(site.folder / "work")
@@ -531,7 +558,10 @@ def test_a_line_that_breaks_while_loading_or_committing_neither_loses_nor_repeat
         proxy.decide = decide
         away = site.destination.partition(":")[2].replace(str(port), str(proxy.port))
         p = ladle.pipeline(
-            "victim", site.folder / "work", dataset_name="shop_data", destination=ladle.destinations.postgres(away)
+            "victim",
+            site.folder / "work",
+            dataset_name="shop_data",
+            destination=ladle.destinations.postgres(away),
         )
         try:
             p.run([source("shop", 1)])

@@ -154,7 +154,9 @@ def test_each_step_may_be_done_on_a_machine_of_its_own_that_gets_the_folder(site
     first.extract(rows(1, fresh=1), table_name="items")
     for i, name in enumerate(("normalize", "load")):
         (site.folder / f"machine{i}").mkdir()
-        shutil.move(site.folder / ("work" if i == 0 else "machine0") / "later", site.folder / f"machine{i}" / "later")
+        shutil.move(
+            site.folder / ("work" if i == 0 else "machine0") / "later", site.folder / f"machine{i}" / "later"
+        )
         assert len(getattr(pipeline(site, f"machine{i}"), name)().loads_ids) == 1
     assert numbers(site) == [0, 1]
     info = pipeline(site, "machine1").run(rows(2), table_name="items")
@@ -188,7 +190,9 @@ def test_a_folder_copied_with_its_pending_package_loads_it_once(site: Site) -> N
 
 
 @pytest.mark.parametrize("lost", ["state.json", "schemas", "schemas/later.schema.json", "loaded", "."])
-def test_any_part_of_the_folder_but_its_packages_comes_back_from_the_destination(site: Site, lost: str) -> None:
+def test_any_part_of_the_folder_but_its_packages_comes_back_from_the_destination(
+    site: Site, lost: str
+) -> None:
     p = pipeline(site)
     p.run(rows(0, v=1), table_name="items")
     p.run(rows(1, v="text"), table_name="items")
@@ -298,7 +302,9 @@ def runs_flat(site: Site, runs: int, warm_up: int, growth_kb: int) -> None:
     assert files <= 0, f"{files} more open files"
 
 
-needs_proc = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc to measure itself")
+needs_proc = pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="needs /proc to measure itself"
+)
 
 
 @needs_proc
@@ -312,7 +318,11 @@ def test_files_stay_closed_and_packages_removed_over_many_runs(site: Site) -> No
 
 @needs_proc
 @pytest.mark.slow
-@pytest.mark.parametrize(("site", "growth_kb"), [("duckdb", 40_000), ("filesystem", 40_000), ("postgres", 40_000)], indirect=["site"])
+@pytest.mark.parametrize(
+    ("site", "growth_kb"),
+    [("duckdb", 40_000), ("filesystem", 40_000), ("postgres", 40_000)],
+    indirect=["site"],
+)
 def test_a_thousand_runs_need_no_more_than_a_hundred(site: Site, growth_kb: int) -> None:
     process_runs = 1000 if site.kind == "duckdb" else 400
     from tests.e2e.forks import ended, start

@@ -58,7 +58,6 @@ class Hook:
             if len(self.seen) == self.kill_at:
                 os.kill(os.getpid(), self.signal)
 
-
     @contextmanager
     def counting_files(self, folder: str) -> Iterator[None]:
         """Count each rename and removal of a file below `folder` as a durable step too."""
@@ -135,36 +134,35 @@ def pending(p: ladle.Pipeline) -> dict[str, str]:
     return dict(zip(ids, schemas, strict=True))
 
 
-def owed(p: ladle.Pipeline, job: Job) -> list[Any] | None:
-    """Return the sources of the next run that was not given in full; None once all were."""
-    tables, waiting = read(job.destination, DATASET, "_dlt_loads"), pending(p)
-    given = {}
-    for name in ("shop", "audit"):
-        given[name] = len({*load_ids(tables, name), *(i for i, schema in waiting.items() if schema == name)})
-    for run in RUNS[: job.runs]:
-        left = [source(name, k) for name, k in run.items() if given[name] <= k]
-        if left:
-            return left
-    return None
+def given(p: ladle.Pipeline, job: Job) -> dict[str, int]:
+    """Return how many batches of each source are loaded or wait to be."""
+    loads, waiting = read(job.destination, DATASET, "_dlt_loads"), pending(p)
+    return {
+        name: len({*load_ids(loads, name), *(i for i, schema in waiting.items() if schema == name)})
+        for name in ("shop", "audit")
+    }
 
 
 def live(job: Job, hook: Hook) -> None:
     """Give what is owed, run by run; check that each run tells what an earlier one had left."""
     p = made(job, hook)
     if job.finish_first:
-        run(p, None)
-    while (data := owed(p, job)) is not None:
-        run(p, data)
-    run(p, None)  # of packages already loaded, a killed process may have left the folder
+        run(p, [])
+    before = given(p, job)
+    for batches in RUNS[: job.runs]:
+        owed = [source(name, k) for name, k in batches.items() if before[name] <= k]
+        if owed:
+            run(p, owed)
+    run(p, [])  # of packages already loaded, a killed process may have left the folder
     assert not p.has_pending_data
 
 
-def run(p: ladle.Pipeline, data: list[Any] | None) -> None:
+def run(p: ladle.Pipeline, data: list[Any]) -> None:
     left = sorted(pending(p), key=float)
-    info = p.run(data)
+    info = p.run(data or None)
     early = [package.load_id for package in info.load_packages if package.from_earlier_run]
     assert early == left == info.loads_ids[: len(left)], (early, left, info.loads_ids)
-    assert len(info.loads_ids) - len(left) == len(data or [])
+    assert len(info.loads_ids) - len(left) == len(data)
     assert ("left by an earlier run" in str(info)) == bool(left)
 
 

@@ -112,6 +112,8 @@ def _record(type_: type) -> Reader | None:
         return lambda v: v.dict(by_alias=True)
     if hasattr(type_, "_asdict"):
         return lambda v: dict(v._asdict())
+    if hasattr(type_, "asdict"):  # infos and traces know best what of them is data
+        return lambda v: dict(v.asdict())
     names = _field_names(type_)
     if names is None:
         return None

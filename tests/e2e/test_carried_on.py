@@ -54,3 +54,15 @@ def test_a_column_of_another_type_at_the_destination_is_an_error_not_a_cast(
     assert f"column `x` of table `t` is {found} at the destination, the data is {wanted}" in str(caught.value)
     with duckdb.connect(str(tmp_path / "x.duckdb")) as connection:
         assert connection.execute("SELECT x FROM ds.t").fetchall() == [(1,)]
+
+
+def test_infos_and_traces_load_as_data(make) -> None:
+    pipeline = make()
+    info = pipeline.run([{"x": 1, "l": [1]}], table_name="t")
+
+    loaded = pipeline.run([info], table_name="_load_info").row_counts
+    traced = pipeline.run([pipeline.last_trace], table_name="_trace").row_counts
+
+    assert loaded["_load_info"] == loaded["_load_info__load_packages"] == 1
+    assert traced["_trace"] == 1
+    assert traced["_trace__steps"] == 3
