@@ -7,12 +7,10 @@ LadleError
 ├── ConfigError                        fix a setting
 │   └── MissingDependency              install an extra
 ├── CannotRestorePipelineException     name a pipeline that exists
-├── PipelineHasPending                 finish or discard what is pending first
 ├── PipelineIsRunning                  wait for the other run, or choose another policy
 └── PipelineStepFailed                 one step of a run failed; `.step` says which
     ├── SourceError                    reading failed
     ├── DataError                      a value is wrong: resource, table, column, row
-    │   └── ContractError              a schema change is not allowed
     ├── DestinationError               writing failed
     │   ├── CommitFailed               certainly not applied: run again
     │   └── CommitUnknown              may or may not be applied: the next run looks first
@@ -29,14 +27,12 @@ __all__ = [
     "CommitFailed",
     "CommitUnknown",
     "ConfigError",
-    "ContractError",
     "DataError",
     "DestinationError",
     "InvalidPipelineName",
     "LadleError",
     "MissingDependency",
     "PackageError",
-    "PipelineHasPending",
     "PipelineIsRunning",
     "PipelineStepFailed",
     "ResourceNameMissing",
@@ -47,6 +43,7 @@ __all__ = [
 
 _MAX_LISTED = 5
 _MAX_VALUE_CHARS = 80
+_WHOLE = ("working_dir", "path")  # of no use when cut
 
 
 def shorten(value: object, max_chars: int = _MAX_VALUE_CHARS) -> str:
@@ -101,7 +98,7 @@ class LadleError(Exception):
     def __str__(self) -> str:
         lines = [self.what]
         if self.facts:
-            lines.append("  " + " ".join(f"{k}=`{shorten(v)}`" for k, v in self.facts.items()))
+            lines.append("  " + " ".join(f"{k}=`{_fact(k, v)}`" for k, v in self.facts.items()))
         if self.expected:
             lines.append(f"  expected: {self.expected}")
         if self.hint:
@@ -110,6 +107,10 @@ class LadleError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.what, self.expected, self.hint, self.facts)
+
+
+def _fact(name: str, value: object) -> str:
+    return str(value) if name in _WHOLE else shorten(value)
 
 
 def _rebuild(
@@ -154,10 +155,6 @@ class CannotRestorePipelineException(LadleError):
     """`attach` found neither a working folder nor a dataset to restore from."""
 
 
-class PipelineHasPending(LadleError):
-    """The call needs a pipeline without unfinished packages."""
-
-
 class PipelineIsRunning(LadleError):
     """Another run of this pipeline holds it and the policy is not to wait."""
 
@@ -188,10 +185,6 @@ class SourceError(PipelineStepFailed):
 
 class DataError(PipelineStepFailed):
     """A value can't be stored; names resource, table, column and row."""
-
-
-class ContractError(DataError):
-    """Data asks for a schema change that the contract forbids."""
 
 
 class DestinationError(PipelineStepFailed):

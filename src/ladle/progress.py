@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -52,7 +53,10 @@ def _to_update(update: Callable[..., Any]) -> Emit:
 
 
 class LogProgress:
-    """Logs the rows of each resource and table, at most once in `period_s` seconds, and each step's end."""
+    """Tells the rows of each resource and table, at most once in `period_s` seconds, and each step's end.
+
+    To the logger `ladle` where it is set to INFO, else to standard output.
+    """
 
     def __init__(self, period_s: float = 1.0) -> None:
         self._period_s = period_s
@@ -69,12 +73,19 @@ class LogProgress:
                 self._flush()
         elif isinstance(event, StepDone):
             self._flush()
-            _LOG.info("%s done", event.step)
+            self._line(f"{event.step} done")
+            self._counts.clear()
+
+    def _line(self, text: str) -> None:
+        if _LOG.isEnabledFor(logging.INFO):
+            _LOG.info("%s", text)
+        else:  # nobody listens to the log: who asks for progress wants to see it
+            sys.stdout.write(f"{text}\n")
 
     def _flush(self) -> None:
         self._last = time.monotonic()
         for (step, name), count in self._counts.items():
-            _LOG.info("%s %s: %d rows", step, name, count)
+            self._line(f"{step} {name}: {count:,} rows")
 
 
 class RichProgress:

@@ -115,7 +115,7 @@ class Trace:
             self.stacks[name] = stack[::-1]
 
 
-def test_a_run_has_no_more_frames_on_the_stack_than_the_page_shows(
+def test_a_run_has_the_frames_on_the_stack_that_the_page_shows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

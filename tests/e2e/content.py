@@ -1,4 +1,4 @@
-"""What a dataset holds, read without ladle, with ids replaced by what they stand for: equal if the loads were."""
+"""What a dataset holds, read without ladle, ids replaced by what they stand for: equal if the loads were."""
 
 from __future__ import annotations
 
@@ -25,20 +25,24 @@ def read(destination: str, dataset: str, only: str = "") -> Tables:
     return _READERS[kind](place, dataset, only)
 
 
+_TABLES = """
+    SELECT table_name FROM information_schema.tables
+    WHERE table_schema = {0} AND {0}::text IN (table_name, '')
+"""
+
+
 def _duckdb(path: str, dataset: str, only: str) -> Tables:
     if not Path(path).exists():
         return {}
     with duckdb.connect(path, read_only=True, config={"threads": 1}) as db:
         db.execute("SET TimeZone = 'UTC'")
-        sql = "SELECT table_name FROM information_schema.tables WHERE table_schema = ? AND ? IN (table_name, '')"
-        names = [name for (name,) in db.execute(sql, [dataset, only]).fetchall()]
+        names = [name for (name,) in db.execute(_TABLES.format("?"), [dataset, only]).fetchall()]
         return {n: db.table(f'"{dataset}"."{n}"').to_arrow_table().to_pylist() for n in names}
 
 
 def _postgres(url: str, dataset: str, only: str) -> Tables:
     with psycopg.connect(url, row_factory=dict_row) as db:
-        sql = "SELECT table_name FROM information_schema.tables WHERE table_schema = %s AND %s::text IN (table_name, '')"
-        names = [row["table_name"] for row in db.execute(sql, [dataset, only]).fetchall()]
+        names = [row["table_name"] for row in db.execute(_TABLES.format("%s"), [dataset, only]).fetchall()]
         return {n: db.execute(f'SELECT * FROM "{dataset}"."{n}"').fetchall() for n in names}
 
 
@@ -83,7 +87,7 @@ def content(tables: Tables) -> dict[str, list[str]]:
 
 
 def _linked(tables: Tables) -> Tables:
-    """Return the tables with each `_dlt_parent_id` replaced by the parent's row; checks that ids are unique."""
+    """Return the tables with the parent's row in place of `_dlt_parent_id`; checks that ids are unique."""
     out: Tables = {}
     by_id: dict[str, dict[str, Row]] = {}
     for name in sorted(tables, key=len):

@@ -1,4 +1,4 @@
-"""Processes to kill: forked from a server that has everything imported, as a new interpreter takes too long."""
+"""Processes to kill, forked from a server that has imported everything: a new interpreter takes too long."""
 
 from __future__ import annotations
 

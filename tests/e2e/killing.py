@@ -19,7 +19,7 @@ FIRST, GROWN, LAST = range(len(RUNS))
 
 @dataclass(frozen=True)
 class Undisturbed:
-    """What runs leave behind when nobody disturbs them: the site after each, and the durable steps of each."""
+    """What runs leave behind when nobody disturbs them: the site after each, and its durable steps."""
 
     sites: Sequence[Site]
     tables: Sequence[content.Tables]
@@ -67,9 +67,9 @@ def recovers(undisturbed: Undisturbed, site: Site, run: int, what: str, finish_f
     site.removed()
 
 
-def survives_each(undisturbed: Undisturbed, run: int, root: Path) -> None:
-    """Kill a process at each step of a run, always from the start of the run."""
-    for kill in range(1, len(undisturbed.steps[run]) + 1):
+def survives_each(undisturbed: Undisturbed, run: int, root: Path, since: str = "before package.new") -> None:
+    """Kill a process at each step of a run, `since` the first of that name."""
+    for kill in range(undisturbed.step(run, since), len(undisturbed.steps[run]) + 1):
         assert survives(undisturbed, run, [kill], root), kill
 
 
@@ -91,7 +91,7 @@ def survives_random(undisturbed: Undisturbed, seed: int, times: int, root: Path)
 
 
 def survives_moments(undisturbed: Undisturbed, seed: int, times: int, root: Path) -> None:
-    """Kill from outside, whatever the process is doing; not while a database file is made, which isn't ladle's."""
+    """Kill from outside, whatever the process is doing; but let DuckDB make its file undisturbed."""
     dice = random.Random(seed)
     for i in range(times):
         run = dice.choice([GROWN, LAST])

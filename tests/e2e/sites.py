@@ -1,4 +1,4 @@
-"""Where a victim works: its folder and its destination, which can be copied as a whole to start again from there."""
+"""Where a victim works: its folder and destination, which can be copied to start again from there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs at once: of one pipeline by policy, of many into one dataset; stopped, killed and woken up; never corruption."""
+"""Runs at once, of one pipeline or of many into one dataset; stopped, killed, woken up; never corruption."""
 
 from __future__ import annotations
 

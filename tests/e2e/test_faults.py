@@ -1,72 +1,33 @@
-"""Disks fill up, folders vanish, files rot, servers go away: a run tells what is wrong, and loses or repeats nothing."""
+"""Disks fill up, folders vanish, databases go: a run tells what is wrong, and loses or repeats nothing."""
 
 from __future__ import annotations
 
-import json
 import os
 import resource
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import psycopg
 import pytest
-from tests.contract import tcp_proxy
 from tests.e2e import content
 from tests.e2e.forks import FORKS, call, ended, error_of, start
+from tests.e2e.here import ROWS, Here
 from tests.e2e.killing import GROWN, Undisturbed, undisturbed_runs
 from tests.e2e.sites import Site
 from tests.e2e.victim import Hook, live, made, pending, source
-from tests.e2e.victim import main as victim
 
 import ladle
 from ladle.errors import (
-    CommitUnknown,
     DataError,
     DestinationError,
     LadleError,
-    PackageError,
     PipelineStepFailed,
 )
 from ladle.events import Durable, Event
-
-ROWS = [{"id": i, "tags": ["a", "b"]} for i in range(3)]
-
-
-class Here:
-    """A pipeline into a DuckDB file, made anew with each call as by a new process."""
-
-    def __init__(self, folder: Path, **options: Any) -> None:
-        self.folder = folder
-        self.database = folder / "x.duckdb"
-        self.options = options
-
-    def __call__(self, **options: Any) -> ladle.Pipeline:
-        destination = ladle.destinations.duckdb(str(self.database), lock_wait_s=0.2)
-        return ladle.pipeline(
-            "faulty",
-            self.folder / "work",
-            destination=destination,
-            dataset_name="ds",
-            **self.options,
-            **options,
-        )
-
-    @property
-    def work(self) -> Path:
-        return self.folder / "work" / "faulty"
-
-    def tables(self) -> content.Tables:
-        return content.read(f"duckdb:{self.database}", "ds")
-
-    def rows(self, table: str = "items") -> int:
-        return len(self.tables().get(table, []))
-
-    def loads(self) -> int:
-        return len(content.load_ids(self.tables()))
 
 
 @pytest.fixture
@@ -119,9 +80,11 @@ def test_a_full_disk_stops_a_run_that_goes_on_once_there_is_room(
     filler = fill(small_disk, free_bytes)
     try:
         pipeline().run(wide_rows(), table_name="items")
-    except LadleError as error:
-        assert isinstance(error, PipelineStepFailed)
-        assert error.hint
+    except PipelineStepFailed as error:
+        said = error
+    else:
+        said = None
+    assert said is None or said.hint
     filler.unlink()
     p = pipeline()
     if not pending(p) and len(content.load_ids(content.read(target, "ds"))) == 1:
@@ -260,131 +223,15 @@ def test_working_folder_deleted_between_two_steps_is_a_fresh_start_from_the_dest
     assert len(here.tables()["_dlt_pipeline_state"]) == 1
 
 
-# -- files of the working folder are damaged
-
-
-def truncate(file: Path) -> None:
-    os.truncate(file, file.stat().st_size // 2)
-
-
-def empty(file: Path) -> None:
-    os.truncate(file, 0)
-
-
-def zero(file: Path) -> None:
-    file.write_bytes(bytes(file.stat().st_size))
-
-
-DAMAGES: list[Callable[[Path], None]] = [truncate, empty, zero, Path.unlink]
-
-
-@pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.parametrize("stage", ["raw", "ready"])
-@pytest.mark.parametrize("call", ["run", "step"])
-def test_a_damaged_package_file_is_an_error_until_the_package_is_dropped(
-    here: Here, stage: str, damage: Callable[[Path], None], call: str
-) -> None:
-    p = here()
-    p.run(ROWS, table_name="items")
-    load_id = p.extract([{"id": 9, "tags": ["c"], "fresh": 1}], table_name="items").loads_ids[0]
-    if stage == "ready":
-        p.normalize()
-    damage(sorted((here.work / "packages" / load_id / stage).iterdir())[-1])
-    for _ in range(2):
-        p = here()
-        with pytest.raises(PackageError) as caught:
-            p.run(
-                ROWS, table_name="items"
-            ) if call == "run" else p.normalize() if stage == "raw" else p.load()
-        assert caught.value.load_id == load_id
-        assert "drop_pending_packages" in str(caught.value)
-        assert here.loads() == 1
-    p.drop_pending_packages()
-    assert not p.has_pending_data
-    assert "fresh" not in p.default_schema.get_table_columns("items")
-    p.run(ROWS, table_name="items")
-    assert here.rows() == 6
-    assert "fresh" not in here.tables()["items"][0]
-
-
-def not_json(file: Path) -> None:
-    file.write_text("not JSON")
-
-
-def a_list(file: Path) -> None:
-    file.write_text("[]")
-
-
-def without_files(file: Path) -> None:
-    file.write_text(json.dumps({k: v for k, v in json.loads(file.read_text()).items() if k != "raw"}))
-
-
-def with_unknown_field(file: Path) -> None:
-    file.write_text(json.dumps({**json.loads(file.read_text()), "later": 1}))
-
-
-def of_a_later_version(file: Path) -> None:
-    file.write_text(json.dumps({**json.loads(file.read_text()), "format": 99}))
-
-
-@pytest.mark.parametrize(
-    "damage", [truncate, empty, zero, not_json, a_list, without_files, with_unknown_field, of_a_later_version]
-)
-def test_a_damaged_manifest_is_an_error_until_the_package_is_dropped(
-    here: Here, damage: Callable[[Path], None]
-) -> None:
-    p = here()
-    load_id = p.extract(ROWS, table_name="items").loads_ids[0]
-    damage(here.work / "packages" / load_id / "manifest.json")
-    for call in (
-        p.run,
-        p.normalize,
-        p.load,
-        lambda: p.run(ROWS, table_name="items"),
-        lambda: p.has_pending_data,
-    ):
-        with pytest.raises(PackageError, match=r"drop_pending_packages\(\)"):
-            call()
-    p.drop_pending_packages()
-    assert not p.has_pending_data
-    p.run(ROWS, table_name="items")
-    assert here.rows() == 3
-
-
-@pytest.mark.parametrize("damage", [truncate, empty, zero, not_json, a_list])
-@pytest.mark.parametrize("file", ["state.json", "schemas/faulty.schema.json"])
-def test_a_damaged_cache_is_an_error_that_deleting_the_file_mends(
-    here: Here, file: str, damage: Callable[[Path], None]
-) -> None:
-    here().run(ROWS, table_name="items")
-    here().extract([{"id": 4}], table_name="items")
-    damage(here.work / file)
-    with pytest.raises(LadleError, match=file) as caught:
-        here().run(ROWS, table_name="items")
-    assert "delete the file" in str(caught.value)
-    (here.work / file).unlink()
-    here().run(ROWS, table_name="items")
-    assert here.rows() == 7
-    assert here.loads() == 3
-    assert len(here.tables()["_dlt_version"]) == 1
-
-
-def test_a_finished_package_that_cannot_be_read_stands_in_nobodys_way(here: Here) -> None:
-    here().run(ROWS, table_name="items")
-    not_json(next((here.work / "loaded").iterdir()))
-    here().run(ROWS, table_name="items")
-    assert here.rows() == 6
-
-
 # -- the destination is in no state to be loaded to
 
 
 def test_a_file_that_is_no_database_is_left_alone_and_the_package_kept(here: Here) -> None:
     here.database.write_text("my notes, not a database. " * 1000)
     p = here()
-    for call in (lambda: p.run(ROWS, table_name="items"), lambda: p.extract(ROWS, table_name="items")):
+    for load in (lambda: p.run(ROWS, table_name="items"), lambda: p.extract(ROWS, table_name="items")):
         with pytest.raises(DestinationError, match=r"x\.duckdb"):
-            call()
+            load()
     assert here.database.read_text().startswith("my notes")
     here.database.unlink()
     p.extract(ROWS, table_name="items")
@@ -484,9 +331,9 @@ def test_data_that_cannot_be_stored_leaves_nothing_behind(here: Here) -> None:
 def test_data_extracted_alone_that_cannot_be_stored_waits_for_a_decision(here: Here) -> None:
     p = here()
     p.extract([{"id": 1}, {"id": None}], table_name="keyed", primary_key="id")
-    for call in (p.normalize, lambda: p.run(ROWS, table_name="items")):
+    for step in (p.normalize, lambda: p.run(ROWS, table_name="items")):
         with pytest.raises(DataError) as caught:
-            call()
+            step()
         assert "drop_pending_packages" in str(caught.value)
     p.drop_pending_packages()
     p.run(ROWS, table_name="items")
@@ -504,73 +351,3 @@ def test_a_source_that_fails_midway_leaves_nothing_behind(here: Here) -> None:
     assert not p.has_pending_data
     assert here.loads() == 0
     assert p.run(ROWS, table_name="items").row_counts["items"] == 3
-
-
-# -- the line to the server breaks
-
-
-class Line:
-    """Decides what becomes of the messages to Postgres: the first one that `wanted` picks meets its fate."""
-
-    def __init__(self, fate: str, wanted: Callable[[bytes, bytes], bool]) -> None:
-        self.fate = fate
-        self.wanted = wanted
-
-    def __call__(self, kind: bytes, payload: bytes) -> str:
-        if self.fate != tcp_proxy.FORWARD and self.wanted(kind, payload):
-            fate, self.fate = self.fate, tcp_proxy.FORWARD
-            return fate
-        return tcp_proxy.FORWARD
-
-
-def is_commit(kind: bytes, payload: bytes) -> bool:
-    return kind == b"Q" and payload.upper().startswith(b"COMMIT")
-
-
-def is_copy_data(kind: bytes, payload: bytes) -> bool:
-    return kind == b"d"
-
-
-@pytest.mark.parametrize("reachable", [True, False], ids=["server is back at once", "server is away"])
-@pytest.mark.parametrize(
-    ("fate", "wanted"),
-    [
-        (tcp_proxy.CUT, is_copy_data),
-        (tcp_proxy.CUT, is_commit),
-        (tcp_proxy.CUT_ANSWER, is_commit),
-        (tcp_proxy.HOLD, is_commit),
-    ],
-)
-def test_a_line_that_breaks_while_loading_or_committing_neither_loses_nor_repeats(
-    postgres_url: str, tmp_path: Path, fate: str, wanted: Callable[[bytes, bytes], bool], reachable: bool
-) -> None:
-    site = Site("postgres", tmp_path / f"line_{fate}_{wanted.__name__}_{reachable}", postgres_url).made()
-    made(site.job(3), None).run([source("shop", 0)])
-    port = int(postgres_url.rpartition(":")[2].partition("/")[0])
-    line = Line(fate, wanted)
-    with tcp_proxy.Proxy(port, line) as proxy:
-
-        def decide(kind: bytes, payload: bytes) -> str:
-            decision = line(kind, payload)
-            proxy.reachable = proxy.reachable and (reachable or decision == tcp_proxy.FORWARD)
-            return decision
-
-        proxy.decide = decide
-        away = site.destination.partition(":")[2].replace(str(port), str(proxy.port))
-        p = ladle.pipeline(
-            "victim",
-            site.folder / "work",
-            dataset_name="shop_data",
-            destination=ladle.destinations.postgres(away),
-        )
-        try:
-            p.run([source("shop", 1)])
-        except DestinationError as error:
-            assert wanted is is_copy_data or isinstance(error, CommitUnknown) == (not reachable)
-        assert proxy.cuts == 1
-    live(site.job(2), Hook(None))
-    tables = site.tables()
-    assert len(content.load_ids(tables)) == 2
-    assert len(content.content(tables)["orders"]) == 6
-    assert len(tables["rates"]) == 2
-    assert len(tables["readings"]) == 4

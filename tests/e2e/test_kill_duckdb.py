@@ -1,4 +1,4 @@
-"""DuckDB: a process is killed at every durable step, also while it recovers; nothing is lost, nothing twice."""
+"""DuckDB: a process is killed at each durable step, also while it recovers; nothing is lost or twice."""
 
 from __future__ import annotations
 
@@ -37,9 +37,13 @@ def test_every_durable_step_is_announced_before_and_after(undisturbed: Undisturb
     assert len(steps) == 2 * len(STEPS)
 
 
-@pytest.mark.parametrize("run", [FIRST, GROWN, LAST])
+@pytest.mark.parametrize("run", [FIRST, GROWN, pytest.param(LAST, marks=pytest.mark.slow)])
 def test_killed_at_any_step(undisturbed: Undisturbed, run: int, tmp_path: Path) -> None:
     survives_each(undisturbed, run, tmp_path)
+
+
+def test_killed_at_any_step_of_the_second_package_of_a_run(undisturbed: Undisturbed, tmp_path: Path) -> None:
+    survives_each(undisturbed, LAST, tmp_path, since="before package.loaded")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Postgres: a process is killed at every durable step, also while it recovers; nothing is lost, nothing twice."""
+"""Postgres: a process is killed at each durable step, also while it recovers; nothing is lost or twice."""
 
 from __future__ import annotations
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from tests.e2e.sites import Site
 from tests.e2e.victim import place
 
 import ladle
-from ladle.errors import DestinationError, LadleError
+from ladle.errors import DestinationError
 from ladle.events import Durable, Event
 
 KINDS = ("duckdb", "postgres", "filesystem")

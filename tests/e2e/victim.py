@@ -45,7 +45,7 @@ class Job:
 
 
 class Hook:
-    """Hears events; kills the process at durable step number `kill_at`, counted from 1, before and after apart."""
+    """Hears events; kills the process at durable step `kill_at`, counted from 1, before and after apart."""
 
     def __init__(self, kill_at: int | None, with_signal: int = signal.SIGKILL) -> None:
         self.kill_at = kill_at

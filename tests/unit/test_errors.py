@@ -52,7 +52,6 @@ def test_every_class_is_in_the_tree_of_the_docstring() -> None:
         ("UsageError", ValueError),
         ("MissingDependency", ImportError),
         ("SourceError", PipelineStepFailed),
-        ("ContractError", errors.DataError),
         ("CommitUnknown", errors.DestinationError),
         ("PackageError", PipelineStepFailed),
     ],

@@ -41,6 +41,7 @@ _HOLDER = (
     "AND ((classid::bigint << 32) | objid::bigint) = $1"
 )
 _MAX_BYTES = 63
+_LIMITS = Limits(max_table_name=_MAX_BYTES, max_column_name=_MAX_BYTES, wei_digits=76, holds_nul=False)
 
 DIALECT = Dialect("postgres", column_type, columns_query=_COLUMNS, dataset_query=_DATASET)
 
@@ -52,9 +53,9 @@ class Postgres:
     Args:
         login: how to connect; None where no credentials were found.
         name: of the destination.
-        create_indexes: make a unique index for each column that is declared unique (`_dlt_id` is), on new tables.
-        lock_wait_s: seconds to wait for other loads of the same pipeline, or that change tables of the dataset.
-        fence_wait_s: seconds to let a session finish that an earlier try of the same load left, before ending it.
+        create_indexes: make a unique index on new tables for each unique column, as `_dlt_id` is.
+        lock_wait_s: seconds to wait for other loads of the pipeline, or that change the dataset's tables.
+        fence_wait_s: seconds to wait for a session that an earlier try left, before ending it.
 
     Guarantee: G4. All tables, the state and the loads row of a load become visible in one transaction.
     """
@@ -67,7 +68,7 @@ class Postgres:
     type_name: str = "postgres"
     guarantee: str = "G4"
     dataset_named: bool = True
-    limits: Limits = Limits(max_table_name=63, max_column_name=63, wei_digits=76, holds_nul=False)
+    limits: Limits = _LIMITS
 
     def bound(self, pipeline: str) -> Postgres:
         """Return the destination itself: nothing of it depends on the pipeline."""
@@ -105,7 +106,8 @@ class Postgres:
     def _database(self) -> adbc.AdbcDatabase:
         # No connection: the types that the server knows. Reading them takes longer than connecting.
         assert self.login is not None
-        return adbc_driver_postgresql.connect(self.login.url)
+        database: adbc.AdbcDatabase = adbc_driver_postgresql.connect(self.login.url)
+        return database
 
     def __getstate__(self) -> dict[str, Any]:
         return {f.name: getattr(self, f.name) for f in fields(self)}
@@ -257,7 +259,7 @@ class PostgresConnection:
 
 
 class _Stream:
-    """Batches for the driver, which only hands on texts of errors: keeps the error itself, and counts rows."""
+    """Batches for the driver, which hands on only texts of errors: keeps the error, and counts rows."""
 
     def __init__(self, batches: Iterator[pa.RecordBatch]) -> None:
         self._batches = batches
@@ -294,9 +296,9 @@ def postgres_destination(
     """Load into a Postgres database, version 15 or later.
 
     Args:
-        credentials: `postgresql://user:password@host:5432/database?sslmode=require`, or a mapping with `host`, `port`,
-            `username`, `password`, `database` and options of libpq. None: the environment's
-            `DESTINATION__POSTGRES__CREDENTIALS`, or its parts, e.g. `DESTINATION__POSTGRES__CREDENTIALS__PASSWORD`.
+        credentials: `postgresql://user:password@host:5432/database?sslmode=require`, or a mapping with `host`,
+            `port`, `username`, `password`, `database` and options of libpq. None: the environment's
+            `DESTINATION__POSTGRES__CREDENTIALS`, or its parts, e.g. `.._CREDENTIALS__PASSWORD`.
         destination_name: a name of its own, which also is the one in `DESTINATION__<NAME>__CREDENTIALS`.
         create_indexes: make a unique index for each column that is declared unique, as `_dlt_id` is.
         lock_wait_s: seconds to wait for other loads that have to go first.

@@ -43,7 +43,7 @@ _HINTS = {
     "28P01": "check username and password in the credentials",
     "28": "check the user, and what the server's pg_hba.conf lets in from this machine",
     "3D000": "create the database first, or check its name in the credentials",
-    "42501": "let an administrator GRANT CREATE ON DATABASE, or make the schema and GRANT USAGE, CREATE ON SCHEMA",
+    "42501": "have an owner GRANT CREATE ON DATABASE, or make the schema and GRANT USAGE, CREATE ON it",
     "42939": "schema names that begin with `pg_` are the server's own: choose another dataset_name",
     "25006": "the server only reads (a replica, or default_transaction_read_only): connect to the primary",
     "53100": "free disk space on the server, then run again: the package is kept",

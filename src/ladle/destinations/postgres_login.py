@@ -1,4 +1,4 @@
-"""Where a Postgres server is and who logs in: from a URL, a dict or the environment; never shows a password."""
+"""Where a Postgres server is and who logs in: from a URL, a dict or the environment. Shows no password."""
 
 from __future__ import annotations
 
@@ -16,16 +16,15 @@ from ladle.errors import ConfigError, UsageError
 _FORMS = (
     "postgresql://user:password@host:5432/database, or a dict with host, port, username, password, database"
 )
-_STRICT = r"(?:(?P<user>[^:@/?#]*)(?::(?P<password>[^@/?#]*))?@)?(?P<place>[^@/?#]*)(?P<database>/[^?#]*)?(?:\?(?P<query>.*))?"
+_PLACE = r"(?P<place>(?:(?:\[[^\]]*\]|[^@/?#:,]*)(?::\d+)?,?)*)(?P<database>/[^@?#]*)?"
+_STRICT = rf"(?:(?P<user>[^:@/?#]*)(?::(?P<password>[^@/?#]*))?@)?{_PLACE}(?:\?(?P<query>[^&=]+=[^&]*(?:&[^&=]+=[^&]*)*)?)?"
 # A password is often pasted as it is: then it ends at the last `@`.
-_LENIENT = (
-    r"(?P<user>[^:]*):(?P<password>.*)@(?P<place>[^@/?#]*)(?P<database>/[^@?#]*)?(?:\?(?P<query>[^@]*))?"
-)
+_LENIENT = rf"(?P<user>[^:]*):(?P<password>.*)@{_PLACE}(?:\?(?P<query>[^@]*))?"
 _SCHEME = re.compile(r"postgres(?:ql)?(?:\+\w+)?://")
 _SECRET_OPTIONS = ("password", "sslpassword", "oauth_client_secret")
 _ALIASES = {"username": "user", "database": "dbname", "db": "dbname"}
 _PARTS = ("host", "port", "username", "password", "database")
-# What another client would use for its own encoding and for text results; values go to the server in binary form.
+# For clients that send and read text; values go to the server in binary form.
 _IGNORED = ("drivername", "client_encoding", "session_timezone")
 _DEFAULTS = {
     "connect_timeout": "15",
@@ -63,7 +62,7 @@ def login(credentials: Any, name: str) -> Login | None:
 
     Args:
         credentials: URL, JSON text or mapping.
-        name: of the destination; `DESTINATION__<NAME>__CREDENTIALS` and `..__HOST`, `..__PASSWORD`, ... are read.
+        name: of the destination, as in `DESTINATION__<NAME>__CREDENTIALS` and `..__CREDENTIALS__PASSWORD`.
 
     Returns:
         None where neither says anything.

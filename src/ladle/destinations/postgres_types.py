@@ -1,4 +1,4 @@
-"""Types on Postgres: what a column becomes, and how Arrow values are put for binary COPY into a column that is there."""
+"""Types on Postgres: what a new column becomes, and how Arrow values are put for COPY into one that is there."""
 
 from __future__ import annotations
 
@@ -55,8 +55,6 @@ _ARROW: Mapping[str, pa.DataType] = {
 }
 _NUL = "\\u0000"
 _NUL_ESCAPE = r"((?:^|[^\\])(?:\\\\)*)\\u0000"
-_JSONB_VERSION = pa.scalar(b"\x01")
-_NOTHING = pa.scalar(b"")
 _FORMATTED = re.compile(
     r"(?P<base>[^(]+?)(?:\((?P<digits>\d+)(?:,(?P<scale>-?\d+))?\))?(?P<zone> with(?:out)? time zone)?"
 )
@@ -83,7 +81,7 @@ def column_type(column: Column) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """A column's Arrow type for COPY, and how values get there; `put` is None where they are as they should be."""
+    """A column's Arrow type for COPY, and how values get there; `put` is None where they have it."""
 
     arrow: pa.DataType
     put: Put | None = None
@@ -141,7 +139,7 @@ def _target(table: str, column: Column, arrow: pa.DataType, there: str) -> _Targ
     taken = ((_NAIVE if arrow.tz is None else _AWARE),) if kind == "timestamp" else _TAKEN[kind]
     if base not in taken:
         raise DestinationError(
-            f"column `{column.name}` of `{table}` is `{there}` in the database, which can't take `{kind}` values",
+            f"column `{column.name}` of `{table}` is `{there}` in the database: it can't take `{kind}` values",
             expected=" or ".join(taken),
             hint="change the column there, or give this one another name or data_type",
             table=table,
@@ -172,7 +170,7 @@ def _jsonb(values: pa.Array) -> pa.Array:
         for _ in range(2):
             values = pc.replace_substring_regex(values, _NUL_ESCAPE, "\\1\u2400")
     # the binary form of jsonb: a version number, then the text
-    return pc.binary_join_element_wise(_JSONB_VERSION, values.cast(pa.binary()), _NOTHING)
+    return pc.binary_join_element_wise(b"\x01", values.cast(pa.binary()), b"")
 
 
 def _timestamp(arrow: pa.TimestampType, digits: int | None) -> _Target:

@@ -54,10 +54,10 @@ class SqlConnection(Protocol):
         """
 
     def fence(self, load_id: str) -> bool:
-        """See to it that no other session can commit the load any more: one whose client is gone may be alive.
+        """See to it that no other session can commit the load any more: its client may be gone, it may live.
 
-        In a transaction that holds until its end. Returns whether others may have committed since the connection
-        was made.
+        In a transaction that holds until its end. Returns whether others may have committed since the
+        connection was made.
         """
 
     def lock(self, *names: str) -> None:
@@ -93,7 +93,7 @@ class SqlSession:
     def begin(self, record: LoadRecord) -> None:
         """Start the transaction and make the schema.
 
-        Loads of one pipeline, or on one stored schema, go one after the other: each has to know what went before.
+        Loads of one pipeline, or on one stored schema, go one after the other: each builds on the one before.
 
         Raises:
             CommitUnknown: another session committed the load meanwhile.

@@ -59,8 +59,8 @@ class Batcher:
 
     @property
     def rows(self) -> int:
-        """Rows sent so far."""
-        return self._sent
+        """Rows taken so far, those not sent yet included."""
+        return self._sent + len(self._rows)
 
     def skip(self, rows: int) -> None:
         """Count rows that went another way (frames of the same resource)."""

@@ -19,12 +19,13 @@ from ladle.package.manifest import ResourceInfo
 from ladle.package.raw import hoist_deep
 from ladle.package.store import Package, StageWriter
 from ladle.schema.naming import naming
-from ladle.schema.schema import Schema
+from ladle.schema.schema import SYSTEM_TABLES, Schema
 from ladle.schema.table import Column, Table
 from ladle.sources.resource import Hints, Resource, Source
 
 Sink = Callable[[str, str, pa.RecordBatch], None]
 _MAX_NESTED_GENERATORS = 20
+_TYPE_HINTS = ("data_type", "precision", "scale", "timezone")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,12 @@ def apply_hints(schema: Schema, resource: Resource, hints: Hints) -> tuple[Schem
     """
     names = naming(schema.naming)
     name = names.table(hints.table_name or resource.name)
+    if name in SYSTEM_TABLES:
+        raise UsageError(
+            f"the table name `{name}` is taken: ladle keeps its own records there",
+            resource=resource.name,
+            hint="choose another table_name",
+        )
     table = schema.table_map.get(name) or Table(name, resource=resource.name, write_disposition="append")
     if table.parent is not None:
         raise UsageError(
@@ -63,11 +70,31 @@ def apply_hints(schema: Schema, resource: Resource, hints: Hints) -> tuple[Schem
                 column = columns.setdefault(names.path(key), _known(table, names.path(key)))
                 column[hint] = True
                 column.setdefault("nullable", False)
-    table = table.with_columns(Column.from_dict(n, c) for n, c in columns.items())
+    declared = [Column.from_dict(n, c) for n, c in columns.items()]
+    for hinted in declared:
+        _check_type(table, hinted, resource.name)
+    table = table.with_columns(declared)
     table = replace(table, write_disposition=hints.write_disposition or "append")
     if hints.file_format is not None:
         table = table.with_extra(file_format=hints.file_format)
     return schema.with_tables([table]), table
+
+
+def _check_type(table: Table, column: Column, resource: str) -> None:
+    """Refuse a hint that gives a column with data another type: the destination keeps the one it has."""
+    known = table.columns.get(column.name)
+    if known is None or known.data_type is None or "x-normalizer" not in table.extra:
+        return
+    changed = [h for h in _TYPE_HINTS if getattr(column, h) != getattr(known, h)]
+    if changed:
+        was = ", ".join(f"{h}={getattr(known, h)}" for h in changed)
+        wanted = ", ".join(f"{h}={getattr(column, h)}" for h in changed)
+        raise UsageError(
+            f"column `{column.name}` of table `{table.name}` was loaded with {was}, a hint asks for {wanted}",
+            resource=resource,
+            expected="the type it has: the destination keeps it",
+            hint='start the table over with refresh="drop_resources", or load into another column or table',
+        )
 
 
 def _known(table: Table, column: str) -> dict[str, Any]:

@@ -190,12 +190,14 @@ def _write(
         tables = schema.chain(resource.table)
         strategy = STRATEGIES[resource.write_disposition]
         rows.update(strategy(session, [t for t in tables if t.name not in rows], write))
-    _check_all_written(package, rows)
+    _check_all_written(package, schema, rows)
     return {name: count for name, count in rows.items() if name in package.manifest.counts}, seconds
 
 
-def _check_all_written(package: Package, rows: Mapping[str, int]) -> None:
-    lost = {n: c for n, c in package.manifest.counts.items() if c != rows.get(n, 0)}
+def _check_all_written(package: Package, schema: Schema, rows: Mapping[str, int]) -> None:
+    # A table of nothing but nulls has no columns to write.
+    counts = {n: c for n, c in package.manifest.counts.items() if schema.table_map[n].typed_columns()}
+    lost = {n: c for n, c in counts.items() if c != rows.get(n, 0)}
     if lost:
         raise PackageError(
             f"not all rows of package `{package.load_id}` were written",

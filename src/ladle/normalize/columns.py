@@ -29,6 +29,7 @@ class Typing:
     Attributes:
         names: for the names of variant columns.
         wei_digits: digits the destination keeps of integers beyond 64 bits.
+        timestamp_digits: fraction digits of a second the destination keeps with a time zone.
         holds_nul: whether the destination's text can hold NUL characters.
         detections: detectors for new columns, in order.
         frame: the batch comes from a frame, whose types are meant as they are.
@@ -38,6 +39,7 @@ class Typing:
     names: Names
     wei_digits: int = 38
     holds_nul: bool = True
+    timestamp_digits: int = 6
     detections: tuple[str, ...] = ("iso_timestamp",)
     frame: bool = False
     fresh: frozenset[str] = frozenset()
@@ -138,6 +140,9 @@ def _infer(hint: Column, kinds: Kinds, typing: Typing) -> Column:
                 data_type = detected
                 break
     found = found if found.data_type == data_type else Column(hint.name, data_type=data_type)
+    if data_type == "timestamp" and (found.precision or 6) > typing.timestamp_digits:
+        # Digits the destination would cut: values that have them go to a variant, the others stay.
+        found = replace(found, precision=None)
     return replace(
         hint,
         data_type=data_type,
@@ -161,7 +166,10 @@ def _join(column: Column, kinds: Kinds, typing: Typing) -> Column:
     same = next((a for k, a in kinds if kind_data_type(k) == column.data_type), None)
     if same is None or not typing.frame:
         return column
-    return _widen(column, column_of(column.name, same.type, from_frame=True))
+    found = column_of(column.name, same.type, from_frame=True)
+    if found.data_type == "timestamp" and (found.precision or 6) > typing.timestamp_digits:
+        found = replace(found, precision=None)
+    return _widen(column, found)
 
 
 def _widen(column: Column, found: Column) -> Column:

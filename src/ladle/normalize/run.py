@@ -153,6 +153,7 @@ class Normalizer:
             self._names,
             wei_digits=self._limits.wei_digits,
             holds_nul=self._limits.holds_nul,
+            timestamp_digits=self._limits.timestamp_digits,
             detections=tuple(self._base.settings.get("detections") or ()),
             frame=frame,
             fresh=seen.fresh,

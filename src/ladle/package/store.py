@@ -192,8 +192,13 @@ class Package:
             expected=expected,
             hint="its data is lost: discard it with pipeline.drop_pending_packages(), then run again",
             load_id=self.load_id,
-            table=file.table,
+            **self._whose(file),
         )
+
+    def _whose(self, file: DataFile) -> dict[str, str]:
+        if not file.name.startswith("raw/"):
+            return {"table": file.table}
+        return {"resource": r.name for r in self.manifest.resources if file.table in r.parts}
 
     def files(self, stage: Stage, key: str | None = None) -> list[DataFile]:
         """The sealed files of a stage, of one resource or table or of all."""

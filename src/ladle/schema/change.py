@@ -10,12 +10,16 @@ from ladle.schema.table import Column, Table
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a destination can hold. Identifier lengths in characters, None for no limit."""
+    """What a destination can hold. Identifier lengths in characters, None for no limit.
+
+    `timestamp_digits`: fraction digits of a second that timestamps with time zone keep.
+    """
 
     max_table_name: int | None = None
     max_column_name: int | None = None
     wei_digits: int = 38
     holds_nul: bool = True
+    timestamp_digits: int = 6
     naming: str = "snake_case"
 
 

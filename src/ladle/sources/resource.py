@@ -64,7 +64,7 @@ _MERGED = ("table_name", "write_disposition", "primary_key", "merge_key", "max_t
 
 def _check_choice(what: str, value: Any, choices: Sequence[str]) -> None:
     if value is not None and value not in choices:
-        raise UsageError.unknown_choice(what, value, choices)
+        raise UsageError.unknown_choice(what, value, [c for c in choices if c != "merge"])
     if value == "merge":
         raise UsageError(
             "write_disposition `merge` is not part of this version",
@@ -101,7 +101,7 @@ def columns_of(columns: Any) -> Columns:
     )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Resource:
     """A named stream of items with hints. Made by `@ladle.resource`; call it to bind arguments.
 
@@ -132,11 +132,12 @@ class Resource:
         return _stepped(items, self.steps) if self.steps else items
 
     def add_map(self, item_map: Callable[[Any], Any]) -> Resource:
-        """Return the resource with each item changed by `item_map`; an item that becomes None is dropped."""
-        return replace(self, steps=(*self.steps, item_map))
+        """Change each item by `item_map`, in place; an item that becomes None is dropped. Returns the resource."""
+        self.steps = (*self.steps, item_map)
+        return self
 
     def add_filter(self, item_filter: Callable[[Any], Any]) -> Resource:
-        """Return the resource with only the items for which `item_filter` is true."""
+        """Keep only the items for which `item_filter` is true, in place. Returns the resource."""
         return self.add_map(lambda item: item if item_filter(item) else None)
 
     def _pulled(self) -> Iterable[Any]:

@@ -1,0 +1,88 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import ladle
+from ladle.cli import app, main
+from tests.loading import Site
+
+RUNNER = CliRunner()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    site = Site(tmp_path)
+    site.pipeline().run([{"a": 1, "l": [1]}], table_name="t")
+    return site
+
+
+def call(site: Site, *args: str, answer: str | None = None) -> tuple[int, str]:
+    done = RUNNER.invoke(app, [*args, "--pipelines-dir", str(site.root / "pipelines")], input=answer)
+    return done.exit_code, done.output
+
+
+def test_version() -> None:
+    assert RUNNER.invoke(app, ["version"]).output.strip() == ladle.__version__
+
+
+def test_status_shows_where_and_what(site: Site) -> None:
+    site.pipeline().extract([{"a": 2}], table_name="t")
+    code, text = call(site, "status", "p")
+    lines = dict(line.split(maxsplit=1) for line in text.splitlines() if not line.startswith("working"))
+    assert code == 0
+    assert lines["pipeline"] == "p"
+    assert lines["destination"] == f"duckdb at {site.file}"
+    assert lines["guarantee"].startswith("G4")
+    assert lines["dataset"] == "ds"
+    assert lines["schema"] == "p version 1: t, t__l"
+    assert lines["extracted"] == site.pipeline().list_extracted_load_packages()[0]
+    assert lines["normalized"] == "none"
+
+
+def test_resume_finishes_what_is_pending(site: Site) -> None:
+    site.pipeline().extract([{"a": 2}], table_name="t")
+    code, text = call(site, "resume", "p")
+    assert (code, "LOADED" in text) == (0, True)
+    assert site.table("t").data == [(1,), (2,)]
+
+
+@pytest.mark.parametrize(
+    ("options", "answer", "left"),
+    [(["--yes"], None, False), ([], "y\n", False), ([], "n\n", True)],
+)
+def test_discard_asks_first(options: list[str], answer: str | None, left: bool, site: Site) -> None:
+    pipeline = site.pipeline()
+    (load_id,) = pipeline.extract([{"a": 2}], table_name="t").loads_ids
+    code, text = call(site, "discard", "p", *options, answer=answer)
+    assert (code, load_id in text) == (0, True)
+    assert pipeline.has_pending_data is left
+    assert site.table("t").data == [(1,)]
+
+
+def test_discard_without_anything_pending(site: Site) -> None:
+    assert call(site, "discard", "p") == (0, "nothing to discard\n")
+
+
+def test_errors_are_shown_without_a_stack(
+    site: Site, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["ladle", "status", "unknown", "--pipelines-dir", str(site.root)])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 1
+    shown = capsys.readouterr().err
+    assert shown.startswith("CannotRestorePipelineException: there is no pipeline `unknown` to attach to")
+    assert "Traceback" not in shown
+    assert len(shown.strip().splitlines()) <= 4
+
+
+def test_the_module_is_the_command_line() -> None:
+    done = subprocess.run([sys.executable, "-m", "ladle", "version"], capture_output=True, text=True, env={"PYTHONPATH": ":".join(sys.path)})
+    assert done.stdout.strip() == ladle.__version__
