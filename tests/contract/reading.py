@@ -48,7 +48,8 @@ def duckdb_tables(path: Path, dataset: str) -> dict[str, Rows]:
 def _json_columns(connection: duckdb.DuckDBPyConnection, dataset: str) -> Mapping[str, set[str]]:
     found: dict[str, set[str]] = {}
     rows = connection.execute(
-        "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = ? AND data_type = 'JSON'",
+        "SELECT table_name, column_name FROM information_schema.columns "
+        "WHERE table_schema = ? AND data_type = 'JSON'",
         [dataset],
     )
     for table, column in rows.fetchall():

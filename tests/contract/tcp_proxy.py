@@ -14,14 +14,16 @@ CUT = "cut"
 CUT_ANSWER = "cut_answer"
 """The server gets the message; at its next answer the client sees the line break instead."""
 HOLD = "hold"
-"""The client sees the line break; the server doesn't get the message, and its line stays open, as if a router had died."""
+"""The client sees the line break; the server gets and sees nothing, as if a router died."""
 
 Decide = Callable[[bytes, bytes], str]
 _PROTOCOL_3 = 3 << 16
 
 
 class Proxy:
-    """Listens on a free port of 127.0.0.1 and forwards to `port`; `decide(type, payload)` is asked for each message.
+    """Listens on a free port of 127.0.0.1 and forwards to `port`.
+
+    `decide(type, payload)` is asked for each message what to do with it.
 
     Use as a context manager. `reachable = False` refuses new connections.
     """

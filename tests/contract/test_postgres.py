@@ -12,33 +12,18 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import ladle
-import psycopg
 import pyarrow as pa
 import pytest
+from tests.contract.reading import duckdb_tables, postgres_tables
+
+import ladle
 from ladle.destinations.base import LoadRecord
 from ladle.errors import DataError, DestinationError, LadleError, UsageError
 from ladle.schema.change import AddTable
 from ladle.schema.schema import SYSTEM_TABLE_MAP, Schema
 from ladle.schema.table import Column, Table
-from tests.contract.reading import duckdb_tables, postgres_tables
 
 Query = Callable[..., list[tuple[Any, ...]]]
-
-
-@pytest.fixture
-def dataset() -> str:
-    return f"ds_{uuid.uuid4().hex[:8]}"
-
-
-@pytest.fixture
-def query(postgres_url: str) -> Query:
-    def run(sql: str, *params: Any) -> list[tuple[Any, ...]]:
-        with psycopg.connect(postgres_url, autocommit=True) as connection:
-            cursor = connection.execute(sql, params or None)
-            return cursor.fetchall() if cursor.description else []
-
-    return run
 
 
 @pytest.fixture
@@ -146,7 +131,8 @@ def test_every_type_comes_back_as_it_went_in(case: Case, pipeline: Any, dataset:
     rows = [{"n": n, "v": v} for n, v in enumerate([*case.values, None])]
     pipeline.run(rows, table_name="t", columns={"v": case.hints})
     found = query(
-        "SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = %s::regclass AND attname = 'v'",
+        "SELECT format_type(atttypid, atttypmod) FROM pg_attribute "
+        "WHERE attrelid = %s::regclass AND attname = 'v'",
         f"{dataset}.t",
     )
     assert found == [(case.sql,)]
@@ -188,7 +174,7 @@ _DOCUMENTS: dict[str, list[dict[str, Any]]] = {
         {"i": 2**63, "d": Decimal("1.25"), "f": 1e300, "s": 1},
         {"i": -5, "d": Decimal(7), "f": 2, "s": 2.5},
     ],
-    "names": [{"select": 1, "Table": 2, "ORDER BY": 3, "a b": 4, "ä": 5, "x" * 90: 6, "x" * 91: 7, "$1": 8}],
+    "names": [{"select": 1, "Table": 2, "ORDER BY": 3, "a b": 4, "ä": 5, "$1": 8}],
 }
 
 
@@ -200,8 +186,7 @@ def test_the_tables_equal_those_in_duckdb(
     other = ladle.pipeline(
         "duck", tmp_path / "duck", destination=ladle.destinations.duckdb(str(path)), dataset_name=dataset
     )
-    short = {k: v for k, v in _DOCUMENTS[name][0].items() if len(k) < 60}
-    documents = [short] if name == "names" else _DOCUMENTS[name]
+    documents = _DOCUMENTS[name]
     for target in (pipeline, other):
         target.run(documents, table_name="t")
         target.run(documents[:1], table_name="t")
@@ -312,7 +297,8 @@ def test_values_go_into_a_column_that_holds_them_all(
     sql, value, hints, read = _THERE[name]
     query(f"CREATE SCHEMA {dataset}")
     query(
-        f"CREATE TABLE {dataset}.t (later date, v {sql}, _dlt_id varchar NOT NULL, _dlt_load_id varchar NOT NULL)"
+        f"CREATE TABLE {dataset}.t "
+        f"(later date, v {sql}, _dlt_id varchar NOT NULL, _dlt_load_id varchar NOT NULL)"
     )
     pipeline.run([{"a": 1, "v": value}, {"v": None}], table_name="t", columns={"v": hints} if hints else None)
     found = query(f"SELECT v FROM {dataset}.t WHERE a = 1")[0][0]
@@ -335,7 +321,7 @@ _REFUSED = {
     "too large for integer": ("integer", 2**31, {}, DataError),
     "too exact for double": ("double precision", 2**53 + 1, {}, DataError),
     "too many digits": ("numeric(5,2)", Decimal("1.255"), {}, DataError),
-    "too large for numeric": ("numeric(5,2)", Decimal("12345"), {}, DataError),
+    "too large for numeric": ("numeric(5,2)", Decimal(12345), {}, DataError),
     "too long": ("varchar(2)", "abc", {}, DataError),
 }
 

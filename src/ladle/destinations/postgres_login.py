@@ -16,8 +16,10 @@ from ladle.errors import ConfigError, UsageError
 _FORMS = (
     "postgresql://user:password@host:5432/database, or a dict with host, port, username, password, database"
 )
-_PLACE = r"(?P<place>(?:(?:\[[^\]]*\]|[^@/?#:,]*)(?::\d+)?,?)*)(?P<database>/[^@?#]*)?"
-_STRICT = rf"(?:(?P<user>[^:@/?#]*)(?::(?P<password>[^@/?#]*))?@)?{_PLACE}(?:\?(?P<query>[^&=]+=[^&]*(?:&[^&=]+=[^&]*)*)?)?"
+_HOST = r"(?:\[[^\]]*\]|[^@/?#:,\[\]]*)(?::\d+)?"
+_PLACE = rf"(?P<place>{_HOST}(?:,{_HOST})*)(?P<database>/[^@?#]*)?"
+_QUERY = r"(?:\?(?P<query>[^&=]+=[^&]*(?:&[^&=]+=[^&]*)*)?)?"
+_STRICT = rf"(?:(?P<user>[^:@/?#]*)(?::(?P<password>[^@/?#]*))?@)?{_PLACE}{_QUERY}"
 # A password is often pasted as it is: then it ends at the last `@`.
 _LENIENT = rf"(?P<user>[^:]*):(?P<password>.*)@{_PLACE}(?:\?(?P<query>[^@]*))?"
 _SCHEME = re.compile(r"postgres(?:ql)?(?:\+\w+)?://")

@@ -1,4 +1,4 @@
-"""Types on Postgres: what a new column becomes, and how Arrow values are put for COPY into one that is there."""
+"""Types on Postgres: what a new column becomes, and how Arrow values are put into one that is there."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def _target(table: str, column: Column, arrow: pa.DataType, there: str) -> _Targ
     taken = ((_NAIVE if arrow.tz is None else _AWARE),) if kind == "timestamp" else _TAKEN[kind]
     if base not in taken:
         raise DestinationError(
-            f"column `{column.name}` of `{table}` is `{there}` in the database: it can't take `{kind}` values",
+            f"column `{column.name}` of `{table}` is `{there}` in the database and can't take `{kind}`",
             expected=" or ".join(taken),
             hint="change the column there, or give this one another name or data_type",
             table=table,

@@ -136,7 +136,8 @@ def declare(source: Source, package: Package, schema: Schema, hints: Hints) -> P
             continue
         schema, table = apply_hints(schema, resource, merged)
         if merged.write_disposition is not None:
-            _check_agreed(asked.setdefault(table.name, (merged.write_disposition, resource.name)), merged, resource)
+            first = asked.setdefault(table.name, (merged.write_disposition, resource.name))
+            _check_agreed(first, merged, resource)
         parts = {str(len(infos)): merged.table_name or resource.name}
         infos.append(ResourceInfo(resource.name, table.name, "append", parts=parts))
     infos = [replace(i, write_disposition=asked.get(i.table, ("append", ""))[0]) for i in infos]

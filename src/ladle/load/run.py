@@ -41,7 +41,7 @@ class BehindDestination(CommitFailed):
 
 
 class StateMissing(BehindDestination):
-    """The destination has no state of the pipeline, and the package brings none: its state seemed unchanged."""
+    """The destination has no state of the pipeline, and the package brings none: it seemed unchanged."""
 
 
 def load(package: Package, destination: Destination, dataset: str, emit: Emit) -> LoadResult:

@@ -50,7 +50,7 @@ class Options:
 
 @dataclass(slots=True)
 class _Progress:
-    """What the fold knows of one table so far. `bare`: rows of frames were written without all key columns."""
+    """What the fold knows of one table so far. `bare`: rows of frames were written without all keys."""
 
     rows: int = 0
     bare: bool = False
@@ -285,7 +285,7 @@ class Normalizer:
         )
 
     def _conform(self, files: tuple[DataFile, ...]) -> tuple[DataFile, ...]:
-        """Rewrite files of tables whose fresh columns grew, or that got keys, after the files were written."""
+        """Rewrite files of tables whose fresh columns grew, or that got keys, after they were written."""
         return tuple(made for file in files for made in self._rewritten(file, self._seen[file.table]))
 
     def _rewritten(self, file: DataFile, seen: _Progress) -> tuple[DataFile, ...]:

@@ -21,7 +21,7 @@ class DataFile:
     """One sealed Arrow IPC stream file of a package.
 
     `name`: path below the package folder. `table`: the resource for raw files, else the table.
-    `rows`, `file_bytes`: what it must hold; checked before it is read. `batch_bytes`: the largest batch in memory.
+    `rows`, `file_bytes`: what it must hold; checked before it is read. `batch_bytes`: its largest batch.
     """
 
     name: str

@@ -90,7 +90,7 @@ class StageWriter:
         return tuple(sorted(self._done, key=lambda f: f.name))
 
     def seal_more(self) -> tuple[DataFile, ...]:
-        """Close and flush what was appended since the last seal; return these files in the order of writing."""
+        """Close and flush what was appended since the last seal; return these files as written."""
         for key in list(self._open):
             self._close(key, self._open.pop(key))
         files = tuple(self._done[self._sealed :])
@@ -154,7 +154,7 @@ class Package:
         return replace(self, manifest=manifest)
 
     def read(self, files: Sequence[DataFile]) -> Iterator[pa.RecordBatch]:
-        """Yield the batches of `files` in order. Memory: O(one batch); 
+        """Yield the batches of `files` in order. Memory: O(one batch).
 
         Raises:
             PackageError: a file is missing or has another size than the manifest says.
@@ -198,7 +198,8 @@ class Package:
     def _whose(self, file: DataFile) -> dict[str, str]:
         if not file.name.startswith("raw/"):
             return {"table": file.table}
-        return {"resource": r.name for r in self.manifest.resources if file.table in r.parts}
+        found = next((r.name for r in self.manifest.resources if file.table in r.parts), file.table)
+        return {"resource": found}
 
     def files(self, stage: Stage, key: str | None = None) -> list[DataFile]:
         """The sealed files of a stage, of one resource or table or of all."""
@@ -282,7 +283,7 @@ class Packages:
         return found
 
     def sweep(self) -> None:
-        """Remove what dead processes left that was never sealed, or is loaded: nothing of it can be loaded."""
+        """Remove what dead processes left that was never sealed, or that is loaded already."""
         self._owned_folders()
 
     def drop_damaged(self) -> int:

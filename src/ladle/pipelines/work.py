@@ -209,7 +209,7 @@ class Work:
         if stored is not None and not _follows(package, schema, stored):
             package = self.normalize_package(package)
             schema = Schema.from_dict(package.manifest.schema)
-        # A schema may come back to an earlier content: then its hash is known and it is the newest all the same.
+        # A schema may come back to an earlier content: its hash is known, and it is the newest all the same.
         is_next = stored is None or package.manifest.base_hash == stored.version_hash
         if is_next and (stored is None or schema.version_hash != stored.version_hash):
             with durable(self.emit, "folder.schema"):

@@ -6,7 +6,8 @@ import sys
 import pytest
 
 from ladle.destinations import dialect as statements
-from ladle.destinations.postgres import DIALECT, postgres_destination
+from ladle.destinations.postgres import postgres_destination
+from ladle.destinations.postgres_connection import DIALECT
 from ladle.destinations.sql import still_missing
 from ladle.errors import UsageError
 from ladle.schema.change import AddColumn, AddTable

@@ -56,7 +56,13 @@ def _encoded(hints: dict[str, Any], there: str, values: list[Any]) -> pa.Array:
     return piece.column("c")
 
 
-_AT = datetime(1969, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
+def _at(microsecond: int) -> datetime:
+    return datetime(1969, 12, 31, 23, 59, 59, microsecond, tzinfo=UTC)
+
+
+_DECIMAL = {"data_type": "decimal", "precision": 60, "scale": 9}
+_UTC = pa.timestamp("us", "UTC")
+_AWARE = "timestamp with time zone"
 _PUT: list[tuple[dict[str, Any], str, Any, pa.DataType, Any]] = [
     ({"data_type": "text"}, "character varying", "x", pa.string(), "x"),
     ({"data_type": "text"}, "character varying(3)", "x", pa.string(), "x"),
@@ -77,12 +83,12 @@ _PUT: list[tuple[dict[str, Any], str, Any, pa.DataType, Any]] = [
     ({"data_type": "binary"}, "bytea", b"\0", pa.binary(), b"\0"),
     ({"data_type": "decimal"}, "numeric(38,9)", Decimal("1.5"), pa.decimal128(38, 9), Decimal("1.5")),
     ({"data_type": "decimal"}, "numeric(5,2)", Decimal("1.5"), pa.decimal128(31, 2), Decimal("1.5")),
-    ({"data_type": "decimal", "precision": 60, "scale": 9}, "numeric(60,2)", Decimal("1.5"), pa.decimal256(53, 2), Decimal("1.5")),
+    (_DECIMAL, "numeric(60,2)", Decimal("1.5"), pa.decimal256(53, 2), Decimal("1.5")),
     ({"data_type": "wei"}, "numeric(156,78)", 2**250, pa.decimal256(76, 0), Decimal(2**250)),
-    ({"data_type": "timestamp"}, "timestamp with time zone", _AT, pa.timestamp("us", "UTC"), _AT),
-    ({"data_type": "timestamp"}, "timestamp(3) with time zone", _AT, pa.timestamp("us", "UTC"), _AT.replace(microsecond=999_000)),
-    ({"data_type": "timestamp"}, "timestamp(2) with time zone", _AT, pa.timestamp("us", "UTC"), _AT.replace(microsecond=990_000)),
-    ({"data_type": "timestamp", "precision": 3}, "timestamp with time zone", _AT.replace(microsecond=5000), pa.timestamp("us", "UTC"), _AT.replace(microsecond=5000)),
+    ({"data_type": "timestamp"}, _AWARE, _at(999_999), _UTC, _at(999_999)),
+    ({"data_type": "timestamp"}, "timestamp(3) with time zone", _at(999_999), _UTC, _at(999_000)),
+    ({"data_type": "timestamp"}, "timestamp(2) with time zone", _at(999_999), _UTC, _at(990_000)),
+    ({"data_type": "timestamp", "precision": 3}, _AWARE, _at(5_000), _UTC, _at(5_000)),
 ]  # fmt: skip
 
 

@@ -1,0 +1,210 @@
+"""The driver's side of a Postgres session: statements, COPY, the transaction, and locks by name."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import adbc_driver_manager as adbc
+import pyarrow as pa
+
+from ladle.destinations import dialect as statements
+from ladle.destinations.dialect import Dialect
+from ladle.destinations.postgres_errors import cause, explained, is_lost
+from ladle.destinations.postgres_login import Login
+from ladle.destinations.postgres_types import Encoder, column_type
+from ladle.errors import CommitUnknown, DestinationError
+from ladle.schema.table import Table
+
+# The catalog itself: information_schema takes ten times as long, and hides what the user may not touch.
+_COLUMNS = (
+    "SELECT c.relname::text, a.attname::text, format_type(a.atttypid, a.atttypmod) FROM pg_attribute AS a "
+    "JOIN pg_class AS c ON c.oid = a.attrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace "
+    "WHERE n.nspname = $1 AND a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'f', 'v', 'm') "
+    "ORDER BY a.attnum"
+)
+_DATASET = "SELECT 1 FROM pg_namespace WHERE nspname = $1"
+_TRY_LOCK = "SELECT pg_try_advisory_xact_lock($1)"
+_HOLDER = (
+    "FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND pid <> pg_backend_pid() "
+    "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
+    "AND ((classid::bigint << 32) | objid::bigint) = $1"
+)
+
+DIALECT = Dialect("postgres", column_type, columns_query=_COLUMNS, dataset_query=_DATASET)
+
+
+class PostgresConnection:
+    """The driver's side of a SQL session. Outside a transaction each statement commits by itself."""
+
+    def __init__(
+        self, connection: adbc.AdbcConnection, login: Login, lock_wait_s: float, fence_wait_s: float
+    ) -> None:
+        self._connection = connection
+        self._login = login
+        self._lock_wait_s = lock_wait_s
+        self._fence_wait_s = fence_wait_s
+
+    def execute(self, sql: str, params: Sequence[Any] = ()) -> None:
+        """Run a statement."""
+        with self._statement(sql, params) as statement:
+            statement.execute_update()
+
+    def query(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Run a query; return all rows."""
+        with self._statement(sql, params) as statement:
+            stream, _ = statement.execute_query()
+            table = pa.RecordBatchReader.from_stream(stream).read_all()
+        return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
+
+    @contextmanager
+    def _statement(self, sql: str, params: Sequence[Any]) -> Iterator[adbc.AdbcStatement]:
+        statement = adbc.AdbcStatement(self._connection)
+        try:
+            statement.set_sql_query(sql)
+            if params:
+                arrays = [pa.array([value]) for value in params]
+                statement.bind(pa.RecordBatch.from_arrays(arrays, names=[str(i) for i in range(len(arrays))]))
+            yield statement
+        finally:
+            statement.close()
+
+    def ingest(
+        self,
+        dataset: str,
+        table: Table,
+        there: Mapping[str, str],
+        schema: pa.Schema,
+        batches: Iterable[pa.RecordBatch],
+    ) -> int:
+        """COPY in binary form; columns are matched by name. Memory: O(batch)."""
+        encoder = Encoder(table, schema, there)
+        rows = _Stream(encoder.encoded(batches))
+        statement = adbc.AdbcStatement(self._connection)
+        try:
+            statement.set_options(
+                **{
+                    adbc.INGEST_OPTION_TARGET_TABLE: table.name,
+                    "adbc.ingest.target_db_schema": dataset,
+                    adbc.INGEST_OPTION_MODE: adbc.INGEST_OPTION_MODE_APPEND,
+                }
+            )
+            statement.bind_stream(pa.RecordBatchReader.from_batches(encoder.schema, rows))
+            statement.execute_update()
+        except adbc.Error:
+            if rows.failure is not None:
+                raise rows.failure from rows.failure.__cause__
+            raise
+        finally:
+            statement.close()
+        return rows.count
+
+    def expect(self, batch_bytes: int, columns: int) -> None:
+        """Nothing to do: a batch is encoded and sent, nothing is kept."""
+
+    def begin(self) -> None:
+        """Start a transaction that sees what others commit meanwhile."""
+        self._connection.set_autocommit(False)
+        self.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+
+    def commit(self) -> None:
+        """Commit it.
+
+        Raises:
+            CommitUnknown: the line broke before the answer came.
+        """
+        try:
+            self._connection.commit()
+        except adbc.Error as exc:
+            if not is_lost(exc):
+                raise
+            raise CommitUnknown(
+                "the connection was lost while committing", hint="run again: it looks for the load id first"
+            ) from cause(exc, self._login)
+
+    def fence(self, load_id: str) -> bool:
+        """Wait until no other session can commit the load; end the one that can, if it takes too long."""
+        key = _key("load", load_id)
+        if self._locked(key, self._fence_wait_s):
+            return True
+        # It lost its client, or was given up. It may be in the middle of its commit: that is all or nothing.
+        self.query(f"SELECT pg_terminate_backend(pid) {_HOLDER}", [key])
+        if not self._locked(key, self._fence_wait_s):
+            raise self._held(f"load `{load_id}`", key, self._fence_wait_s)
+        return True
+
+    def lock(self, *names: str) -> None:
+        """Keep out other sessions that lock one of the names, until the transaction ends."""
+        for name in sorted(names):
+            key = _key("name", name)
+            if not self._locked(key, self._lock_wait_s):
+                raise self._held(name, key, self._lock_wait_s)
+
+    def _locked(self, key: int, wait_s: float) -> bool:
+        # Not a statement that waits: Python could not be interrupted meanwhile.
+        deadline = time.monotonic() + wait_s
+        pause_s = 0.005
+        while not self.query(_TRY_LOCK, [key])[0][0]:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(pause_s)
+            pause_s = min(pause_s * 1.5, 0.25)
+        return True
+
+    def _held(self, name: str, key: int, wait_s: float) -> DestinationError:
+        pids = [pid for (pid,) in self.query(f"SELECT pid {_HOLDER}", [key])]
+        error = DestinationError(
+            f"another session (process {pids}) still holds {name} after {wait_s:g} s",
+            hint="wait for it, or end it: SELECT pg_terminate_backend(process); the package is kept",
+        )
+        error.retryable = True
+        return error
+
+    def lock_table(self, dataset: str, table: str) -> None:
+        """Keep other writers from a table; readers go on."""
+        ref = DIALECT.sql(statements.table_ref(dataset, table))
+        self.execute(f"LOCK TABLE {ref} IN SHARE ROW EXCLUSIVE MODE")
+
+    def close(self) -> None:
+        """Disconnect; the server rolls back what isn't committed."""
+        with suppress(adbc.Error):
+            self._connection.close()
+
+    @contextmanager
+    def errors(self, doing: str) -> Iterator[None]:
+        """Turn the driver's errors into ours."""
+        try:
+            yield
+        except adbc.Error as exc:
+            raise explained(exc, doing, self._login) from cause(exc, self._login)
+
+
+class _Stream:
+    """Batches for the driver, which hands on only texts of errors: keeps the error, and counts rows."""
+
+    def __init__(self, batches: Iterator[pa.RecordBatch]) -> None:
+        self._batches = batches
+        self.count = 0
+        self.failure: BaseException | None = None
+
+    def __iter__(self) -> _Stream:
+        return self
+
+    def __next__(self) -> pa.RecordBatch:
+        try:
+            batch = next(self._batches)
+        except StopIteration:
+            raise
+        except BaseException as exc:
+            self.failure = exc
+            raise
+        self.count += batch.num_rows
+        return batch
+
+
+def _key(*words: str) -> int:
+    digest = hashlib.blake2b("\0".join(("ladle", *words)).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)

@@ -1,0 +1,68 @@
+"""What extract and normalize make of data, without what may differ from run to run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ladle.events import silent
+from ladle.extract.run import ExtractOptions, declare, extract
+from ladle.normalize.background import BackgroundNormalizer
+from ladle.normalize.run import Normalizer, Options, normalize
+from ladle.package.store import Package, Packages
+from ladle.schema.change import Limits
+from ladle.schema.schema import Schema
+from ladle.sources.resource import Hints, Resource, Source
+
+IDS = ("_dlt_id", "_dlt_parent_id", "_dlt_load_id")
+MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+Outcome = dict[str, tuple[dict[str, Any], list[dict[str, Any]]]]
+
+
+def outcome(data: Any, *, batch_bytes: int = 4 << 20, overlap: bool = False, **hints: Any) -> Outcome:
+    """Return types and rows by table; parents as row numbers instead of ids."""
+    folder = Path(tempfile.mkdtemp(prefix="ladle-property-", dir=MEMORY))
+    try:
+        return _read(_normalized(folder, data, batch_bytes, overlap, Hints.of(**hints)))
+    finally:
+        shutil.rmtree(folder)
+
+
+def _normalized(folder: Path, data: Any, batch_bytes: int, overlap: bool, hints: Hints) -> Package:
+    source = Source("s", (Resource("t", data),))
+    package = declare(source, Packages(folder, silent).create("p"), Schema("s"), hints)
+    options = ExtractOptions(hints, batch_bytes)
+    if not overlap:
+        return normalize(extract(source, package, options, silent), None, Limits(), Options(), silent)
+    background = BackgroundNormalizer(Normalizer(package, Limits(), Options(), silent))
+    package = extract(source, package, options, silent, background.put)
+    background.drain()
+    return background.finish(package, None)
+
+
+def _read(package: Package) -> Outcome:
+    schema = Schema.from_dict(package.manifest.schema)
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for file in package.files("ready"):
+        names = [c.name for c in schema.table_map[file.table].typed_columns()]
+        for batch in package.read([file]):
+            found = batch.to_pylist()
+            rows.setdefault(file.table, []).extend({n: row.get(n) for n in names} for row in found)
+    assert {n: len(r) for n, r in rows.items()} == package.manifest.counts
+    numbers = {(n, r["_dlt_id"]): i for n, table in rows.items() for i, r in enumerate(table) if "_dlt_id" in r}
+    assert len(numbers) == sum(len(t) for t in rows.values() if t and "_dlt_id" in t[0])
+    out: Outcome = {}
+    for name, table in rows.items():
+        columns = schema.table_map[name].columns
+        types = {n: c.data_type for n, c in columns.items() if c.data_type and n not in IDS}
+        for row in table:
+            # lists that share a table can have parents in several ones
+            parent = row.get("_dlt_parent_id")
+            row["parent"] = [(n, numbers[n, parent]) for n in sorted(rows) if (n, parent) in numbers]
+            assert row["parent"] or parent is None
+        # repr: NaN equals NaN, 1 differs from 1.0 and True
+        out[name] = types, [{n: repr(v) for n, v in row.items() if n not in IDS} for row in table]
+    return out
