@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.loading import KEYS, Landed, Site
 
 import ladle
-from tests.loading import KEYS, Landed, Site
 
 CASES = [
     pytest.param(case, id=f"{path.stem}: {case['name']}")

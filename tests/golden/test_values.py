@@ -19,7 +19,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pydantic
 import pytest
-
 from tests.loading import Site
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -22,7 +22,9 @@ SCALARS: dict[str, st.SearchStrategy[Any]] = {
     "decimal": st.decimals(-(10**20), 10**20, places=9),
     "duration": st.timedeltas(timedelta(days=-9999), timedelta(days=9999)),
 }
-KEYS = st.sampled_from(["a", "A", "aB", "a_b", "a__b", "b", "v", "v__v_text", "v__v_bigint", "", "x", "list", "value"])
+KEYS = st.sampled_from(
+    ["a", "A", "aB", "a_b", "a__b", "b", "v", "v__v_text", "v__v_bigint", "", "x", "list", "value"]
+)
 LEAVES = st.one_of(
     st.none(),
     st.booleans(),

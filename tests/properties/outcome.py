@@ -52,7 +52,9 @@ def _read(package: Package) -> Outcome:
             found = batch.to_pylist()
             rows.setdefault(file.table, []).extend({n: row.get(n) for n in names} for row in found)
     assert {n: len(r) for n, r in rows.items()} == package.manifest.counts
-    numbers = {(n, r["_dlt_id"]): i for n, table in rows.items() for i, r in enumerate(table) if "_dlt_id" in r}
+    numbers = {
+        (n, r["_dlt_id"]): i for n, table in rows.items() for i, r in enumerate(table) if "_dlt_id" in r
+    }
     assert len(numbers) == sum(len(t) for t in rows.values() if t and "_dlt_id" in t[0])
     out: Outcome = {}
     for name, table in rows.items():
@@ -64,5 +66,9 @@ def _read(package: Package) -> Outcome:
             row["parent"] = [(n, numbers[n, parent]) for n in sorted(rows) if (n, parent) in numbers]
             assert row["parent"] or parent is None
         # repr: NaN equals NaN, 1 differs from 1.0 and True
-        out[name] = types, [{n: repr(v) for n, v in row.items() if n not in IDS} for row in table]
+        plain = [{n: repr(v) for n, v in row.items() if n not in IDS} for row in table]
+        if schema.table_map[name].parent is not None:
+            # lists that share a table come there in the order of batches; their positions are in the rows
+            plain.sort(key=lambda row: sorted(row.items()))
+        out[name] = types, plain
     return out

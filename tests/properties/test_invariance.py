@@ -10,7 +10,6 @@ import polars
 import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from tests.properties.documents import SCALARS, documents
 from tests.properties.outcome import outcome
 

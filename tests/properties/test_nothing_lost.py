@@ -8,7 +8,6 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-
 from tests.properties.documents import documents
 from tests.properties.outcome import outcome
 
@@ -49,7 +48,10 @@ def test_kinds_that_differ(template: list[Any]) -> None:
     assert landed(numbered(template, itertools.count(), wanted)) == wanted
 
 
-@given(template=documents(st.sampled_from(["text", "int", "float"])), kind=st.sampled_from(["bigint", "bool", "date", "json"]))
+@given(
+    template=documents(st.sampled_from(["text", "int", "float"])),
+    kind=st.sampled_from(["bigint", "bool", "date", "json"]),
+)
 def test_columns_declared_otherwise(template: list[Any], kind: str) -> None:
     wanted: Counter[str] = Counter()
     rows = numbered(template, itertools.count(), wanted)

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from tests.loading import Landed, Site
 from tests.properties.documents import SCALARS, documents
 from tests.properties.outcome import MEMORY
@@ -48,16 +47,22 @@ def test_values_come_back(kind: str, data: st.DataObject) -> None:
     values = data.draw(st.lists(st.none() | SCALARS[kind], min_size=1, max_size=40))
     hints = {"columns": {"v": {"data_type": kind}}} if kind in ("wei", "text") else {}
     with TemporaryDirectory(dir=MEMORY) as folder:
-        table = Site.in_memory(Path(folder)).load([{"n": i, "v": v} for i, v in enumerate(values)], **hints)["t"]
+        table = Site.in_memory(Path(folder)).load([{"n": i, "v": v} for i, v in enumerate(values)], **hints)[
+            "t"
+        ]
     if all(v is None for v in values) and not hints:
         assert "v" not in table.types
         return
     assert table.types["v"] == TYPES[kind]
     assert set(table.types) == {"n", "v"}
-    assert [repr(v) for v in map(stored, table.values("v"))] == [repr(v) for v in map(stored, map(as_read, values))]
+    assert [repr(v) for v in map(stored, table.values("v"))] == [
+        repr(v) for v in map(stored, map(as_read, values))
+    ]
 
 
-LEAVES = st.one_of(st.none(), st.integers(-5, 5), st.booleans(), st.sampled_from(["x", "12", "2024-01-02T03:04:05Z"]))
+LEAVES = st.one_of(
+    st.none(), st.integers(-5, 5), st.booleans(), st.sampled_from(["x", "12", "2024-01-02T03:04:05Z"])
+)
 
 
 def rows_of(table: Landed) -> Any:

@@ -13,7 +13,9 @@ from ladle.schema.schema import Schema
 from ladle.schema.table import DATA_TYPES, WRITE_DISPOSITIONS, Column, Table
 
 NAMES = st.text(st.characters(min_codepoint=97, max_codepoint=122), min_size=1, max_size=5)
-EXTRA = st.dictionaries(NAMES.map("x-{}".format), st.integers() | st.text() | st.lists(st.booleans()), max_size=2)
+EXTRA = st.dictionaries(
+    NAMES.map("x-{}".format), st.integers() | st.text() | st.lists(st.booleans()), max_size=2
+)
 MAYBE = st.none() | st.integers(0, 70)
 COLUMN = st.builds(
     Column,

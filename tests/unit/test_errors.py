@@ -78,7 +78,9 @@ def test_the_cause_is_the_exception() -> None:
 
 
 def test_only_some_destination_errors_ask_for_a_retry() -> None:
-    assert [c("w").retryable for c in (errors.DestinationError, errors.CommitFailed, errors.CommitUnknown)] == [
+    assert [
+        c("w").retryable for c in (errors.DestinationError, errors.CommitFailed, errors.CommitUnknown)
+    ] == [
         False,
         True,
         True,

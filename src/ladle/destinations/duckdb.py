@@ -196,7 +196,7 @@ class DuckDbConnection:
         return int(rows[0]) if rows else 0
 
     def expect(self, batch_bytes: int, columns: int) -> None:
-        """Bound DuckDB's memory for the load: 80% of the machine, its own default, is too much for a guest."""
+        """Bound DuckDB's memory for the load: its default, 80% of the machine, is too much for a guest."""
         if not self._owned:
             return
         found = self._connection.execute("SELECT current_setting('memory_limit')").fetchone()
@@ -280,7 +280,7 @@ def _check_type(table: Table, column: Column, found: str) -> None:
 def _row_groups(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Cut batches anew to whole row groups: only then DuckDB compresses them in parallel, in order.
 
-    Rows so wide that a row group takes more than 32 MB stay as they came: several groups are in memory at once.
+    Rows so wide that a row group takes over 32 MB stay as they came: several groups are in memory at once.
     """
     waiting: list[pa.RecordBatch] = []
     rows = 0

@@ -132,7 +132,8 @@ def _column(values: Sequence[Any], plan: JsonPlan, spot: _Spot, element: bool = 
         kinds["dict"] = _with_list(kinds.get("dict"), _texts(lists, spot.level))
         whole_lists = False
     whole = [
-        v if (whole_dicts and type(v) is dict) or (whole_lists and type(v) in _LISTS) else None for v in values
+        v if (whole_dicts and type(v) is dict) or (whole_lists and type(v) in _LISTS) else None
+        for v in values
     ]
     if _any(whole):
         kinds["json"] = _texts(whole, spot.level)

@@ -132,7 +132,7 @@ class Resource:
         return _stepped(items, self.steps) if self.steps else items
 
     def add_map(self, item_map: Callable[[Any], Any]) -> Resource:
-        """Change each item by `item_map`, in place; one that becomes None is dropped. Returns the resource."""
+        """Change each item by `item_map`, in place; one that becomes None is dropped. Returns itself."""
         self.steps = (*self.steps, item_map)
         return self
 

@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.loading import Site
 from typer.testing import CliRunner
 
 import ladle
 from ladle.cli import app, main
-from tests.loading import Site
 
 RUNNER = CliRunner()
 
@@ -84,5 +84,10 @@ def test_errors_are_shown_without_a_stack(
 
 
 def test_the_module_is_the_command_line() -> None:
-    done = subprocess.run([sys.executable, "-m", "ladle", "version"], capture_output=True, text=True, env={"PYTHONPATH": ":".join(sys.path)})
+    done = subprocess.run(
+        [sys.executable, "-m", "ladle", "version"],
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": ":".join(sys.path)},
+    )
     assert done.stdout.strip() == ladle.__version__

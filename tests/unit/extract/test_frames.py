@@ -47,7 +47,9 @@ def test_every_frame_gives_the_same_rows(name: str) -> None:
     frame = FRAMES[name]()
     assert is_frame(frame)
     batches = list(frame_batches(frame, WHERE))
-    assert pa.Table.from_batches([b.replace_schema_metadata() for b in batches]).to_pylist() == TABLE.to_pylist()
+    assert (
+        pa.Table.from_batches([b.replace_schema_metadata() for b in batches]).to_pylist() == TABLE.to_pylist()
+    )
     assert all(came_from_frame(b.schema) for b in batches)
 
 
@@ -104,7 +106,9 @@ CANONICAL: list[tuple[pa.Array, pa.DataType, list[Any]]] = [
 
 
 @pytest.mark.parametrize(("array", "type_", "values"), CANONICAL, ids=lambda v: str(v)[:30])
-def test_nested_and_wide_types_become_raw_ones(array: pa.Array, type_: pa.DataType, values: list[Any]) -> None:
+def test_nested_and_wide_types_become_raw_ones(
+    array: pa.Array, type_: pa.DataType, values: list[Any]
+) -> None:
     found = canonical(array, WHERE)
     found.validate(full=True)
     assert (found.type, found.to_pylist()) == (type_, values)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.unit.extract.reading import WHERE, read_back
 
 from ladle.errors import DataError
 from ladle.extract.arrow import to_array
 from ladle.extract.jsoned import JsonPlan, to_array_keeping_json
 from ladle.package.raw import PREFIX
 from ladle.schema.naming import naming
-from tests.unit.extract.reading import WHERE, read_back
 
 SNAKE = naming("snake_case")
 
@@ -52,7 +52,9 @@ DECLARED: list[tuple[tuple[str, str], dict[str, Any], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("column", "row", "expected"), DECLARED)
-def test_declared_columns_are_kept_whole(column: tuple[str, str], row: dict[str, Any], expected: dict[str, Any]) -> None:
+def test_declared_columns_are_kept_whole(
+    column: tuple[str, str], row: dict[str, Any], expected: dict[str, Any]
+) -> None:
     assert kept([row], plan(column)) == [expected]
 
 

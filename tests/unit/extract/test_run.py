@@ -25,7 +25,9 @@ def declared(root: Path, *resources: Resource, schema: Schema = SCHEMA, **hints:
     return declare(Source("s", resources), Packages(root, silent).create("p"), schema, Hints.of(**hints))
 
 
-def pulled(root: Path, *resources: Resource, batch_bytes: int = 1 << 20, sink: Any = None, emit: Any = silent) -> Package:
+def pulled(
+    root: Path, *resources: Resource, batch_bytes: int = 1 << 20, sink: Any = None, emit: Any = silent
+) -> Package:
     package = declared(root, *resources)
     return extract(Source("s", resources), package, ExtractOptions(Hints(), batch_bytes), emit, sink)
 
@@ -67,9 +69,16 @@ def test_column_hints_merge_with_what_is_known(known: Any, hints: Any, expected:
 
 def test_hints_of_the_run_win_over_those_of_the_resource(tmp_path: Path) -> None:
     made = resource([], table_name="own", write_disposition="append", columns={"a": {"data_type": "text"}})
-    package = declared(tmp_path, made, table_name="T 1", write_disposition="replace", columns={"b": {"data_type": "date"}})
+    package = declared(
+        tmp_path, made, table_name="T 1", write_disposition="replace", columns={"b": {"data_type": "date"}}
+    )
     (info,) = package.manifest.resources
-    assert (info.name, info.table, info.write_disposition, info.parts) == ("r", "t_1", "replace", {"0": "T 1"})
+    assert (info.name, info.table, info.write_disposition, info.parts) == (
+        "r",
+        "t_1",
+        "replace",
+        {"0": "T 1"},
+    )
     assert set(package.manifest.schema["tables"]["t_1"]["columns"]) == {"a", "b"}
     assert package.manifest.schema["tables"]["t_1"]["resource"] == "r"
 
@@ -89,8 +98,12 @@ def test_resources_of_one_table_share_its_disposition(order: int, tmp_path: Path
 
 
 def test_resources_of_one_table_must_agree(tmp_path: Path) -> None:
-    made = [resource([], n, table_name="t", write_disposition=d) for n, d in (("a", "replace"), ("b", "append"))]
-    with pytest.raises(UsageError, match="resources `a` and `b` feed one table with different write dispositions"):
+    made = [
+        resource([], n, table_name="t", write_disposition=d) for n, d in (("a", "replace"), ("b", "append"))
+    ]
+    with pytest.raises(
+        UsageError, match="resources `a` and `b` feed one table with different write dispositions"
+    ):
         declared(tmp_path, *made)
 
 
@@ -101,7 +114,9 @@ def test_a_child_table_is_no_target(tmp_path: Path) -> None:
 
 
 def test_skipped_and_deselected_resources_are_not_declared(tmp_path: Path) -> None:
-    package = declared(tmp_path, resource([], "a", write_disposition="skip"), resource([], "b", selected=False))
+    package = declared(
+        tmp_path, resource([], "a", write_disposition="skip"), resource([], "b", selected=False)
+    )
     assert package.manifest.resources == ()
     assert set(Schema.from_dict(package.manifest.schema).table_map) == set()
 
@@ -160,7 +175,10 @@ def test_batches_also_go_to_the_sink_and_progress_is_told(tmp_path: Path) -> Non
     data = resource([{"a": i} for i in range(100)], table_name="T")
     pulled(tmp_path, data, sink=lambda r, t, b: sunk.append((r, t, b.num_rows)), emit=told.append)
     assert sunk == [("r", "T", 64), ("r", "T", 36)]
-    assert [e for e in told if isinstance(e, Progress)] == [Progress("extract", "r", 64), Progress("extract", "r", 36)]
+    assert [e for e in told if isinstance(e, Progress)] == [
+        Progress("extract", "r", 64),
+        Progress("extract", "r", 36),
+    ]
 
 
 def test_the_aimed_size_of_batches_is_kept(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from tests.unit.load.sessions import Memory
+from tests.unit.normalize.folding import normalized, raw
 
 from ladle.errors import CommitFailed, CommitUnknown, DestinationError, PackageError
 from ladle.events import Event, Progress, silent
@@ -17,8 +19,6 @@ from ladle.package.store import Package
 from ladle.schema.change import AddColumn, AddTable
 from ladle.schema.schema import SYSTEM_TABLES, Schema
 from ladle.schema.table import Column, Table
-from tests.unit.load.sessions import Memory
-from tests.unit.normalize.folding import normalized, raw
 
 STATE = {"_state_version": 1, "_state_engine_version": 4}
 
@@ -48,7 +48,10 @@ def test_rows_tables_and_counts(tmp_path: Path) -> None:
     assert result.rows == {"t": 2, "t__l": 1}
     assert {c.table.name for c in result.changes if isinstance(c, AddTable)} == {"t", "t__l", *SYSTEM_TABLES}
     assert set(result.seconds) == {"t", "t__l"}
-    assert [e for e in told if isinstance(e, Progress)] == [Progress("load", "t", 2), Progress("load", "t__l", 1)]
+    assert [e for e in told if isinstance(e, Progress)] == [
+        Progress("load", "t", 2),
+        Progress("load", "t__l", 1),
+    ]
     assert memory.calls == ["begin", "append t", "append t__l", "commit"]
 
 
@@ -131,7 +134,9 @@ def test_a_state_that_is_gone_is_asked_for(tmp_path: Path) -> None:
 
 
 def test_tables_are_dropped_and_emptied_before_rows_are_written(tmp_path: Path) -> None:
-    memory = Memory(rows={"t": [{"a": 0}], "old": [{"b": 1}]}, columns={"t": {"a": "any"}, "old": {"b": "any"}})
+    memory = Memory(
+        rows={"t": [{"a": 0}], "old": [{"b": 1}]}, columns={"t": {"a": "any"}, "old": {"b": "any"}}
+    )
     made = package(tmp_path, drop_tables=("t",), empty_tables=("old",))
     result = loaded(memory, made)
     assert memory.calls == ["begin", "drop t", "clear old", "append t", "append t__l", "commit"]
@@ -149,14 +154,18 @@ def test_replace_clears_the_table_and_all_below_it(tmp_path: Path) -> None:
     memory = Memory()
     loaded(memory, package(tmp_path / "1"))
     schema = Schema.from_dict(package(tmp_path / "2").manifest.schema)
-    made = normalized(tmp_path / "3", raw([{"a": 9}]), schema=schema).save(state={**STATE, "_state_version": 2})
+    made = normalized(tmp_path / "3", raw([{"a": 9}]), schema=schema).save(
+        state={**STATE, "_state_version": 2}
+    )
     loaded(memory, replacing(made))
     assert memory.calls[-3:] == ["clear t t__l", "append t", "commit"]
     assert (values(memory, "t", "a"), values(memory, "t__l", "value")) == ([9], [])
 
 
 def test_two_resources_that_replace_one_table_clear_it_once(tmp_path: Path) -> None:
-    made = normalized(tmp_path, raw([{"a": 1}], resource="r1"), raw([{"a": 2}], resource="r2")).save(state=STATE)
+    made = normalized(tmp_path, raw([{"a": 1}], resource="r1"), raw([{"a": 2}], resource="r2")).save(
+        state=STATE
+    )
     memory = Memory()
     loaded(memory, replacing(made))
     assert values(memory, "t", "a") == [1, 2]
@@ -196,5 +205,11 @@ def test_files_of_one_table_are_brought_to_one_schema(tmp_path: Path) -> None:
 
 def test_schema_update_groups_new_columns_by_table() -> None:
     column = Column("b", data_type="text")
-    update = schema_update([AddTable(Table("n", columns={"b": column})), AddColumn("t", column), AddColumn("t", Column("c", "date"))])
+    update = schema_update(
+        [
+            AddTable(Table("n", columns={"b": column})),
+            AddColumn("t", column),
+            AddColumn("t", Column("c", "date")),
+        ]
+    )
     assert {t: list(u["columns"]) for t, u in update.items()} == {"n": ["b"], "t": ["b", "c"]}  # type: ignore[call-overload]

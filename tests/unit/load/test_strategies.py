@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.unit.load.sessions import Memory, MemorySession
+
 from ladle.load.strategies.append import append
 from ladle.load.strategies.replace import replace
 from ladle.schema.table import Table
-from tests.unit.load.sessions import Memory, MemorySession
 
 TABLES = [Table("t"), Table("t__l", parent="t")]
 

@@ -27,7 +27,9 @@ def raw(*batches: Any, resource: str = "r", table: str = "t") -> tuple[str, str,
     return resource, table, made
 
 
-def extracted(root: Path, *parts: tuple[str, str, list[pa.RecordBatch]], schema: Schema | None = None) -> Package:
+def extracted(
+    root: Path, *parts: tuple[str, str, list[pa.RecordBatch]], schema: Schema | None = None
+) -> Package:
     package = Packages(root, silent).create("p")
     writer = package.writer("raw")
     infos = []
@@ -66,9 +68,10 @@ def ready(package: Package) -> dict[str, list[dict[str, Any]]]:
     return tables
 
 
-def data(package: Package, drop: Callable[[str], bool] = lambda n: n.startswith("_dlt_")) -> dict[str, list[Any]]:
+def data(
+    package: Package, drop: Callable[[str], bool] = lambda n: n.startswith("_dlt_")
+) -> dict[str, list[Any]]:
     return {
-        table: [{n: v for n, v in row.items() if not drop(n)} for row in rows] for table, rows in ready(package).items()
+        table: [{n: v for n, v in row.items() if not drop(n)} for row in rows]
+        for table, rows in ready(package).items()
     }
-
-

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.normalize.folding import data, extracted, raw
 
 from ladle.errors import DataError
 from ladle.events import silent
@@ -15,7 +16,6 @@ from ladle.normalize.run import Normalizer, Options
 from ladle.schema.change import Limits
 from ladle.schema.schema import Schema
 from ladle.schema.table import Column, Table
-from tests.unit.normalize.folding import data, extracted, raw
 
 REQUIRED = Schema("s").with_tables([Table("t", columns={"v": Column("v", "bigint", nullable=False)})])
 

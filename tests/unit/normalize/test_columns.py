@@ -109,7 +109,9 @@ def test_nul_is_replaced_only_where_the_destination_cannot_hold_it() -> None:
         ),
     ],
 )  # fmt: skip
-def test_types_of_frames_join_to_what_holds_both(array: pa.Array, column: Column | None, hints: dict[str, Any]) -> None:
+def test_types_of_frames_join_to_what_holds_both(
+    array: pa.Array, column: Column | None, hints: dict[str, Any]
+) -> None:
     assert framed(array, column) == Column.from_dict("v", hints)
 
 

@@ -50,11 +50,16 @@ def test_grandchildren_know_the_root() -> None:
 
 def test_root_rows_have_the_load_id() -> None:
     arrays = key_arrays(ROOT, root_keys(ROOT, pa.array(["a", "b"])), None, "1.5", root_key=False)
-    assert {n: a.to_pylist() for n, a in arrays.items()} == {"_dlt_load_id": ["1.5", "1.5"], "_dlt_id": ["a", "b"]}
+    assert {n: a.to_pylist() for n, a in arrays.items()} == {
+        "_dlt_load_id": ["1.5", "1.5"],
+        "_dlt_id": ["a", "b"],
+    }
 
 
 def test_key_columns_are_added_once_with_their_hints() -> None:
-    table = with_key_columns(Table("t").with_columns([Column("_dlt_id", data_type="text")]), ["_dlt_parent_id", "_dlt_id"])
+    table = with_key_columns(
+        Table("t").with_columns([Column("_dlt_id", data_type="text")]), ["_dlt_parent_id", "_dlt_id"]
+    )
     assert list(table.columns) == ["_dlt_id", "_dlt_parent_id"]
     assert table.columns["_dlt_parent_id"].parent_key
     assert not table.columns["_dlt_parent_id"].nullable

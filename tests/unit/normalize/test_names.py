@@ -23,7 +23,9 @@ def named(*leaves: tuple[str, list[Any]]) -> dict[str, list[Any]]:
     out: dict[str, list[Any]] = {}
     for name, _, kinds in name_leaves(made, NAMES):
         assert name not in out
-        merged = [[v for v in row if v is not None] for row in zip(*(a.to_pylist() for _, a in kinds), strict=True)]
+        merged = [
+            [v for v in row if v is not None] for row in zip(*(a.to_pylist() for _, a in kinds), strict=True)
+        ]
         assert all(len(row) <= 1 for row in merged)
         out[name] = [row[0] if row else None for row in merged]
     return out

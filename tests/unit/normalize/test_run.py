@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from tests.unit.normalize.folding import data, normalized, raw, ready
 
 from ladle.errors import DataError
 from ladle.events import Event, Notice, Progress
@@ -14,7 +15,6 @@ from ladle.normalize.run import Options
 from ladle.schema.change import Limits
 from ladle.schema.schema import Schema
 from ladle.schema.table import Column, Table
-from tests.unit.normalize.folding import data, normalized, raw, ready
 
 BIG = 2**53 + 1
 ROWS: dict[str, list[dict[str, Any]]] = {
@@ -74,12 +74,17 @@ def test_frames_get_the_keys_asked_for(options: Options, keys: list[str], tmp_pa
     assert list(ready(normalized(tmp_path, raw(pa.table({"a": [1]})), options=options))["t"][0]) == keys
 
 
-FRAME, NESTED, UNTYPED = pa.table({"a": [1, 2]}), pa.table({"a": [1], "l": [[7]]}), pa.table({"a": pa.nulls(2)})
+FRAME, NESTED, UNTYPED = (
+    pa.table({"a": [1, 2]}),
+    pa.table({"a": [1], "l": [[7]]}),
+    pa.table({"a": pa.nulls(2)}),
+)
 ROW = [{"a": 3}]
 
 
 @pytest.mark.parametrize(
-    "batches", [(FRAME, ROW), (ROW, FRAME), (FRAME, NESTED), (NESTED, FRAME), (FRAME, UNTYPED), (UNTYPED, FRAME)]
+    "batches",
+    [(FRAME, ROW), (ROW, FRAME), (FRAME, NESTED), (NESTED, FRAME), (FRAME, UNTYPED), (UNTYPED, FRAME)],
 )
 def test_all_rows_of_a_table_have_keys_where_one_has(batches: Any, tmp_path: Path) -> None:
     package = normalized(tmp_path, raw(*batches))
@@ -138,7 +143,9 @@ def test_the_error_names_the_row_of_the_input(batches: Any, row: int, tmp_path: 
 
 
 def test_a_key_without_any_value_is_found_at_the_end(tmp_path: Path) -> None:
-    schema = Schema("s").with_tables([Table("t", columns={"k": Column("k", nullable=False, primary_key=True)})])
+    schema = Schema("s").with_tables(
+        [Table("t", columns={"k": Column("k", nullable=False, primary_key=True)})]
+    )
     with pytest.raises(DataError, match="null in column `k`"):
         normalized(tmp_path, raw([{"a": 1}]), schema=schema)
 
@@ -146,7 +153,9 @@ def test_a_key_without_any_value_is_found_at_the_end(tmp_path: Path) -> None:
 def test_columns_of_nulls_are_told_and_not_kept(tmp_path: Path) -> None:
     told: list[Event] = []
     hinted = Table("t", columns={"h": Column("h", description="d")})
-    package = normalized(tmp_path, raw([{"a": 1, "n": None}]), schema=Schema("s").with_tables([hinted]), emit=told.append)
+    package = normalized(
+        tmp_path, raw([{"a": 1, "n": None}]), schema=Schema("s").with_tables([hinted]), emit=told.append
+    )
     assert [e.text.split(" saw")[0] for e in told if isinstance(e, Notice)] == [
         "column `h` of table `t`",
         "column `n` of table `t`",
@@ -167,7 +176,9 @@ def test_the_schema_is_the_next_version_and_knows_what_it_came_from(tmp_path: Pa
 
 def test_names_keep_to_the_limits(tmp_path: Path) -> None:
     limits = Limits(max_table_name=20, max_column_name=12)
-    package = normalized(tmp_path, raw([{"a_very_long_column": "x", "a_list_of_something": [1]}]), limits=limits)
+    package = normalized(
+        tmp_path, raw([{"a_very_long_column": "x", "a_list_of_something": [1]}]), limits=limits
+    )
     tables = ready(package)
     assert max(map(len, tables)) <= 20
     assert len(tables) == 2

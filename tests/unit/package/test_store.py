@@ -53,7 +53,9 @@ def test_rows_come_back_in_order_and_files_know_their_size(tmp_path: Path) -> No
 )
 def test_another_schema_begins_another_file(batches: list[pa.RecordBatch], tmp_path: Path) -> None:
     package = sealed(packages(tmp_path), *batches)
-    assert [package.schema_of(f).metadata for f in package.files("raw")] == [b.schema.metadata for b in batches]
+    assert [package.schema_of(f).metadata for f in package.files("raw")] == [
+        b.schema.metadata for b in batches
+    ]
     assert values(package) == [v for b in batches for v in b.column("a").to_pylist()]
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.loading import Site
 
 import ladle
 from ladle.errors import InvalidPipelineName, LadleError, UsageError
-from tests.loading import Site
 
 
 @pytest.fixture

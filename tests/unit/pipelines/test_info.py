@@ -102,12 +102,21 @@ def trace(*steps: Any) -> PipelineTrace:
 
 def test_the_trace_gives_the_last_info_of_each_step() -> None:
     extracts = [ExtractInfo(Pipe(), BEGAN, ENDED, (p,), True) for p in (EARLY, PACKAGE)]
-    found = trace(*(StepTrace("extract", BEGAN, ENDED, e) for e in extracts), StepTrace("load", BEGAN, ENDED, None, "no"))
+    found = trace(
+        *(StepTrace("extract", BEGAN, ENDED, e) for e in extracts),
+        StepTrace("load", BEGAN, ENDED, None, "no"),
+    )
     assert found.last_extract_info is extracts[1]
     assert (found.last_normalize_info, found.last_load_info) == (None, None)
     orjson.dumps(found.asdict())
-    assert [(s["step"], s["step_exception"]) for s in found.asdict()["steps"]] == [("extract", None)] * 2 + [("load", "no")]
-    assert str(found).splitlines()[1:] == ["  extract 1.50 s ok", "  extract 1.50 s ok", "  load 1.50 s failed: no"]
+    assert [(s["step"], s["step_exception"]) for s in found.asdict()["steps"]] == [("extract", None)] * 2 + [
+        ("load", "no")
+    ]
+    assert str(found).splitlines()[1:] == [
+        "  extract 1.50 s ok",
+        "  extract 1.50 s ok",
+        "  load 1.50 s failed: no",
+    ]
 
 
 def test_errors_in_brief() -> None:

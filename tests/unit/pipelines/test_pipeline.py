@@ -8,11 +8,11 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from tests.loading import Site
 
 import ladle
 from ladle.errors import DataError, LadleError, PipelineIsRunning, SourceError, UsageError
 from ladle.package.lock import FileLock
-from tests.loading import Site
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ import pandas
 import polars
 import pyarrow as pa
 import pytest
+from tests.loading import Site
 
 import ladle
 from ladle.errors import (
@@ -28,7 +29,6 @@ from ladle.errors import (
     SourceError,
 )
 from ladle.state.blob import decode_state
-from tests.loading import Site
 
 A = [{"id": 1, "v": "a", "n": [{"x": 1}, {"x": 2}]}, {"id": 2, "v": "b"}]
 B = [{"id": 2, "v": "B"}, {"id": 3, "v": "c", "n": [{"x": 9}]}, {"id": 1, "v": "A", "n": [{"x": 7}]}]
@@ -37,7 +37,11 @@ TYPES = {
     "bigint": ("BIGINT", 1, 1),
     "double": ("DOUBLE", 1.5, 1.5),
     "bool": ("BOOLEAN", True, True),
-    "timestamp": ("TIMESTAMP WITH TIME ZONE", "2024-01-02T12:00:00+02:00", datetime(2024, 1, 2, 10, tzinfo=UTC)),
+    "timestamp": (
+        "TIMESTAMP WITH TIME ZONE",
+        "2024-01-02T12:00:00+02:00",
+        datetime(2024, 1, 2, 10, tzinfo=UTC),
+    ),
     "date": ("DATE", "2024-01-02", date(2024, 1, 2)),
     "time": ("TIME", "03:04:05", time(3, 4, 5)),
     "decimal": ("DECIMAL(38,9)", "1.5", Decimal("1.5")),
@@ -234,9 +238,15 @@ def test_A11_packages_can_be_listed_at_each_stage(site: Site) -> None:
     (load_id,) = pipeline.extract([{"a": 1}], table_name="t").loads_ids
     assert pipeline.list_extracted_load_packages() == [load_id]
     pipeline.normalize()
-    assert (pipeline.list_extracted_load_packages(), pipeline.list_normalized_load_packages()) == ([], [load_id])
+    assert (pipeline.list_extracted_load_packages(), pipeline.list_normalized_load_packages()) == (
+        [],
+        [load_id],
+    )
     pipeline.load()
-    assert (pipeline.list_normalized_load_packages(), pipeline.list_completed_load_packages()) == ([], [load_id])
+    assert (pipeline.list_normalized_load_packages(), pipeline.list_completed_load_packages()) == (
+        [],
+        [load_id],
+    )
 
 
 def test_A13_source_and_schema_have_the_functions_name(site: Site) -> None:
@@ -280,7 +290,15 @@ def rows_of(kind: str) -> Any:
 
 @pytest.mark.parametrize(
     "kind",
-    ["list", "iterator", "generator object", "generator function", "function", "pages", "generator of generators"],
+    [
+        "list",
+        "iterator",
+        "generator object",
+        "generator function",
+        "function",
+        "pages",
+        "generator of generators",
+    ],
 )
 def test_A18_resource_takes_rows_in_every_form(kind: str, site: Site) -> None:
     site.pipeline().run(ladle.resource(rows_of(kind), name="t"))
@@ -331,7 +349,9 @@ def test_N11_ids_of_children_lead_to_their_parents(site: Site) -> None:
     tables = site.load(A)
     parents = dict(zip(tables["t"].values("_dlt_id"), tables["t"].values("id"), strict=True))
     assert [parents[p] for p in tables["t__n"].values("_dlt_parent_id")] == [1, 1]
-    assert all(i.startswith(f"{p}.") for i, p in zip(*map(tables["t__n"].values, ("_dlt_id", "_dlt_parent_id"))))
+    assert all(
+        i.startswith(f"{p}.") for i, p in zip(*map(tables["t__n"].values, ("_dlt_id", "_dlt_parent_id")))
+    )
 
 
 def test_N14_root_ids_reach_all_children_where_asked_for(site: Site) -> None:
@@ -364,7 +384,9 @@ def test_N19_types_by_hint(data_type: str, site: Site) -> None:
 
 
 @pytest.mark.parametrize(("hints", "sql", "value", "stored"), PRECISIONS)
-def test_N19_precision_scale_and_zone(hints: dict[str, Any], sql: str, value: Any, stored: Any, site: Site) -> None:
+def test_N19_precision_scale_and_zone(
+    hints: dict[str, Any], sql: str, value: Any, stored: Any, site: Site
+) -> None:
     table = site.load([{"v": value}], columns={"v": hints})["t"]
     assert (table.types, table.data) == ({"v": sql}, [(stored,)])
 
@@ -563,7 +585,9 @@ def test_L03_system_tables(site: Site) -> None:
         "version": number, "engine_version": number, "pipeline_name": text, "state": text, "created_at": moment,
         "version_hash": text, "_dlt_load_id": text, "_dlt_id": text,
     }  # fmt: skip
-    (load,), (version,), (state,) = (site.table(f"_dlt_{n}").rows for n in ("loads", "version", "pipeline_state"))
+    (load,), (version,), (state,) = (
+        site.table(f"_dlt_{n}").rows for n in ("loads", "version", "pipeline_state")
+    )
     assert (load["load_id"], load["schema_name"], load["status"]) == (load_id, "p", 0)
     assert load["schema_version_hash"] == version["version_hash"] == pipeline.default_schema.version_hash
     assert json.loads(version["schema"])["tables"]["t"]["columns"]["a"]["data_type"] == "bigint"
@@ -596,7 +620,9 @@ def test_L06_pending_is_finished_and_new_data_is_loaded(site: Site) -> None:
 
 @pytest.mark.parametrize("normalized", [False, True])
 @pytest.mark.parametrize("data", [None, [{"b": 1}]])
-def test_L07_extract_then_run_on_a_fresh_pipeline_loses_nothing(normalized: bool, data: Any, site: Site) -> None:
+def test_L07_extract_then_run_on_a_fresh_pipeline_loses_nothing(
+    normalized: bool, data: Any, site: Site
+) -> None:
     pipeline = site.pipeline()
     pipeline.extract([{"a": 1}], table_name="one")
     if normalized:
@@ -658,7 +684,11 @@ def test_last_trace_has_all_steps_and_failed_ones(site: Site) -> None:
     pipeline.run([{"a": 1}], table_name="t")
     trace = pipeline.last_trace
     assert trace is not None
-    assert [(s.step, s.step_exception) for s in trace.steps] == [("extract", None), ("normalize", None), ("load", None)]
+    assert [(s.step, s.step_exception) for s in trace.steps] == [
+        ("extract", None),
+        ("normalize", None),
+        ("load", None),
+    ]
     assert trace.last_load_info is not None
     assert trace.last_load_info.row_counts["t"] == 1
 

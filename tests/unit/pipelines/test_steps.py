@@ -62,7 +62,10 @@ def test_interrupts_pass_unchanged() -> None:
 
 def test_a_folder_that_cannot_be_used_is_told_as_such() -> None:
     steps = Steps("pipe", silent)
-    with pytest.raises(PipelineStepFailed, match="the working folder can't be used") as caught, steps.traced(lambda: None):
+    with (
+        pytest.raises(PipelineStepFailed, match="the working folder can't be used") as caught,
+        steps.traced(lambda: None),
+    ):
         raise PermissionError("read-only")
     assert caught.value.step == "run"
 

@@ -47,7 +47,10 @@ def test_a_schema_stored_by_the_reference_keeps_its_hash() -> None:
     stored = {**SCHEMA.to_dict(), "version_hash": "as the reference made it", "engine_version": 11}
     again = Schema.from_dict(stored)
     assert again.version_hash == "as the reference made it"
-    assert again.with_tables([table("new", a="text")]).version_hash == SCHEMA.with_tables([table("new", a="text")]).version_hash
+    assert (
+        again.with_tables([table("new", a="text")]).version_hash
+        == SCHEMA.with_tables([table("new", a="text")]).version_hash
+    )
 
 
 @pytest.mark.parametrize(
@@ -67,7 +70,10 @@ def test_content_makes_the_hash(changed: Schema) -> None:
 
 
 def test_version_does_not_make_the_hash() -> None:
-    assert Schema("shop", SCHEMA.table_map, version=9, previous_hashes=("a",)).version_hash == SCHEMA.version_hash
+    assert (
+        Schema("shop", SCHEMA.table_map, version=9, previous_hashes=("a",)).version_hash
+        == SCHEMA.version_hash
+    )
 
 
 def test_bumped_only_where_the_content_changed() -> None:

@@ -64,7 +64,11 @@ def test_stored_form_of_a_table_comes_back() -> None:
 def test_with_columns_replaces_in_place_and_appends() -> None:
     table = Table("t").with_columns([Column("a"), Column("b")])
     changed = table.with_columns([Column("c"), Column("a", data_type="text")])
-    assert [(c.name, c.data_type) for c in changed.columns.values()] == [("a", "text"), ("b", None), ("c", None)]
+    assert [(c.name, c.data_type) for c in changed.columns.values()] == [
+        ("a", "text"),
+        ("b", None),
+        ("c", None),
+    ]
     assert table.columns["a"].data_type is None
 
 

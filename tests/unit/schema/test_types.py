@@ -91,6 +91,8 @@ def test_arrow_to_kind(arrow: pa.DataType, kind: str | None) -> None:
 
 
 @pytest.mark.parametrize(("arrow", "hints"), FROM_FRAMES, ids=str)
-def test_types_of_frames_are_meant_those_of_python_values_are_not(arrow: pa.DataType, hints: dict[str, Any]) -> None:
+def test_types_of_frames_are_meant_those_of_python_values_are_not(
+    arrow: pa.DataType, hints: dict[str, Any]
+) -> None:
     assert column_of("c", arrow, from_frame=True) == Column.from_dict("c", hints)
     assert column_of("c", arrow) == Column("c", data_type=hints["data_type"])

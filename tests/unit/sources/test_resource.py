@@ -138,7 +138,9 @@ def test_wrong_hints_are_refused_at_the_decorator(hints: dict[str, Any]) -> None
 
 def test_hints_on_top_of_hints() -> None:
     upper = Hints.of(table_name="t", columns={"a": {"data_type": "text"}}, primary_key="k")
-    lower = Hints.of(table_name="u", columns={"a": {"data_type": "date"}, "b": {}}, max_table_nesting=0, merge_key="m")
+    lower = Hints.of(
+        table_name="u", columns={"a": {"data_type": "date"}, "b": {}}, max_table_nesting=0, merge_key="m"
+    )
     assert upper.over(lower) == Hints(
         "t", None, {"a": {"data_type": "text"}, "b": {}}, ("k",), ("m",), max_table_nesting=0
     )
@@ -192,7 +194,10 @@ def names(data: Any, hints: Hints = NONE) -> dict[str, list[str]]:
         (numbers, {"default": ["numbers"]}),
         (shop, None),
         ([shop(1), shop(2)], {"shop": ["orders", "numbers"] * 2}),
-        ([ladle.resource([1], name="r"), shop(1), numbers], {"default": ["r", "numbers"], "shop": ["orders", "numbers"]}),
+        (
+            [ladle.resource([1], name="r"), shop(1), numbers],
+            {"default": ["r", "numbers"], "shop": ["orders", "numbers"]},
+        ),
     ],
 )
 def test_data_is_sorted_into_sources(data: Any, found: Any) -> None:

@@ -25,7 +25,9 @@ def test_the_stored_form_is_that_of_the_reference() -> None:
     assert json.loads(zlib.decompress(base64.b64decode(encode_state(STATE)))) == STATE
 
 
-@pytest.mark.parametrize("blob", ["", "not base64!", base64.b64encode(b"not zlib").decode(), encode_state(STATE)[:-8]])
+@pytest.mark.parametrize(
+    "blob", ["", "not base64!", base64.b64encode(b"not zlib").decode(), encode_state(STATE)[:-8]]
+)
 def test_unreadable_state_is_an_error_never_a_fresh_start(blob: str) -> None:
     with pytest.raises(LadleError, match="can't be read"):
         decode_state(blob)

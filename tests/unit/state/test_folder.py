@@ -51,7 +51,11 @@ def test_reset_forgets_state_and_schemas_but_not_packages(tmp_path: Path) -> Non
     folder.save_schema(SCHEMA)
     (tmp_path / "p" / "packages").mkdir()
     folder.reset()
-    assert (folder.exists(), folder.schema_names(), (tmp_path / "p" / "packages").exists()) == (False, [], True)
+    assert (folder.exists(), folder.schema_names(), (tmp_path / "p" / "packages").exists()) == (
+        False,
+        [],
+        True,
+    )
     folder.remove()
     assert not (tmp_path / "p").exists()
 
