@@ -18,7 +18,7 @@ def dataset() -> str:
 @pytest.fixture
 def query(postgres_url: str) -> Callable[..., list[tuple[Any, ...]]]:
     def run(sql: str, *params: Any) -> list[tuple[Any, ...]]:
-        with psycopg.connect(postgres_url, autocommit=True) as connection:
+        with psycopg.connect(postgres_url, autocommit=True, options="-c lock_timeout=20s") as connection:
             cursor = connection.execute(sql, params or None)
             return cursor.fetchall() if cursor.description else []
 

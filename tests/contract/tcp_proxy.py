@@ -71,13 +71,19 @@ class _Line:
         self._client = client
         self._server = server
         self._swallow = threading.Event()
+        self._held = False
 
     def pump_requests(self) -> None:
-        with contextlib.suppress(OSError, EOFError):
-            while self._forward_untagged() != _PROTOCOL_3:
-                pass
-            while self._forward_message():
-                pass
+        try:
+            with contextlib.suppress(OSError, EOFError):
+                while self._forward_untagged() != _PROTOCOL_3:
+                    pass
+                while self._forward_message():
+                    pass
+        finally:
+            _hang_up(self._client)
+            if not self._held:
+                _hang_up(self._server)
 
     def _forward_untagged(self) -> int:
         """Forward the start-up message, or a question for encryption before it; returns its code."""
@@ -93,9 +99,7 @@ class _Line:
         if decision in (CUT, HOLD):
             self._proxy.cuts += 1
             self._swallow.set()
-            _hang_up(self._client)
-            if decision == CUT:
-                _hang_up(self._server)
+            self._held = decision == HOLD
             return False
         if decision == CUT_ANSWER:
             self._proxy.cuts += 1

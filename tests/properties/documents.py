@@ -25,6 +25,8 @@ SCALARS: dict[str, st.SearchStrategy[Any]] = {
 KEYS = st.sampled_from(
     ["a", "A", "aB", "a_b", "a__b", "b", "v", "v__v_text", "v__v_bigint", "", "x", "list", "value"]
 )
+APART = st.sampled_from(["a", "aB", "b", "v", "v__v_text", "v__v_bigint", "", "x", "value"])
+"""Keys of which no two name one list: which of two comes first decides types, and that depends on the cut."""
 LEAVES = st.one_of(
     st.none(),
     st.booleans(),
@@ -48,3 +50,9 @@ def documents(
     leaves: st.SearchStrategy[Any] = LEAVES, keys: st.SearchStrategy[str] = KEYS, max_size: int = 8
 ) -> st.SearchStrategy[list[dict[str, Any]]]:
     return st.lists(st.dictionaries(keys, nested(leaves, keys), max_size=4), min_size=1, max_size=max_size)
+
+
+def flat_documents(max_size: int = 8) -> st.SearchStrategy[list[dict[str, Any]]]:
+    """Return documents without lists, whose keys collide."""
+    inner = st.dictionaries(KEYS, LEAVES, max_size=3)
+    return st.lists(st.dictionaries(KEYS, LEAVES | inner, max_size=5), min_size=1, max_size=max_size)

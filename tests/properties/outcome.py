@@ -52,19 +52,13 @@ def _read(package: Package) -> Outcome:
             found = batch.to_pylist()
             rows.setdefault(file.table, []).extend({n: row.get(n) for n in names} for row in found)
     assert {n: len(r) for n, r in rows.items()} == package.manifest.counts
-    numbers = {
-        (n, r["_dlt_id"]): i for n, table in rows.items() for i, r in enumerate(table) if "_dlt_id" in r
-    }
-    assert len(numbers) == sum(len(t) for t in rows.values() if t and "_dlt_id" in t[0])
+    places = _places(rows)
     out: Outcome = {}
     for name, table in rows.items():
         columns = schema.table_map[name].columns
         types = {n: c.data_type for n, c in columns.items() if c.data_type and n not in IDS}
         for row in table:
-            # lists that share a table can have parents in several ones
-            parent = row.get("_dlt_parent_id")
-            row["parent"] = [(n, numbers[n, parent]) for n in sorted(rows) if (n, parent) in numbers]
-            assert row["parent"] or parent is None
+            row["parent"] = sorted(places[row["_dlt_parent_id"]]) if "_dlt_parent_id" in row else None
         # repr: NaN equals NaN, 1 differs from 1.0 and True
         plain = [{n: repr(v) for n, v in row.items() if n not in IDS} for row in table]
         if schema.table_map[name].parent is not None:
@@ -72,3 +66,16 @@ def _read(package: Package) -> Outcome:
             plain.sort(key=lambda row: sorted(row.items()))
         out[name] = types, plain
     return out
+
+
+def _places(rows: dict[str, list[dict[str, Any]]]) -> dict[str, set[str]]:
+    """Return where a row id is: row number of the root, then list positions; ids are unique within tables."""
+    places: dict[str, set[str]] = {}
+    for name in sorted(rows, key=lambda name: name.count("__")):
+        ids = [row["_dlt_id"] for row in rows[name] if "_dlt_id" in row]
+        assert len(set(ids)) == len(ids)
+        for number, row in enumerate(rows[name]):
+            above = sorted(places[row["_dlt_parent_id"]]) if "_dlt_parent_id" in row else [""]
+            position = row.get("_dlt_list_idx", number)
+            places.setdefault(row.get("_dlt_id", ""), set()).update(f"{a}.{position}" for a in above)
+    return places

@@ -10,9 +10,10 @@ import polars
 import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.properties.documents import SCALARS, documents
+from tests.properties.documents import APART, SCALARS, documents, flat_documents
 from tests.properties.outcome import outcome
 
+DOCUMENTS = documents(keys=APART) | flat_documents()
 FORMS = ["generator", "page", "pages", "tuple", "ordered"]
 
 
@@ -34,19 +35,19 @@ def long(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{"n": i} for i in range(60)] + rows
 
 
-@given(rows=documents(), before=st.integers(55, 70))
+@given(rows=DOCUMENTS, before=st.integers(55, 70))
 def test_cuts(rows: list[Any], before: int) -> None:
     data = [{"n": i} for i in range(before)] + rows
     assert outcome(data, batch_bytes=1) == outcome(data)
 
 
-@given(rows=documents(max_size=4), data=st.data())
+@given(rows=DOCUMENTS, data=st.data())
 def test_the_form_of_the_input(rows: list[Any], data: st.DataObject) -> None:
     form = data.draw(st.sampled_from(FORMS))
     assert outcome(in_form(rows, form)) == outcome(rows)
 
 
-@given(rows=documents(), seed=st.integers())
+@given(rows=DOCUMENTS, seed=st.integers())
 def test_the_order_of_keys(rows: list[Any], seed: int) -> None:
     def shuffled(value: Any) -> Any:
         if isinstance(value, dict):
@@ -66,13 +67,13 @@ def without_parent(row: dict[str, Any]) -> list[tuple[str, str]]:
     return sorted((n, v) for n, v in row.items() if n != "parent")
 
 
-@given(rows=documents())
+@given(rows=DOCUMENTS)
 def test_normalising_beside_extract(rows: list[Any]) -> None:
     data = long(rows)
     assert outcome(data, batch_bytes=1, overlap=True) == outcome(data)
 
 
-@given(rows=documents(), nesting=st.sampled_from([0, 1, 2]))
+@given(rows=DOCUMENTS, nesting=st.sampled_from([0, 1, 2]))
 @settings(max_examples=8)
 def test_cuts_with_paths_kept_whole(rows: list[Any], nesting: int) -> None:
     data = long(rows)

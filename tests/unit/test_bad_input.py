@@ -93,8 +93,8 @@ VALUES: dict[str, tuple[Any, dict[str, Any], tuple[str, str, str | None, str | N
     ),
     "a list that contains itself": (
         [{"a": LOOP}], {},
-        ("DataError", "cannot store a value of type `list` in column `a[0][0][0]`: "
-         "nested deeper than 250 levels: it contains itself",
+        ("DataError",
+         "cannot store a value of type `list` in column `a[0][0][0]`: nested deeper than 250 levels: it contains itself",
          "resource=`t` table=`t` column=`a[0][0][0]` row=`0` step=`extract` pipeline=`p` load_id=`ID`", None,
          "cut it short, or store it as text, as json.dumps makes it"),
     ),
@@ -106,8 +106,8 @@ VALUES: dict[str, tuple[Any, dict[str, Any], tuple[str, str, str | None, str | N
     ),
     "a record that can't be read": (
         [{"a": Broken()}], {},
-        ("DataError", "cannot store a value of type `Broken` in column `a`: "
-         "reading it fails with RuntimeError: gone",
+        ("DataError",
+         "cannot store a value of type `Broken` in column `a`: reading it fails with RuntimeError: gone",
          "resource=`t` table=`t` column=`a` row=`0` step=`extract` pipeline=`p` load_id=`ID`", None,
          "convert it before it is yielded, for instance in a function given to t.add_map"),
     ),

@@ -71,7 +71,7 @@ def test_log_keeps_quiet_between_periods(caplog: pytest.LogCaptureFixture) -> No
         log(StepDone("extract"))
     said = [record.getMessage() for record in caplog.records]
     assert len(said) <= 3
-    assert said[-2:] == ["extract t: 1000 rows", "extract done"]
+    assert said[-2:] == ["extract t: 1,000 rows", "extract done"]
 
 
 @pytest.mark.parametrize("name", ["rich", "tqdm", "enlighten", "alive_progress"])

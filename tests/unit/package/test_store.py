@@ -10,6 +10,7 @@ import pytest
 
 from ladle.errors import PackageError
 from ladle.events import Durable, Event, silent
+from ladle.package.manifest import ResourceInfo
 from ladle.package.store import Package, Packages
 
 
@@ -93,9 +94,16 @@ def test_a_stage_begun_anew_forgets_the_attempt_before(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut", "longer", "garbage"])
-def test_damaged_files_are_errors_that_name_the_file(damage: str, tmp_path: Path) -> None:
-    package = sealed(packages(tmp_path), batch(*range(1000)))
-    (file,) = package.files("raw")
+@pytest.mark.parametrize(("stage", "fact"), [("raw", "resource"), ("ready", "table")])
+def test_damaged_files_are_errors_that_name_the_file(
+    damage: str, stage: Any, fact: str, tmp_path: Path
+) -> None:
+    package = packages(tmp_path).create("p")
+    writer = package.writer(stage)
+    writer.append("key", batch(*range(1000)))
+    resources = (ResourceInfo("key", "t", "append", 1000, {"key": "t"}),)
+    package = package.save(**{stage: writer.seal(), "stage": "extracted", "resources": resources})
+    (file,) = package.files(stage)
     path = package.folder / file.name
     data = path.read_bytes()
     if damage == "missing":
@@ -104,8 +112,8 @@ def test_damaged_files_are_errors_that_name_the_file(damage: str, tmp_path: Path
         changed = {"cut": data[:-10], "longer": data + b"x", "garbage": b"\xff" * len(data)}[damage]
         path.write_bytes(changed)
     with pytest.raises(PackageError) as caught:
-        values(package)
-    assert (caught.value.load_id, caught.value.table) == (package.load_id, "t")
+        list(package.read([file]))
+    assert (caught.value.load_id, caught.value.facts[fact]) == (package.load_id, "key")
     assert file.name in caught.value.what
 
 

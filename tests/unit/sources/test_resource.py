@@ -57,7 +57,7 @@ def test_maps_and_filters_run_in_order_on_rows_of_pages_too() -> None:
     made = ladle.resource([[1, 2], 3, [4]], name="r")
     changed = made.add_filter(lambda n: n != 4).add_map(lambda n: None if n == 1 else n * 10).add_filter(bool)
     assert list(changed.items()) == [[20], 30]
-    assert list(made) == [1, 2, 3, 4]
+    assert changed is made
 
 
 @pytest.mark.parametrize("data", [{"a": 1}, "text", 5, b"x", pa.table({"a": [1]}), Row(1)])
