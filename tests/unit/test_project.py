@@ -17,7 +17,7 @@ MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 CORE = {
-    "pyarrow", "duckdb", "sqlglot", "orjson", "requests", "fsspec", "pyyaml", "jsonpath-ng", "rich", "typer",
+    "pyarrow", "pytz", "duckdb", "sqlglot", "orjson", "requests", "fsspec", "pyyaml", "jsonpath-ng", "rich", "typer",
 }  # fmt: skip
 DOCUMENTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
 
