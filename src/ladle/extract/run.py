@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -18,6 +19,7 @@ from ladle.extract.jsoned import JsonPlan, to_array_keeping_json
 from ladle.package.manifest import ResourceInfo
 from ladle.package.raw import hoist_deep
 from ladle.package.store import Package, StageWriter
+from ladle.schema.change import Limits
 from ladle.schema.naming import naming
 from ladle.schema.schema import SYSTEM_TABLES, Schema
 from ladle.schema.table import Column, Table
@@ -25,6 +27,7 @@ from ladle.sources.resource import Hints, Resource, Source
 
 Sink = Callable[[str, str, pa.RecordBatch], None]
 _MAX_NESTED_GENERATORS = 20
+_UNLIMITED = Limits()
 _TYPE_HINTS = ("data_type", "precision", "scale", "timezone")
 
 
@@ -36,7 +39,15 @@ class ExtractOptions:
     batch_bytes: int = BATCH_BYTES
 
 
-def apply_hints(schema: Schema, resource: Resource, hints: Hints) -> tuple[Schema, Table]:
+def table_name(schema: Schema, source: str, limits: Limits) -> str:
+    """Return the name of a root table as it will be at the destination."""
+    names = naming(schema.naming)
+    return names.table(names.fit(source, max_length=limits.max_table_name))
+
+
+def apply_hints(
+    schema: Schema, resource: Resource, hints: Hints, limits: Limits = _UNLIMITED
+) -> tuple[Schema, Table]:
     """Return the schema with the resource's root table as declared, and that table.
 
     Hints win over what the schema knows; column hints are merged one by one; a primary or merge key
@@ -45,8 +56,7 @@ def apply_hints(schema: Schema, resource: Resource, hints: Hints) -> tuple[Schem
     Raises:
         UsageError: the table is a child table.
     """
-    names = naming(schema.naming)
-    name = names.table(hints.table_name or resource.name)
+    name = table_name(schema, hints.table_name or resource.name, limits)
     if name in SYSTEM_TABLES:
         raise UsageError(
             f"the table name `{name}` is taken: ladle keeps its own records there",
@@ -60,14 +70,15 @@ def apply_hints(schema: Schema, resource: Resource, hints: Hints) -> tuple[Schem
             table=name,
             hint="choose another table_name",
         )
-    columns = {names.path(n): {**_known(table, names.path(n)), **c} for n, c in hints.columns.items()}
+    fit = partial(naming(schema.naming).fit, max_length=limits.max_column_name)
+    columns = {fit(n): {**_known(table, fit(n)), **c} for n, c in hints.columns.items()}
     for hint, keys in (("primary_key", hints.primary_key), ("merge_key", hints.merge_key)):
         if keys is not None:
             for known in table.columns.values():
                 if getattr(known, hint):
                     columns.setdefault(known.name, _known(table, known.name))[hint] = False
             for key in keys:
-                column = columns.setdefault(names.path(key), _known(table, names.path(key)))
+                column = columns.setdefault(fit(key), _known(table, fit(key)))
                 column[hint] = True
                 column.setdefault("nullable", False)
     declared = [Column.from_dict(n, c) for n, c in columns.items()]
@@ -116,7 +127,9 @@ def _plan(schema: Schema, max_nesting: int | None) -> JsonPlan:
     return JsonPlan(naming(schema.naming), declared, max_nesting)
 
 
-def declare(source: Source, package: Package, schema: Schema, hints: Hints) -> Package:
+def declare(
+    source: Source, package: Package, schema: Schema, hints: Hints, limits: Limits = _UNLIMITED
+) -> Package:
     """Return the package with the schema as all selected resources declare it, and what they are.
 
     Args:
@@ -124,6 +137,7 @@ def declare(source: Source, package: Package, schema: Schema, hints: Hints) -> P
         package: new.
         schema: what is known of the source's tables.
         hints: given to `run`; they win over the resources'.
+        limits: of the destination, for the lengths of names.
 
     Raises:
         UsageError: two resources of one table ask for different write dispositions.
@@ -134,7 +148,7 @@ def declare(source: Source, package: Package, schema: Schema, hints: Hints) -> P
         merged = hints.over(resource.hints)
         if not resource.selected or merged.write_disposition == "skip":
             continue
-        schema, table = apply_hints(schema, resource, merged)
+        schema, table = apply_hints(schema, resource, merged, limits)
         if merged.write_disposition is not None:
             first = asked.setdefault(table.name, (merged.write_disposition, resource.name))
             _check_agreed(first, merged, resource)

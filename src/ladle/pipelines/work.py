@@ -12,7 +12,7 @@ from ladle.config.settings import flag
 from ladle.destinations.base import Destination, Session
 from ladle.errors import DataError, DestinationError, PipelineIsRunning
 from ladle.events import Emit, durable
-from ladle.extract.run import ExtractOptions, declare, extract
+from ladle.extract.run import ExtractOptions, declare, extract, table_name
 from ladle.load.run import BehindDestination, LoadResult, StateMissing, load, schema_update
 from ladle.normalize.background import BackgroundNormalizer
 from ladle.normalize.run import Normalizer, Options, normalize
@@ -21,7 +21,6 @@ from ladle.package.store import Package, Packages
 from ladle.pipelines.info import ExtractInfo, NormalizeInfo, PackageInfo, now
 from ladle.pipelines.steps import Steps
 from ladle.schema.change import Limits
-from ladle.schema.naming import naming
 from ladle.schema.schema import STATE_TABLE, Schema
 from ladle.sources.resource import Hints, Source
 from ladle.state.folder import PipelineFolder, next_state
@@ -118,20 +117,20 @@ class Work:
     ) -> Package:
         """Declare the resources; with `refresh` forget the tables that will be dropped first."""
         if refresh is None:
-            return declare(source, package, stored, hints)
-        declared = Schema.from_dict(declare(source, package, stored, hints).manifest.schema)
+            return declare(source, package, stored, hints, self._limits())
+        declared = Schema.from_dict(declare(source, package, stored, hints, self._limits()).manifest.schema)
         names = {r.hints.table_name or r.name for r in source.resources if r.selected}
         if hints.table_name:
             names.add(hints.table_name)
-        roots = {naming(stored.naming).table(n) for n in names}
+        roots = {table_name(stored, n, self._limits()) for n in names}
         if refresh == "drop_sources":
             gone = [t.name for t in stored.table_map.values()]
         else:
             gone = [t.name for root in roots for t in stored.chain(root)]
         if refresh == "drop_data":
-            package = declare(source, package, declared, hints)
+            package = declare(source, package, declared, hints, self._limits())
             return package.with_manifest(empty_tables=tuple(gone))
-        package = declare(source, package, stored.without_tables(gone), hints)
+        package = declare(source, package, stored.without_tables(gone), hints, self._limits())
         return package.with_manifest(drop_tables=tuple(gone))
 
     def _is_empty(self, package: Package, stored: Schema) -> bool:
