@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.e2e import content
 from tests.e2e.forks import KILLED, call, ended, error_of, start
-from tests.e2e.sites import Site
+from tests.e2e.sites import Site, Steps
 from tests.e2e.victim import RUNS, main
 
 FIRST, GROWN, LAST = range(len(RUNS))
@@ -23,11 +22,7 @@ class Undisturbed:
 
     sites: Sequence[Site]
     tables: Sequence[content.Tables]
-    steps: Sequence[Sequence[str]]
-
-    def step(self, run: int, name: str) -> int:
-        """Return the number of a step of a run."""
-        return self.steps[run].index(name) + 1
+    steps: Sequence[Steps]
 
 
 def undisturbed_runs(kind: str, root: Path, server: str = "") -> Undisturbed:
@@ -35,23 +30,24 @@ def undisturbed_runs(kind: str, root: Path, server: str = "") -> Undisturbed:
     sites, tables, steps = [Site(kind, root / f"{root.name}_0", server).made()], [{}], []
     for run in range(len(RUNS)):
         site = sites[-1].copied(root / f"{root.name}_{run + 1}")
-        site.finish(run + 1)
+        steps.append(site.watch(run + 1))
         sites.append(site)
         tables.append(site.tables())
-        steps.append(json.loads((site.folder / "seen.json").read_text()))
     return Undisturbed(sites, tables, steps)
 
 
-def survives(undisturbed: Undisturbed, run: int, kills: Sequence[int], root: Path) -> bool:
+def survives(
+    undisturbed: Undisturbed, run: int, kills: Sequence[int], root: Path, finish_first: bool = False
+) -> bool:
     """Kill a process at a step of a run, the next at a step of the recovery, and so on; then let one finish.
 
-    Returns whether each process lived long enough to be killed.
+    Returns whether each process lived long enough to be killed. `finish_first`: they recover in a run without data.
     """
     root.mkdir(exist_ok=True)
     site = undisturbed.sites[run].copied(root / "_".join(map(str, [root.name, run, *kills])))
     reached = True
     for kill in kills:
-        code = call(main, site.job(run + 1, kill, finish_first=kill % 2 == 0))
+        code = call(main, site.job(run + 1, kill, finish_first=finish_first))
         assert code in (0, KILLED), error_of(site.folder)
         reached = reached and code == KILLED
     recovers(undisturbed, site, run, f"killed in run {run} at {kills}", finish_first=sum(kills) % 3 == 0)
@@ -67,18 +63,19 @@ def recovers(undisturbed: Undisturbed, site: Site, run: int, what: str, finish_f
     site.removed()
 
 
-def survives_each(undisturbed: Undisturbed, run: int, root: Path, since: str = "before package.new") -> None:
-    """Kill a process at each step of a run, `since` the first of that name."""
-    for kill in range(undisturbed.step(run, since), len(undisturbed.steps[run]) + 1):
+def survives_each(undisturbed: Undisturbed, run: int, kills: Iterable[int], root: Path) -> None:
+    """Kill a process at each of the steps, always from the start of the run."""
+    for kill in kills:
         assert survives(undisturbed, run, [kill], root), kill
 
 
 def survives_recovery(undisturbed: Undisturbed, run: int, step: str, root: Path) -> None:
-    """Kill a process at one step, and the recovering one at each of its own."""
-    first, second = undisturbed.step(run, step), 1
-    while survives(undisturbed, run, [first, second], root):
-        second += 1
-    assert second > 1
+    """Kill a process at one step, and the recovering one at each of its own that leaves another state."""
+    first = undisturbed.steps[run].number(step)
+    site = undisturbed.sites[run].copied(root / f"{root.name}_first")
+    assert call(main, site.job(run + 1, first)) == KILLED
+    for second in site.watch(run + 1).distinct():
+        assert survives(undisturbed, run, [first, second], root), (first, second)
 
 
 def survives_random(undisturbed: Undisturbed, seed: int, times: int, root: Path) -> None:
@@ -86,8 +83,8 @@ def survives_random(undisturbed: Undisturbed, seed: int, times: int, root: Path)
     dice = random.Random(seed)
     for i in range(times):
         run = dice.randrange(len(RUNS))
-        kills = [dice.randint(1, len(undisturbed.steps[run])) for _ in range(dice.choice([2, 2, 2, 3, 4]))]
-        survives(undisturbed, run, kills, root / f"{seed}_{i}")
+        kills = [dice.choice(undisturbed.steps[run].all()) for _ in range(dice.choice([2, 2, 2, 3, 4]))]
+        survives(undisturbed, run, kills, root / f"{seed}_{i}", finish_first=i % 2 == 0)
 
 
 def survives_moments(undisturbed: Undisturbed, seed: int, times: int, root: Path) -> None:

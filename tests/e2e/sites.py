@@ -2,14 +2,45 @@
 
 from __future__ import annotations
 
+import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psycopg
 from tests.e2e import content
 from tests.e2e.forks import call, error_of
 from tests.e2e.victim import DATASET, PIPELINE, Job, main
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The durable steps of a run in order: `before x` or `after x`, with a digest of the folder at that moment."""
+
+    seen: tuple[tuple[str, str], ...]
+
+    @property
+    def names(self) -> list[str]:
+        return [name for name, _ in self.seen]
+
+    def number(self, name: str) -> int:
+        """Return the number of the first step of that name, from 1."""
+        return self.names.index(name) + 1
+
+    def all(self) -> list[int]:
+        """Return the numbers of all steps."""
+        return list(range(1, len(self.seen) + 1))
+
+    def distinct(self) -> list[int]:
+        """Return the number of the last step for each state that a killed process leaves.
+
+        Between two steps with the same files and no commit nothing happened that survives it.
+        """
+        commits, states = 0, []
+        for name, files in self.seen:
+            commits += name == "after load.commit"
+            states.append((files, commits))
+        return [i for i in self.all() if i == len(states) or states[i - 1] != states[i]]
 
 
 @dataclass(frozen=True)
@@ -63,6 +94,12 @@ class Site:
         """Let a process that isn't killed bring `runs` runs to an end."""
         code = call(main, self.job(runs, finish_first=finish_first))
         assert code == 0, error_of(self.folder)
+
+    def watch(self, runs: int) -> Steps:
+        """As `finish`; returns the durable steps that it took."""
+        code = call(main, replace(self.job(runs), watched=True))
+        assert code == 0, error_of(self.folder)
+        return Steps(tuple(map(tuple, json.loads((self.folder / "seen.json").read_text()))))
 
     def tables(self) -> content.Tables:
         """Read what was loaded."""

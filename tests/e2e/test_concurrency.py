@@ -281,7 +281,7 @@ STOPS = (
 def test_a_process_that_wakes_up_after_its_package_was_loaded_elsewhere_changes_nothing(
     undisturbed: Undisturbed, step: str, tmp_path: Path
 ) -> None:
-    wakes_up_in_vain(undisturbed, undisturbed.step(GROWN, step), tmp_path)
+    wakes_up_in_vain(undisturbed, undisturbed.steps[GROWN].number(step), tmp_path)
 
 
 @pytest.mark.slow
@@ -291,6 +291,6 @@ def test_a_process_that_wakes_up_after_its_package_was_loaded_elsewhere_changes_
 def test_a_process_that_wakes_up_anywhere_in_its_load_changes_nothing(
     undisturbed: Undisturbed, tmp_path: Path
 ) -> None:
-    first = undisturbed.step(GROWN, "after package.normalized")
-    for at in range(first, undisturbed.step(GROWN, "after load.commit") + 1):
+    steps = undisturbed.steps[GROWN]
+    for at in range(steps.number("after package.normalized"), steps.number("after load.commit") + 1):
         wakes_up_in_vain(undisturbed, at, tmp_path)

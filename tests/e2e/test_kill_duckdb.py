@@ -32,39 +32,39 @@ STEPS = {
 
 
 def test_every_durable_step_is_announced_before_and_after(undisturbed: Undisturbed) -> None:
-    steps = undisturbed.steps[FIRST]
+    steps = undisturbed.steps[FIRST].names
     assert {*steps} == {f"{when} {name}" for name in STEPS for when in ("before", "after")}
     assert len(steps) == 2 * len(STEPS)
 
 
-@pytest.mark.parametrize("run", [FIRST, GROWN, pytest.param(LAST, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("run", [FIRST, GROWN, LAST])
+def test_killed_in_any_state(undisturbed: Undisturbed, run: int, tmp_path: Path) -> None:
+    survives_each(undisturbed, run, undisturbed.steps[run].distinct(), tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("run", [FIRST, GROWN, LAST])
 def test_killed_at_any_step(undisturbed: Undisturbed, run: int, tmp_path: Path) -> None:
-    survives_each(undisturbed, run, tmp_path)
+    survives_each(undisturbed, run, undisturbed.steps[run].all(), tmp_path)
 
 
-def test_killed_at_any_step_of_the_second_package_of_a_run(undisturbed: Undisturbed, tmp_path: Path) -> None:
-    survives_each(undisturbed, LAST, tmp_path, since="before package.loaded")
-
-
-@pytest.mark.parametrize(
-    ("run", "step"),
-    [
-        (GROWN, "after package.extracted"),
-        pytest.param(GROWN, "after package.normalized", marks=pytest.mark.slow),
-        (GROWN, "after load.commit"),
-        pytest.param(FIRST, "after package.extracted", marks=pytest.mark.slow),
-        pytest.param(FIRST, "after package.normalized", marks=pytest.mark.slow),
-        pytest.param(FIRST, "after load.commit", marks=pytest.mark.slow),
-        pytest.param(LAST, "after package.extracted", marks=pytest.mark.slow),
-    ],
-)
-def test_killed_again_at_any_step_of_the_recovery(
+@pytest.mark.parametrize(("run", "step"), [(GROWN, "after package.extracted"), (GROWN, "after load.commit")])
+def test_killed_again_in_any_state_of_the_recovery(
     undisturbed: Undisturbed, run: int, step: str, tmp_path: Path
 ) -> None:
     survives_recovery(undisturbed, run, step, tmp_path)
 
 
-@pytest.mark.parametrize(("seed", "times"), [(1, 8), pytest.param(2, 40, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("run", [FIRST, GROWN, LAST])
+@pytest.mark.parametrize("step", ["after package.extracted", "after package.normalized", "after load.commit"])
+def test_killed_again_in_any_state_of_any_recovery(
+    undisturbed: Undisturbed, run: int, step: str, tmp_path: Path
+) -> None:
+    survives_recovery(undisturbed, run, step, tmp_path)
+
+
+@pytest.mark.parametrize(("seed", "times"), [(1, 6), pytest.param(2, 40, marks=pytest.mark.slow)])
 def test_killed_twice_or_more_at_random(
     undisturbed: Undisturbed, seed: int, times: int, tmp_path: Path
 ) -> None:

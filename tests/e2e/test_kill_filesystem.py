@@ -23,26 +23,28 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
     return undisturbed_runs("filesystem", tmp_path_factory.mktemp("runs"))
 
 
-@pytest.mark.parametrize(
-    "run", [pytest.param(FIRST, marks=pytest.mark.slow), GROWN, pytest.param(LAST, marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("run", [GROWN])
+def test_killed_in_any_state(undisturbed: Undisturbed, run: int, tmp_path: Path) -> None:
+    survives_each(undisturbed, run, undisturbed.steps[run].distinct(), tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("run", [FIRST, GROWN, LAST])
 def test_killed_at_any_step(undisturbed: Undisturbed, run: int, tmp_path: Path) -> None:
-    survives_each(undisturbed, run, tmp_path)
+    survives_each(undisturbed, run, undisturbed.steps[run].all(), tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("run", "step"),
-    [
-        pytest.param(GROWN, "after package.extracted", marks=pytest.mark.slow),
-        pytest.param(GROWN, "after package.normalized", marks=pytest.mark.slow),
-        pytest.param(GROWN, "after load.commit", marks=pytest.mark.slow),
-        pytest.param(FIRST, "after package.extracted", marks=pytest.mark.slow),
-        pytest.param(FIRST, "after package.normalized", marks=pytest.mark.slow),
-        pytest.param(FIRST, "after load.commit", marks=pytest.mark.slow),
-        pytest.param(LAST, "after package.extracted", marks=pytest.mark.slow),
-    ],
-)
-def test_killed_again_at_any_step_of_the_recovery(
+@pytest.mark.parametrize(("run", "step"), [(GROWN, "after load.commit")])
+def test_killed_again_in_any_state_of_the_recovery(
+    undisturbed: Undisturbed, run: int, step: str, tmp_path: Path
+) -> None:
+    survives_recovery(undisturbed, run, step, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("run", [FIRST, GROWN, LAST])
+@pytest.mark.parametrize("step", ["after package.extracted", "after package.normalized", "after load.commit"])
+def test_killed_again_in_any_state_of_any_recovery(
     undisturbed: Undisturbed, run: int, step: str, tmp_path: Path
 ) -> None:
     survives_recovery(undisturbed, run, step, tmp_path)

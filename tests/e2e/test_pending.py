@@ -49,8 +49,10 @@ def rows(*numbers: int, **extra: Any) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("fresh", [True, False], ids=["never loaded", "loaded before"])
-@pytest.mark.parametrize("anew", [True, False], ids=["new object", "same object"])
-@pytest.mark.parametrize("steps", [["extract"], ["extract", "normalize"], ["extract", "extract"]])
+@pytest.mark.parametrize(
+    ("steps", "anew"),
+    [(["extract"], True), (["extract", "normalize"], False), (["extract", "normalize", "extract"], True)],
+)
 def test_what_is_pending_is_loaded_and_then_the_new_data(
     site: Site, steps: list[str], anew: bool, fresh: bool
 ) -> None:
@@ -58,8 +60,8 @@ def test_what_is_pending_is_loaded_and_then_the_new_data(
     if not fresh:
         p.run(rows(0), table_name="items")
     for i, step in enumerate(steps):
-        p.extract(rows(i + 1), table_name="items") if step == "extract" else p.normalize()
-    left = [*p.list_extracted_load_packages(), *p.list_normalized_load_packages()]
+        p.extract(rows(1 + i // 2), table_name="items") if step == "extract" else p.normalize()
+    left = sorted([*p.list_extracted_load_packages(), *p.list_normalized_load_packages()], key=float)
     p = pipeline(site) if anew else p
     info = p.run(rows(9), table_name="others")
     assert [package.from_earlier_run for package in info.load_packages] == [*[True] * len(left), False]
@@ -309,7 +311,7 @@ needs_proc = pytest.mark.skipif(
 @needs_proc
 @pytest.mark.parametrize("site", ["duckdb"], indirect=True)
 def test_files_stay_closed_and_packages_removed_over_many_runs(site: Site) -> None:
-    assert call(runs_flat, site, 40, 15, 60_000) == 0, (site.folder / "grown.json").read_text()
+    assert call(runs_flat, site, 25, 10, 60_000) == 0, (site.folder / "grown.json").read_text()
     p = pipeline(site)
     p.run()
     assert not list((Path(p.working_dir) / "packages").iterdir())

@@ -6,6 +6,7 @@ as a program would that must never give the same data twice.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -34,6 +35,7 @@ class Job:
 
     `runs`: how many of `RUNS` to bring to an end. `kill_at`: the durable step to die at, None for not at all.
     `finish_first`: finish what is pending in a run of its own, before any new data. `signal`: what it gets.
+    `watched`: note a digest of the folder with each step.
     """
 
     folder: Path
@@ -41,20 +43,28 @@ class Job:
     runs: int = len(RUNS)
     kill_at: int | None = None
     finish_first: bool = False
+    watched: bool = False
     signal: int = signal.SIGKILL
 
 
 class Hook:
-    """Hears events; kills the process at durable step `kill_at`, counted from 1, before and after apart."""
+    """Hears events; kills the process at durable step `kill_at`, counted from 1, before and after apart.
 
-    def __init__(self, kill_at: int | None, with_signal: int = signal.SIGKILL) -> None:
+    With `watched`, `seen` has for each step also a digest of what is in that folder.
+    """
+
+    def __init__(
+        self, kill_at: int | None, with_signal: int = signal.SIGKILL, watched: Path | None = None
+    ) -> None:
         self.kill_at = kill_at
         self.signal = with_signal
-        self.seen: list[str] = []
+        self.watched = watched
+        self.seen: list[tuple[str, str]] = []
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Durable):
-            self.seen.append(f"{'after' if event.done else 'before'} {event.name}")
+            name = f"{'after' if event.done else 'before'} {event.name}"
+            self.seen.append((name, digest(self.watched) if self.watched else ""))
             if len(self.seen) == self.kill_at:
                 os.kill(os.getpid(), self.signal)
 
@@ -77,6 +87,15 @@ class Hook:
         finally:
             for name, original in originals.items():
                 setattr(os, name, original)
+
+
+def digest(folder: Path) -> str:
+    """Return a digest of all files below a folder: names and content."""
+    found = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        found.update(str(path.relative_to(folder)).encode())
+        found.update(path.read_bytes() if path.is_file() else b"folder")
+    return found.hexdigest()
 
 
 def place(destination: str) -> Any:
@@ -168,7 +187,7 @@ def run(p: ladle.Pipeline, data: list[Any]) -> None:
 
 def main(job: Job) -> None:
     """Do the job in a process of its own; `seen.json` gets the durable steps, `error.txt` what went wrong."""
-    hook = Hook(job.kill_at, job.signal)
+    hook = Hook(job.kill_at, job.signal, job.folder if job.watched else None)
     try:
         with hook.counting_files(str(job.folder / "lake")):
             live(job, hook)

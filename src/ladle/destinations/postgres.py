@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
@@ -16,10 +17,11 @@ from ladle.destinations.postgres_connection import DIALECT, PostgresConnection
 from ladle.destinations.postgres_errors import cause, refused
 from ladle.destinations.postgres_login import Login
 from ladle.destinations.sql import SqlSession
-from ladle.errors import UsageError
+from ladle.errors import MissingDependency, UsageError
 from ladle.schema.change import Limits
 
 _MAX_BYTES = 63
+_MIN_DRIVER = (1, 13)
 _LIMITS = Limits(max_table_name=_MAX_BYTES, max_column_name=_MAX_BYTES, wei_digits=76, holds_nul=False)
 
 
@@ -59,7 +61,7 @@ class Postgres:
         """Connect.
 
         Raises:
-            ConfigError: no credentials.
+            ConfigError: no credentials, or a driver that is too old.
             DestinationError: no connection.
             UsageError: the server would cut the dataset's name.
         """
@@ -83,11 +85,22 @@ class Postgres:
     def _database(self) -> adbc.AdbcDatabase:
         # No connection: the types that the server knows. Reading them takes longer than connecting.
         assert self.login is not None
+        _check_driver(adbc_driver_postgresql.__version__)
         database: adbc.AdbcDatabase = adbc_driver_postgresql.connect(self.login.url)
         return database
 
     def __getstate__(self) -> dict[str, Any]:
         return {f.name: getattr(self, f.name) for f in fields(self)}
+
+
+def _check_driver(version: str) -> None:
+    """Raise where the driver would store wrong numbers without a word: 1.5 as 15 before 1.11, for example."""
+    if tuple(int(part) for part in re.findall(r"\d+", version)[:2]) < _MIN_DRIVER:
+        raise MissingDependency(
+            f"adbc-driver-postgresql {version} stores wrong decimals",
+            expected=".".join(map(str, _MIN_DRIVER)) + " or later",
+            hint='pip install --upgrade "ladle[postgres]"',
+        )
 
 
 def postgres_destination(

@@ -45,10 +45,12 @@ _HINTS = {
     "3D000": "create the database first, or check its name in the credentials",
     "42501": "have an owner GRANT CREATE ON DATABASE, or make the schema and GRANT USAGE, CREATE ON it",
     "42939": "schema names that begin with `pg_` are the server's own: choose another dataset_name",
+    "23505": "remove what is there twice, or pass create_indexes=False, and run again: the package is kept",
     "25006": "the server only reads (a replica, or default_transaction_read_only): connect to the primary",
     "53100": "free disk space on the server, then run again: the package is kept",
     "53300": "the server has no connection left: close some, or raise max_connections; the package is kept",
     "53": "the server is out of a resource: look into its log, then run again: the package is kept",
+    "54": "a table holds 1600 columns and 8 kB of numbers a row: load part of it as json, or less of it",
     "57014": "a statement took longer than statement_timeout, or somebody cancelled it; the package is kept",
 }
 _RETRYABLE = ("53300",)
@@ -98,7 +100,9 @@ def explained(exc: adbc.Error, doing: str, login: Login) -> DestinationError | D
         return CommitFailed(f"the connection was lost while {doing}: {what}", hint=_AGAIN)
     if why := _lookup(_VALUES, code):
         return DataError(
-            f"Postgres refused a row while {doing}: {why}: {what}", hint=_MEND, **_place(exc, login)
+            f"Postgres refused a row while {doing}: {why}: {what}",
+            hint=_lookup(_HINTS, code) or _MEND,
+            **_place(exc, login),
         )
     error = DestinationError(f"Postgres failed while {doing}: {what}", hint=_lookup(_HINTS, code) or _MEND)
     error.retryable = code in _RETRYABLE

@@ -36,6 +36,7 @@ _KINDS: list[tuple[str | None, type[Exception], bool]] = [
     ("57014", DestinationError, False),
     ("42501", DestinationError, False),
     ("42601", DestinationError, False),
+    ("54000", DestinationError, False),
     ("22001", DataError, False),
     ("22P99", DataError, False),
     ("23505", DataError, False),
