@@ -3,13 +3,25 @@
 LadleError
 ├── UsageError (also ValueError)       fix the call
 │   ├── ResourceNameMissing
-│   └── InvalidPipelineName
+│   ├── InvalidPipelineName
+│   ├── ResourceError                  how a resource or a source is made is wrong
+│   │   ├── ResourcesNotFoundError, ResourceNotFoundError
+│   │   ├── SourceDataIsNone, SourceNotAFunction, SourceIsAClassTypeError, ExplicitSourceNameInvalid
+│   │   ├── InvalidResourceDataType, InvalidResourceDataTypeMultiplePipes, DeletingResourcesNotSupported
+│   │   ├── ResourceNotATransformer, InvalidTransformerGeneratorFunction, InvalidStepFunctionArguments
+│   │   ├── ParametrizedResourceUnbound, PipeNotBoundToData
+│   │   └── InconsistentTableTemplate, DataItemRequiredForDynamicTableHints
+│   └── FileImportNotFound
+├── ContextNotAvailable                `ladle.current.*` outside of what it asks for
+│   ├── ResourceNameNotAvailable, SourceSectionNotAvailable, CurrentSourceNotAvailable
+│   └── CurrentSourceSchemaNotAvailable, CurrentLoadPackageStateNotAvailable, PipelineNotActive
 ├── ConfigError                        fix a setting
 │   └── MissingDependency              install an extra
 ├── CannotRestorePipelineException     name a pipeline that exists
 ├── PipelineIsRunning                  wait for the other run, or choose another policy
 └── PipelineStepFailed                 one step of a run failed; `.step` says which
     ├── SourceError                    reading failed
+    │   └── ResourceExtractionError    the code of a resource raised
     ├── DataError                      a value is wrong: resource, table, column, row
     ├── DestinationError               writing failed
     │   ├── CommitFailed               certainly not applied: run again
@@ -27,16 +39,42 @@ __all__ = [
     "CommitFailed",
     "CommitUnknown",
     "ConfigError",
+    "ContextNotAvailable",
+    "CurrentLoadPackageStateNotAvailable",
+    "CurrentSourceNotAvailable",
+    "CurrentSourceSchemaNotAvailable",
     "DataError",
+    "DataItemRequiredForDynamicTableHints",
+    "DeletingResourcesNotSupported",
     "DestinationError",
+    "ExplicitSourceNameInvalid",
+    "FileImportNotFound",
+    "InconsistentTableTemplate",
     "InvalidPipelineName",
+    "InvalidResourceDataType",
+    "InvalidResourceDataTypeMultiplePipes",
+    "InvalidStepFunctionArguments",
+    "InvalidTransformerGeneratorFunction",
     "LadleError",
     "MissingDependency",
     "PackageError",
+    "ParametrizedResourceUnbound",
+    "PipeNotBoundToData",
     "PipelineIsRunning",
+    "PipelineNotActive",
     "PipelineStepFailed",
+    "ResourceError",
+    "ResourceExtractionError",
     "ResourceNameMissing",
+    "ResourceNameNotAvailable",
+    "ResourceNotATransformer",
+    "ResourceNotFoundError",
+    "ResourcesNotFoundError",
+    "SourceDataIsNone",
     "SourceError",
+    "SourceIsAClassTypeError",
+    "SourceNotAFunction",
+    "SourceSectionNotAvailable",
     "UsageError",
     "shorten",
 ]
@@ -143,6 +181,106 @@ class InvalidPipelineName(UsageError):
     """A pipeline name can't be used as a folder name."""
 
 
+class ResourceError(UsageError):
+    """How a resource or a source is made is wrong; raised before anything is read."""
+
+
+class ResourceNotFoundError(ResourceError):
+    """A source has no resource of that name."""
+
+
+class ResourcesNotFoundError(ResourceNotFoundError):
+    """A source lacks some of the resources that were named."""
+
+
+class SourceDataIsNone(ResourceError):
+    """A source function returned nothing."""
+
+
+class SourceNotAFunction(ResourceError):
+    """`source` was put on something that can't be called."""
+
+
+class SourceIsAClassTypeError(ResourceError):
+    """`source` was put on a class."""
+
+
+class ExplicitSourceNameInvalid(ResourceError):
+    """The name of a source can't be the name of a schema."""
+
+
+class InvalidResourceDataType(ResourceError):
+    """A resource can't be made of data of this type."""
+
+
+class InvalidResourceDataTypeMultiplePipes(InvalidResourceDataType):
+    """Two resources of a source have one name."""
+
+
+class DeletingResourcesNotSupported(ResourceError):
+    """A resource can't be deleted from a source; deselect it."""
+
+
+class ResourceNotATransformer(ResourceError):
+    """Data was piped to a resource that is no transformer."""
+
+
+class InvalidTransformerGeneratorFunction(ResourceError):
+    """A transformer's function doesn't take an item as its first argument."""
+
+
+class InvalidStepFunctionArguments(ResourceError):
+    """A function for a step doesn't take an item, or item and `meta`."""
+
+
+class ParametrizedResourceUnbound(ResourceError):
+    """A resource needs arguments that it wasn't called with."""
+
+
+class PipeNotBoundToData(ResourceError):
+    """A transformer has no resource to take items from."""
+
+
+class InconsistentTableTemplate(ResourceError):
+    """Hints of a table contradict one another."""
+
+
+class DataItemRequiredForDynamicTableHints(ResourceError):
+    """Hints are functions of the item, and no item was given."""
+
+
+class FileImportNotFound(UsageError):
+    """A file to import isn't there."""
+
+
+class ContextNotAvailable(LadleError):
+    """`ladle.current` was asked for something that isn't at work now."""
+
+
+class ResourceNameNotAvailable(ContextNotAvailable):
+    """No resource is being read here."""
+
+
+class SourceSectionNotAvailable(ContextNotAvailable):
+    """State was asked for where no source is being read."""
+
+
+class CurrentSourceNotAvailable(ContextNotAvailable):
+    """No source is being read here."""
+
+
+class CurrentSourceSchemaNotAvailable(ContextNotAvailable):
+    """No schema of a source is at work here."""
+
+
+class CurrentLoadPackageStateNotAvailable(ContextNotAvailable):
+    """No load package is at work here."""
+
+
+class PipelineNotActive(ContextNotAvailable):
+    """No pipeline is active."""
+
+
 class ConfigError(LadleError):
     """A setting is missing or can't be read; `tried` lists where it was looked for."""
 
@@ -181,6 +319,10 @@ class PipelineStepFailed(LadleError):
 
 class SourceError(PipelineStepFailed):
     """Reading a resource failed; the cause is what its code raised."""
+
+
+class ResourceExtractionError(SourceError):
+    """The code of a resource raised; `.resource` names it and the cause is what it raised."""
 
 
 class DataError(PipelineStepFailed):

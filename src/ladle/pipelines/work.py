@@ -22,7 +22,8 @@ from ladle.pipelines.info import ExtractInfo, NormalizeInfo, PackageInfo, now
 from ladle.pipelines.steps import Steps
 from ladle.schema.change import Limits
 from ladle.schema.schema import STATE_TABLE, Schema
-from ladle.sources.resource import Hints, Source
+from ladle.sources.hints import Hints
+from ladle.sources.source import Source
 from ladle.state.folder import PipelineFolder, next_state
 
 RunningPolicy = Literal["wait", "fail", "join"]
@@ -73,7 +74,7 @@ class Work:
         """Extract one source; with `overlap` normalise beside it. None where there was nothing to do."""
         since, first_run = now(), self.is_first_run()
         known = self.folder.schema(source.name)
-        stored = source.schema or known or Schema(source.name)
+        stored = source.given_schema or known or Schema(source.name)
         package = self.packages.create(self.pipeline_name)
         background: BackgroundNormalizer | None = None
         with self.steps.step("extract", package.load_id):
@@ -81,8 +82,14 @@ class Work:
                 package = self._declared(source, package, stored, hints, refresh)
                 if overlap:
                     background = BackgroundNormalizer(self._normalizer(package))
-                sink = background.put if background else None
-                package = extract(source, package, ExtractOptions(hints), self.emit, sink)
+                sink = background
+                package = extract(
+                    source,
+                    package,
+                    ExtractOptions(hints, limits=self._limits(), pipeline=self.owner),
+                    self.emit,
+                    sink,
+                )
                 state, changed = self._next_state(source.name)
                 if background:
                     background.drain()
@@ -119,7 +126,7 @@ class Work:
         if refresh is None:
             return declare(source, package, stored, hints, self._limits())
         declared = Schema.from_dict(declare(source, package, stored, hints, self._limits()).manifest.schema)
-        names = {r.hints.table_name or r.name for r in source.resources if r.selected}
+        names = {r.hints.table_name or r.name for r in source.listed if r.selected}
         if hints.table_name:
             names.add(hints.table_name)
         roots = {table_name(stored, n, self._limits()) for n in names}
