@@ -7,6 +7,7 @@ LadleError
 ├── ConfigError                        fix a setting
 │   ├── ConfigFieldMissingException    set it (also KeyError); lists all that was tried
 │   ├── ConfigValueCannotBeCoercedException   give a value of its type
+│   ├── ValueNotSecretException        move a secret from config.toml to secrets.toml
 │   ├── ConfigFileNotFoundException, TomlProviderReadException   mend the file
 │   ├── InvalidNativeValue             credentials that can't be read: InvalidConnectionString and others
 │   └── MissingDependency              install an extra
@@ -57,6 +58,7 @@ __all__ = [
     "SourceError",
     "TomlProviderReadException",
     "UsageError",
+    "ValueNotSecretException",
     "shorten",
 ]
 
@@ -214,6 +216,10 @@ class TomlProviderReadException(ConfigError):
 
 class DuplicateConfigProviderException(ConfigError):
     """A provider of that name is registered already."""
+
+
+class ValueNotSecretException(ConfigError):
+    """A secret stands where secrets don't belong: in `config.toml`."""
 
 
 class InvalidNativeValue(ConfigError):

@@ -34,10 +34,10 @@ class Accessor:
         return SECRETS_VALUE if self._secret else CONFIG_VALUE
 
     def __getitem__(self, key: str) -> Any:
-        where, name = _split(key)
-        found = look(name, self._hint(Any), where)
+        where = _all()
+        found = look(key, self._hint(Any), where)
         if found is None:
-            raise missing(repr(self)[1:-1], [Gap(name, self._hint(Any), where)], where.providers)
+            raise missing(repr(self)[1:-1], [Gap(key, key, self._hint(Any), where)], where.providers)
         return read(found, self._hint(Any))
 
     @overload
@@ -54,13 +54,13 @@ class Accessor:
         Raises:
             ConfigValueCannotBeCoercedException: it isn't of that type.
         """
-        where, name = _split(key)
+        where = _all()
         hint = self._hint(Any if expected_type is None else expected_type)
         if not any(isinstance(a, type) and issubclass(a, BaseConfiguration) for a in alternatives(hint)):
-            found = look(name, hint, where)
+            found = look(key, hint, where)
             return None if found is None else read(found, hint)
         try:
-            return value_of(Field(name, hint, optional=True), where)
+            return value_of(Field(key, hint, optional=True), where)
         except Gaps as gaps:
             raise missing(key, gaps.gaps, where.providers) from None
 
@@ -68,8 +68,8 @@ class Accessor:
         self.writable_provider.set_value(key, value, None)
 
     def __contains__(self, key: object) -> bool:
-        where, name = _split(str(key))
-        return look(name, self._hint(Any), where) is not None
+        where = _all()
+        return look(str(key), self._hint(Any), where) is not None
 
     @property
     def writable_provider(self) -> ConfigProvider:
@@ -93,9 +93,8 @@ class Accessor:
         return Annotated[hint, Secret()] if self._secret else hint
 
 
-def _split(key: str) -> tuple[Where, str]:
-    *sections, name = key.split(".")
-    return Where(here().providers, None, (), tuple(sections)), name
+def _all() -> Where:
+    return Where(here().providers)
 
 
 config = Accessor(secret=False)

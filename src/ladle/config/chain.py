@@ -10,9 +10,9 @@ from functools import cache
 from typing import Any
 
 from ladle.config import context
-from ladle.config.files import Stamp, candidates, chosen, merged, read
+from ladle.config.files import Stamp, candidates, chosen, read
 from ladle.config.lookup import Where
-from ladle.config.providers import ConfigProvider, DocProvider, EnvironProvider
+from ladle.config.providers import ConfigProvider, DocProvider, EnvironProvider, merged
 from ladle.errors import DuplicateConfigProviderException, UsageError
 
 SECRETS, CONFIG = "secrets.toml", "config.toml"
@@ -44,6 +44,7 @@ class Chain:
         self._environ = EnvironProvider()
         self._written: dict[str, dict[str, Any]] = {name: {} for name in _FILES}
         self._read: dict[str, tuple[Stamp, dict[str, Any]]] = {}
+        self._made: dict[Any, ConfigProvider] = {}
         self._registered: tuple[ConfigProvider, ...] = ()
         self._current: tuple[Any, tuple[ConfigProvider, ...]] = (None, ())
 
@@ -84,8 +85,11 @@ class Chain:
         if not asked and "airflow" not in sys.modules:
             return ()
         registry = importlib.import_module("ladle.config.vaults.registry")
-        found: tuple[ConfigProvider, ...] = registry.enabled(Where(base))
-        return found
+        settings = registry.enabled(Where(base))
+        for one in settings:
+            if one not in self._made:
+                self._made[one] = registry.made(one)
+        return tuple(self._made[one] for one in settings)
 
     def register(self, provider: ConfigProvider) -> None:
         """Add a provider after all others.

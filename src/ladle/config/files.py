@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -84,16 +83,3 @@ def _malformed(path: str, why: str, line: int, column: int) -> TomlProviderReadE
         column=column,
         hint='mend that line; text stands in quotes: key = "value"',
     )
-
-
-def merged(documents: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return documents laid over each other: the first one wins, tables are merged key by key."""
-    result: dict[str, Any] = {}
-    for document in documents:
-        for key, value in document.items():
-            known = result.get(key)
-            if isinstance(known, Mapping) and isinstance(value, Mapping):
-                result[key] = merged((known, value))
-            elif key not in result:
-                result[key] = value
-    return result

@@ -9,6 +9,7 @@ from typing import Any
 
 from ladle.config.hints import is_secret
 from ladle.config.providers import ConfigProvider, DocProvider
+from ladle.errors import ValueNotSecretException
 
 Trace = tuple[str, str]
 
@@ -31,7 +32,7 @@ class Where:
 
     def below(self, section: str) -> Where:
         """Return the place of the settings of a group."""
-        return replace(self, required=(*self.required, section))
+        return replace(self, required=(*self.required, *section.split(".")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def _attempts(hint: Any, where: Where) -> Iterator[tuple[ConfigProvider, str | N
     secret = is_secret(hint)
     for prefix in (where.pipeline, None) if where.pipeline else (None,):
         for provider in where.providers:
-            if secret and not provider.supports_secrets:
+            if secret and not provider.supports_secrets and not isinstance(provider, DocProvider):
                 continue
             if provider.supports_sections:
                 for path in tried:
@@ -70,26 +71,32 @@ def _attempts(hint: Any, where: Where) -> Iterator[tuple[ConfigProvider, str | N
 
 
 def look(name: str, hint: Any, where: Where) -> Found | None:
-    """Return the first value for a key, None where there is none."""
+    """Return the first value for a key, None where there is none.
+
+    Raises:
+        ValueNotSecretException: a secret stands in a provider that isn't for secrets.
+    """
+    secret = is_secret(hint)
     for provider, prefix, path in _attempts(hint, where):
         value, key = provider.get_value(name, hint, prefix, *path)
-        if value is not None:
-            return Found(value, provider.name, key)
+        if value is None:
+            continue
+        if secret and not provider.supports_secrets:
+            raise ValueNotSecretException(
+                f"the secret `{key}` stands in {provider.name}, where secrets are not read",
+                hint="move it to secrets.toml beside it, which is not committed, or to the environment",
+            )
+        return Found(value, provider.name, key)
     return None
 
 
 def tried(name: str, hint: Any, where: Where) -> tuple[Trace, ...]:
     """Return all keys that a look-up tries, in order, as pairs (provider, key)."""
     found = []
+    secret = is_secret(hint)
     for provider, prefix, path in _attempts(hint, where):
+        if secret and not provider.supports_secrets:
+            continue
         sections = (prefix, *path) if prefix else path
         found.append((provider.name, provider.get_key_name(name, *sections)))
     return tuple(dict.fromkeys(found))
-
-
-def misplaced(name: str, hint: Any, where: Where) -> Found | None:
-    """Return a secret that stands where secrets aren't looked for."""
-    if not is_secret(hint):
-        return None
-    others = [p for p in where.providers if not p.supports_secrets and isinstance(p, DocProvider)]
-    return look(name, str, replace(where, providers=others))

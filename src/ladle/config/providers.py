@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +56,9 @@ class ConfigProvider(ABC):
 
 
 def path_of(key: str, pipeline_name: str | None, sections: Sequence[str]) -> tuple[str, ...]:
-    """Return all parts of a key, the pipeline's name first where one is given."""
-    return (pipeline_name, *sections, key) if pipeline_name else (*sections, key)
+    """Return all parts of a key, the pipeline's name first where one is given; a key may have dots."""
+    parts = (pipeline_name, *sections, key) if pipeline_name else (*sections, key)
+    return parts if "." not in key else (*parts[:-1], *key.split("."))
 
 
 class EnvironProvider(ConfigProvider):
@@ -81,7 +82,7 @@ class EnvironProvider(ConfigProvider):
 
     def get_key_name(self, key: str, *sections: str) -> str:
         """Return the variable's name."""
-        return "__".join((*sections, key)).upper()
+        return "__".join(path_of(key, None, sections)).upper()
 
 
 def mounted(path: Sequence[str]) -> str | None:
@@ -127,9 +128,10 @@ class DocProvider(ConfigProvider):
         value: Any = None
         if self._written:
             value = at(self._written, path, hint)
-        if value is None:
-            value = at(self.document(), path, hint)
-        return value, ".".join(path)
+        stored = at(self.document(), path, hint)
+        if isinstance(value, Mapping) and isinstance(stored, Mapping):
+            value = merged((value, stored))
+        return stored if value is None else value, ".".join(path)
 
     def set_value(self, key: str, value: Any, pipeline_name: str | None, *sections: str) -> None:
         """Store a value in memory; files are not written."""
@@ -154,6 +156,19 @@ def at(document: Mapping[str, Any], path: Sequence[str], hint: Any) -> Any | Non
     if isinstance(found, Mapping) and not takes_tables(hint):
         return None
     return found
+
+
+def merged(documents: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return documents laid over each other: the first one wins, tables are merged key by key."""
+    result: dict[str, Any] = {}
+    for document in documents:
+        for key, value in document.items():
+            known = result.get(key)
+            if isinstance(known, Mapping) and isinstance(value, Mapping):
+                result[key] = merged((known, value))
+            elif key not in result:
+                result[key] = value
+    return result
 
 
 class CustomLoaderDocProvider(DocProvider):

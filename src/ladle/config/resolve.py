@@ -9,9 +9,9 @@ from typing import Any
 
 from ladle.config.coerce import Mismatch, coerce, parsed
 from ladle.config.hints import alternatives, is_secret, name_of
-from ladle.config.lookup import Found, Trace, Where, look, misplaced, tried
+from ladle.config.lookup import Found, Trace, Where, look, tried
 from ladle.config.markers import Awaiting, TSecretStrValue
-from ladle.config.providers import ConfigProvider
+from ladle.config.providers import ConfigProvider, path_of
 from ladle.config.spec import MASK, BaseConfiguration, Field, call_hooks, fields_of, set_from
 from ladle.errors import (
     ConfigFieldMissingException,
@@ -27,17 +27,25 @@ _log = logging.getLogger("ladle")
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A setting that is missing. `where` is None for one that was given as None."""
+    """A setting that is missing.
+
+    Attributes:
+        name: as the error names it: below the names of the groups it is in.
+        key: its own name.
+        hint: its type.
+        where: where it was looked for; None for one that was given as None.
+    """
 
     name: str
+    key: str
     hint: Any
     where: Where | None
 
     def trace(self) -> tuple[Trace, ...]:
         """Return what was tried."""
         if self.where is None:
-            return ((EXPLICIT, self.name.rpartition(".")[2]),)
-        return tried(self.name.rpartition(".")[2], self.hint, self.where)
+            return ((EXPLICIT, self.key),)
+        return tried(self.key, self.hint, self.where)
 
 
 class Gaps(Exception):
@@ -134,7 +142,7 @@ def _check_given(config: BaseConfiguration, field: Field, known: set[str]) -> No
             )
         return
     if value is None and not field.optional:
-        raise Gaps([Gap(field.name, field.hint, None)])
+        raise Gaps([Gap(field.name, field.name, field.hint, None)])
     try:
         setattr(config, field.name, coerce(value, field.hint))
     except Mismatch:
@@ -163,7 +171,7 @@ def value_of(field: Field, where: Where, default: Any = None, *, is_given: bool 
 def _value(field: Field, where: Where, default: Any, is_given: bool) -> tuple[Any, bool]:
     """Return the value of a field, and whether a provider had it."""
     if is_given and default is None and not field.optional:
-        raise Gaps([Gap(field.name, field.hint, None)])
+        raise Gaps([Gap(field.name, field.name, field.hint, None)])
     if _is_group(field.hint):
         return _group(field, where, default, is_given)
     if is_given:
@@ -172,7 +180,7 @@ def _value(field: Field, where: Where, default: Any, is_given: bool) -> tuple[An
     if found is not None:
         return read(found, field.hint), True
     if default is None and not field.optional:
-        raise Gaps([Gap(field.name, field.hint, where)])
+        raise Gaps([Gap(field.name, field.name, field.hint, where)])
     return default, False
 
 
@@ -235,7 +243,9 @@ def _group(field: Field, where: Where, default: Any, is_given: bool) -> tuple[An
         )
     if field.optional and not found and not first.partial:
         return None, False
-    raise Gaps([Gap(f"{field.name}.{g.name}", g.hint, g.where) for g in first.gaps], found or first.partial)
+    raise Gaps(
+        [Gap(f"{field.name}.{g.name}", g.key, g.hint, g.where) for g in first.gaps], found or first.partial
+    )
 
 
 def _alternative(kind: Any, where: Where, native: Any) -> Any:
@@ -273,11 +283,7 @@ def looked_at(providers: Sequence[ConfigProvider]) -> tuple[tuple[str, bool], ..
 def _remedy(gap: Gap) -> str | None:
     if gap.where is None:
         return "None was passed for it: pass a value, or leave it out to have it looked up"
-    name = gap.name.rpartition(".")[2]
-    wrong = misplaced(name, gap.hint, gap.where)
-    if wrong is not None:
-        return f"`{wrong.key}` is in {wrong.provider}, where secrets are not read: move it to secrets.toml"
-    sections = (*gap.where.sections, *gap.where.required)
+    *sections, name = path_of(gap.key, None, (*gap.where.sections, *gap.where.required))
     file = "secrets.toml" if is_secret(gap.hint) else "config.toml"
     table = f" below [{'.'.join(sections)}]" if sections else ""
     variable = "__".join((*sections, name)).upper()
