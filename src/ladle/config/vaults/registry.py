@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ladle.config.lookup import Where
@@ -47,7 +47,7 @@ class Enabled:
     """A vault to ask. `where`: the providers that hold its settings; two of one vault are the same."""
 
     name: str
-    settings: str
+    settings: str = field(repr=False)
     config: Any
 
     def __eq__(self, other: object) -> bool:
@@ -69,8 +69,12 @@ def enabled(where: Where) -> tuple[Enabled, ...]:
         switch = switches[f"enable_{name}_secrets"]
         if switch or (switch is None and "airflow" in sys.modules):
             config = resolve(entry.settings, where.below("providers").below(f"{name}_secrets"))
-            found.append(Enabled(name, repr(dict(config)), config))
+            found.append(Enabled(name, repr(_plain(config)), config))
     return tuple(found)
+
+
+def _plain(config: BaseConfiguration) -> dict[str, Any]:
+    return {k: _plain(v) if isinstance(v, BaseConfiguration) else v for k, v in config.items()}
 
 
 def made(vault: Enabled) -> ConfigProvider:

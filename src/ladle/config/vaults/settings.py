@@ -63,7 +63,7 @@ class HashicorpSettings(VaultSettings):
 
 @configspec
 class ProvidersSettings(BaseConfiguration):
-    """`[providers]`: which vaults are asked, in this order. Airflow: None is on where Airflow runs the code."""
+    """`[providers]`: which vaults are asked, in this order. Airflow: None is on where Airflow runs it."""
 
     __section__: ClassVar[str | None] = "providers"
 
