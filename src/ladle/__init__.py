@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ladle import destinations, errors, sources
+    from ladle.config.access import config, secrets
+    from ladle.config.markers import TSecretStrValue, TSecretValue
+    from ladle.config.spec import TCredentials
     from ladle.pipelines.entry import attach, pipeline, run
     from ladle.pipelines.info import LoadInfo
     from ladle.pipelines.pipeline import Pipeline
@@ -20,7 +23,11 @@ __all__ = [
     "LoadInfo",
     "Pipeline",
     "Schema",
+    "TCredentials",
+    "TSecretStrValue",
+    "TSecretValue",
     "attach",
+    "config",
     "current",
     "defer",
     "destinations",
@@ -29,6 +36,7 @@ __all__ = [
     "pipeline",
     "resource",
     "run",
+    "secrets",
     "source",
     "sources",
     "state",
@@ -39,15 +47,20 @@ _WHERE = {
     "LoadInfo": "ladle.pipelines.info",
     "Pipeline": "ladle.pipelines.pipeline",
     "Schema": "ladle.schema.schema",
+    "TCredentials": "ladle.config.spec",
+    "TSecretStrValue": "ladle.config.markers",
+    "TSecretValue": "ladle.config.markers",
     "attach": "ladle.pipelines.entry",
     "defer": "ladle.sources.decorators",
     "pipeline": "ladle.pipelines.entry",
     "resource": "ladle.sources.decorators",
     "run": "ladle.pipelines.entry",
+    "secrets": "ladle.config.access",
     "source": "ladle.sources.decorators",
     "transformer": "ladle.sources.decorators",
 }
 _MODULES = {
+    "config": "ladle.config",
     "current": "ladle.sources.current",
     "destinations": "ladle.destinations",
     "errors": "ladle.errors",
