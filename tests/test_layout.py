@@ -51,7 +51,7 @@ ARROWS: dict[str, set[str]] = {
 FORBIDDEN_ROOMS = {"common", "utils", "util", "helpers", "core", "base", "misc", "lib"}
 
 # Modules that resolve names to modules on demand: the public names, and the registry of destinations.
-LAZY_IMPORTS = {"ladle", "ladle.destinations", "ladle.destinations.registry"}
+LAZY_IMPORTS = {"ladle", "ladle.destinations", "ladle.destinations.registry", "ladle.sources"}
 
 # Signatures people call by keyword, which take what they take in the reference.
 LONG_SIGNATURES: dict[str, str] = {
@@ -59,6 +59,7 @@ LONG_SIGNATURES: dict[str, str] = {
     "ladle.pipelines.pipeline.Pipeline.__init__": "what `ladle.pipeline` takes",
     "ladle.pipelines.pipeline.Pipeline.run": "what may be set for one run",
     "ladle.pipelines.pipeline.Pipeline.extract": "what may be set for one run",
+    "ladle.sources.incremental.Incremental.__init__": "what the reference's `incremental` takes",
     "ladle.sources.resource.resource": "the public decorator: what may be set for a table",
 }
 

@@ -6,7 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ladle import destinations, errors
+    from ladle import destinations, errors, sources
     from ladle.pipelines.entry import attach, pipeline, run
     from ladle.pipelines.info import LoadInfo
     from ladle.pipelines.pipeline import Pipeline
@@ -25,6 +25,7 @@ __all__ = [
     "resource",
     "run",
     "source",
+    "sources",
 ]
 
 _WHERE = {
@@ -40,7 +41,7 @@ _WHERE = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("destinations", "errors"):
+    if name in ("destinations", "errors", "sources"):
         return importlib.import_module(f"ladle.{name}")
     if name not in _WHERE:
         raise AttributeError(f"module 'ladle' has no attribute {name!r}")
