@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, Generic, Literal, TypeVar, get_args
 
@@ -10,36 +9,23 @@ from ladle.errors import IncrementalUnboundError, UsageError
 from ladle.sources.incremental_boundary import Boundary
 from ladle.sources.incremental_frames import filter_frame, is_frame
 from ladle.sources.incremental_lag import lagged
+from ladle.sources.incremental_options import (
+    DEFAULTS,
+    Edge,
+    OnMissing,
+    check,
+    disposition_of,
+    function_of,
+    keys_of,
+)
 from ladle.sources.incremental_path import cursor_path as compiled
-from ladle.sources.incremental_range import LastValueFunc, Range, in_utc
+from ladle.sources.incremental_range import LastValueFunc, Range
 from ladle.sources.incremental_run import Cursor, CursorRun
 from ladle.sources.incremental_schedule import converted, joined
 from ladle.sources.interval import everyone_joins
 from ladle.state.cursor import CursorState, hash_of, json_of, legacy_hash_of
 
 T = TypeVar("T")
-
-OnMissing = Literal["raise", "include", "exclude"]
-Edge = Literal["open", "closed"]
-_CHOICES: Mapping[str, tuple[str | None, ...]] = {
-    "row_order": (None, "asc", "desc"),
-    "on_cursor_value_missing": ("raise", "include", "exclude"),
-    "range_start": ("closed", "open"),
-    "range_end": ("open", "closed"),
-}
-_DEFAULTS: Mapping[str, Any] = {
-    "cursor_path": None,
-    "initial_value": None,
-    "last_value_func": max,
-    "primary_key": None,
-    "end_value": None,
-    "row_order": None,
-    "allow_external_schedulers": None,
-    "on_cursor_value_missing": "raise",
-    "lag": None,
-    "range_start": "closed",
-    "range_end": "open",
-}
 
 
 class Incremental(Generic[T]):
@@ -51,7 +37,7 @@ class Incremental(Generic[T]):
     Args:
         cursor_path: where the cursor is in a row: a name of the source's, dotted names, `$`, or a JSONPath.
         initial_value: where the first run starts; inside the range.
-        last_value_func: `max`, `min`, or a function of `(value,)` and `(value, last)` that returns the further.
+        last_value_func: `max`, `min`, or a function of `(value,)` and `(value, last)`.
         primary_key: names of fields that identify a row at the boundary; `()` doesn't look for repeated rows;
             default the resource's, else the whole row.
         end_value: where the range ends. With it, state is neither read nor written.
@@ -82,8 +68,8 @@ class Incremental(Generic[T]):
     ) -> None:
         self.cursor_path = cursor_path
         self.initial_value = initial_value
-        self.last_value_func: LastValueFunc = _function(last_value_func)
-        self._key = _keys(primary_key)
+        self.last_value_func: LastValueFunc = function_of(last_value_func)
+        self._key = keys_of(primary_key)
         self.end_value = end_value
         self.row_order = row_order
         self.allow_external_schedulers = allow_external_schedulers
@@ -98,40 +84,7 @@ class Incremental(Generic[T]):
         self._stored: Mapping[str, Any] | None = None
         self._start: Any = initial_value
         self._is_pinned = False
-        self._check()
-
-    def _check(self) -> None:
-        for name, choices in _CHOICES.items():
-            if getattr(self, name) not in choices:
-                known = [c for c in choices if c is not None]
-                raise UsageError.unknown_choice(name, getattr(self, name), known)
-        if self.cursor_path is not None:
-            if not isinstance(self.cursor_path, str) or not self.cursor_path.strip():
-                raise UsageError(
-                    f"cursor_path can't be `{self.cursor_path!r}`", expected="a name or a JSONPath"
-                )
-            compiled(self.cursor_path)
-        if self.lag is not None and (isinstance(self.lag, bool) or not isinstance(self.lag, (int, float))):
-            raise UsageError(
-                f"lag can't be `{self.lag!r}`", expected="a number: seconds, days of dates, or units"
-            )
-        if self.initial_value is not None and self.end_value is not None:
-            self._check_bounds()
-
-    def _check_bounds(self) -> None:
-        initial, end = in_utc(self.initial_value), in_utc(self.end_value)
-        try:
-            fits = self._bounds(initial, end).further(initial, end) == end
-        except TypeError as exc:
-            raise UsageError(
-                f"initial_value is `{type(initial).__name__}` and end_value `{type(end).__name__}`",
-                expected="both of the cursor's type",
-            ) from exc
-        if not fits:
-            raise UsageError(
-                f"initial_value `{initial}` is beyond end_value `{end}`",
-                expected="end_value further than initial_value, in the direction of last_value_func",
-            )
+        check(self.options())
 
     def _bounds(self, start: Any, end: Any) -> Range:
         return Range(start, end, self.last_value_func, self.range_start == "open", self.range_end == "closed")
@@ -144,23 +97,23 @@ class Incremental(Generic[T]):
 
     def options(self) -> dict[str, Any]:
         """Return the arguments it was made with."""
-        return {**{name: getattr(self, name) for name in _DEFAULTS}, "primary_key": self._key}
+        return {**{name: getattr(self, name) for name in DEFAULTS}, "primary_key": self._key}
 
     def merge(self, other: Incremental[T]) -> Incremental[T]:
         """Return a cursor with the options of this one, and over them those that `other` sets."""
-        theirs = {k: v for k, v in other.options().items() if v != _DEFAULTS[k]}
+        theirs = {k: v for k, v in other.options().items() if v != DEFAULTS[k]}
         return self._like({**self.options(), **theirs}, other.get_incremental_value_type())
 
     def copy(self, with_transient_state: bool = False) -> Incremental[T]:
         """Return a cursor with the same options, unbound; or with what it has read so far as well."""
-        copied = self._like(self.options(), None)
+        copied: Incremental[T] = self._like(self.options(), None)
         if with_transient_state and self._run is not None:
             copied._adopt(self, self._run.cursor.path.text)
         return copied
 
     def with_cursor(self, cursor: str) -> Incremental[T]:
         """Return a copy that reads another cursor over the same range."""
-        copied = self._like({**self.options(), "cursor_path": cursor}, None)
+        copied: Incremental[T] = self._like({**self.options(), "cursor_path": cursor}, None)
         if self._run is not None:
             copied._adopt(self, cursor)
         return copied
@@ -206,8 +159,8 @@ class Incremental(Generic[T]):
             UsageError: an unknown name, or a value that doesn't fit.
         """
         for name in values:
-            if name not in _DEFAULTS:
-                raise UsageError.unknown_choice("option of an incremental", name, list(_DEFAULTS))
+            if name not in DEFAULTS:
+                raise UsageError.unknown_choice("option of an incremental", name, list(DEFAULTS))
         bounds = {
             n: converted(n, values[n], value_type) for n in ("initial_value", "end_value") if n in values
         }
@@ -276,12 +229,12 @@ class Incremental(Generic[T]):
             raise UsageError(
                 "an incremental has no cursor_path", resource=resource_name, hint='incremental("updated_at")'
             )
-        made = self.copy()
+        made: Incremental[T] = self.copy()
         made.resource_name = resource_name
         made.set_deduplication_key(primary_key, from_hints=True)
         if self.allow_external_schedulers or (self.allow_external_schedulers is None and everyone_joins()):
             made._join(resource_name)
-        disposition = _disposition(write_disposition)
+        disposition = disposition_of(write_disposition)
         if not made.is_stateless and disposition != "replace" and state is not None:
             made._stored = state
             made._loaded = CursorState.parse(state, resource=resource_name, cursor_path=self.cursor_path)
@@ -363,7 +316,7 @@ class Incremental(Generic[T]):
             return run.rows(rows) or None
         if is_frame(rows):
             return filter_frame(run, rows)
-        return rows if run.rows([rows]) else None
+        return rows if run.row(rows) else None
 
     def can_close(self) -> bool:
         """Whether the order of rows says that nothing more can come, so that the source can be closed."""
@@ -430,7 +383,7 @@ class Incremental(Generic[T]):
 
     @property
     def custom_metrics(self) -> dict[str, int]:
-        """Rows at the boundary that were left out, and how many of them had changed since they were loaded."""
+        """Rows at the boundary that were left out, and how many had changed since they were loaded."""
         boundary = self._run.boundary if self._run is not None else None
         if boundary is None:
             return {}
@@ -445,12 +398,12 @@ class Incremental(Generic[T]):
 
     @primary_key.setter
     def primary_key(self, value: str | Sequence[str] | None) -> None:
-        self._key = _keys(value)
+        self._key = keys_of(value)
 
     def set_deduplication_key(self, value: Any, from_hints: bool) -> None:
         """Set the key; one from a resource's hints doesn't replace the cursor's own."""
         if not (from_hints and (self._key is not None or not value or callable(value))):
-            self._key = _keys(value)
+            self._key = keys_of(value)
 
     def is_unique_cursor(self) -> bool:
         """Whether the key is the cursor itself, so that no two rows share a value."""
@@ -465,33 +418,5 @@ class Incremental(Generic[T]):
         return legacy_hash_of(value) if legacy else hash_of(json_of(value))
 
     def __repr__(self) -> str:
-        given = {k: v for k, v in self.options().items() if v != _DEFAULTS[k]}
+        given = {k: v for k, v in self.options().items() if v != DEFAULTS[k]}
         return f"incremental({', '.join(f'{k}={v!r}' for k, v in given.items())})"
-
-
-def _function(func: Any) -> LastValueFunc:
-    if func is None:
-        return max
-    named = {"max": builtins.max, "min": builtins.min}
-    if isinstance(func, str) and func in named:
-        return named[func]
-    if not callable(func):
-        raise UsageError(f"last_value_func can't be `{func!r}`", expected="max, min, or a function")
-    found: LastValueFunc = func
-    return found
-
-
-def _keys(key: Any) -> tuple[str, ...] | None:
-    if key is None:
-        return None
-    if isinstance(key, str):
-        return (key,)
-    if isinstance(key, Sequence) and all(isinstance(name, str) for name in key):
-        return tuple(key)
-    raise UsageError(f"primary_key can't be `{key!r}`", expected="a name, names, or () for none")
-
-
-def _disposition(given: Any) -> str | None:
-    if isinstance(given, Mapping):
-        given = given.get("disposition")
-    return given if isinstance(given, str) else None

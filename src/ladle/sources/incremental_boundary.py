@@ -39,7 +39,7 @@ class Boundary:
         self._seen_contents = loaded.contents
         self._texts: dict[bytes, bytes | None] = {}
         self._kept: dict[str, str | None] = {h: loaded.contents.get(h) for h in loaded.unique_hashes}
-        self._is_full = False
+        self._is_full = self._warned = False
         self.skipped = 0
         self.changed = 0
 
@@ -99,8 +99,9 @@ class Boundary:
     def _give_up(self) -> None:
         self._texts, self._kept, self._is_full = {}, {}, True
         _LOG.warning(
-            "resource `%s`: more than %d rows share the last value of the cursor; the next run loads them again. "
-            'Load with write_disposition="merge" and a primary_key, use range_start="open", or a finer cursor.',
+            "resource `%s`: more than %d rows share the last value of the cursor; the next run loads them "
+            'again. Load with write_disposition="merge" and a primary_key, use range_start="open", '
+            "or a finer cursor.",
             self._resource,
             MAX_HASHES,
         )
@@ -112,7 +113,8 @@ class Boundary:
         self._texts = {}
         if len(self._kept) > MAX_HASHES:
             self._give_up()
-        if len(self._kept) >= _WARN_FROM:
+        if len(self._kept) >= _WARN_FROM and not self._warned:
+            self._warned = True
             _LOG.warning(
                 "resource `%s`: %d rows share the last value of the cursor and are compared one by one; "
                 "a finer cursor keeps this small",

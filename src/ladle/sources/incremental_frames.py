@@ -57,7 +57,7 @@ class _Frame:
 
 
 def filter_frame(run: CursorRun, frame: Any) -> Any:
-    """Return the rows of a frame that are let through, as a frame of the same kind; None where there are none.
+    """Return the rows of a frame that are let through, in a frame of its kind; None where no row is.
 
     A stream stays a stream, filtered as it is read. A frame that passes whole isn't copied.
 
@@ -89,8 +89,18 @@ def _filter_table(run: CursorRun, table: Any) -> Any:
     mask = _mask(run, _Frame(names, table.num_rows, lambda n: table.column(names.index(n)), table.take))
     if mask is True:
         return table
-    kept = table.filter(mask)
+    kept = _slice_or_filter(table, _one(mask))
     return kept if kept.num_rows else None
+
+
+def _slice_or_filter(table: Any, mask: Any) -> Any:
+    """Return the rows under a mask; without a copy where they lie together, as in sorted data."""
+    first, count = pc.index(mask, True).as_py(), mask.true_count
+    if count == 0:
+        return table.slice(0, 0)
+    if mask.slice(first, count).true_count == count:
+        return table.slice(first, count)
+    return table.filter(mask)
 
 
 def _filter_polars(run: CursorRun, frame: Any) -> Any:
@@ -166,7 +176,7 @@ def _without_cursor(run: CursorRun, column: Any, value: Any, names: Sequence[str
 
 
 def _mask_by_values(run: CursorRun, frame: _Frame, column: Any) -> Any:
-    """Judge value by value in Python: functions of the user's, JSONPaths, and types that Arrow can't order."""
+    """Judge value by value: for the user's functions, JSONPaths, and types that Arrow can't order."""
     if column is None:
         rows = _rows(frame, pa.array(range(frame.num_rows), pa.int64()))
         values = run.cursor.path.values(rows)
@@ -262,7 +272,7 @@ def _whole_microseconds(column: Any) -> Any:
 
 
 def _column(frame: _Frame, path: CursorPath) -> Any:
-    """Return the column of a path, in a type that compares; None where there is none, or it needs JSONPath."""
+    """Return the column of a path, in a type that compares; None where there is none."""
     names = path.names
     if not names or names[0] not in frame.names:
         return None

@@ -104,11 +104,11 @@ def field(row: Any, name: str) -> Any:
 
 
 def _by_json_path(text: str) -> Reader:
-    import jsonpath_ng
     from jsonpath_ng.exceptions import JSONPathError
+    from jsonpath_ng.parser import parse
 
     try:
-        path = jsonpath_ng.parse(text)
+        path = parse(text)
     except (JSONPathError, TypeError, ValueError) as exc:
         raise UsageError(
             f"the cursor path `{text}` is not a JSONPath: {exc}",

@@ -101,7 +101,8 @@ class CursorState:
 def json_of(value: Any) -> bytes:
     """Return the compact JSON, keys sorted, that is hashed of a row or key; the reference's form.
 
-    Datetimes are microseconds since 1970, naive ones in UTC; dates and times ISO text; Decimals text; bytes base64.
+    Datetimes are microseconds since 1970, naive ones in UTC; dates and times ISO text; Decimals text; bytes
+    base64.
     """
     try:
         return orjson.dumps(value, default=_plain, option=_OPTIONS)

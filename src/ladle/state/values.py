@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -96,7 +96,7 @@ def _unmarked(text: str) -> Any:
         return text
 
 
-_READERS = {
+_READERS: dict[str, Callable[[str], Any]] = {
     _DECIMAL: Decimal,
     _DATETIME: datetime.fromisoformat,
     _DATE: date.fromisoformat,
