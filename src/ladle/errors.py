@@ -11,7 +11,9 @@ LadleError
 │   │   ├── ResourceNotATransformer, InvalidTransformerGeneratorFunction, InvalidStepFunctionArguments
 │   │   ├── ParametrizedResourceUnbound, PipeNotBoundToData
 │   │   └── InconsistentTableTemplate, DataItemRequiredForDynamicTableHints
-│   └── FileImportNotFound
+│   ├── FileImportNotFound
+│   ├── IncrementalUnboundError        pass the function to the resource, not its generator
+│   └── JoinSchedulerError             give the cursor a type that an interval of time converts to
 ├── ContextNotAvailable                `ladle.current.*` outside of what it asks for
 │   ├── ResourceNameNotAvailable, SourceSectionNotAvailable, CurrentSourceNotAvailable
 │   └── CurrentSourceSchemaNotAvailable, CurrentLoadPackageStateNotAvailable, PipelineNotActive
@@ -21,13 +23,18 @@ LadleError
 │   ├── ValueNotSecretException        move a secret from config.toml to secrets.toml
 │   ├── ConfigFileNotFoundException, TomlProviderReadException   mend the file
 │   ├── InvalidNativeValue             credentials that can't be read: InvalidConnectionString and others
-│   └── MissingDependency              install an extra
+│   ├── MissingDependency              install an extra
+│   └── ExternalSchedulerNotAvailable  set the interval, or don't ask for it
 ├── CannotRestorePipelineException     name a pipeline that exists
 ├── PipelineIsRunning                  wait for the other run, or choose another policy
 └── PipelineStepFailed                 one step of a run failed; `.step` says which
     ├── SourceError                    reading failed
     │   └── ResourceExtractionError    the code of a resource raised
     ├── DataError                      a value is wrong: resource, table, column, row
+    │   ├── IncrementalCursorPathMissing       a row has no cursor
+    │   ├── IncrementalCursorPathHasValueNone  a row's cursor is None
+    │   ├── IncrementalCursorInvalidCoercion   cursors of different types
+    │   └── IncrementalPrimaryKeyMissing       a row has no key to compare it by
     ├── DestinationError               writing failed
     │   ├── CommitFailed               certainly not applied: run again
     │   └── CommitUnknown              may or may not be applied: the next run looks first
@@ -59,9 +66,15 @@ __all__ = [
     "DestinationError",
     "DuplicateConfigProviderException",
     "ExplicitSourceNameInvalid",
+    "ExternalSchedulerNotAvailable",
     "FileImportNotFound",
     "FinalConfigFieldException",
     "InconsistentTableTemplate",
+    "IncrementalCursorInvalidCoercion",
+    "IncrementalCursorPathHasValueNone",
+    "IncrementalCursorPathMissing",
+    "IncrementalPrimaryKeyMissing",
+    "IncrementalUnboundError",
     "InvalidAzureCredential",
     "InvalidBoto3Session",
     "InvalidConnectionString",
@@ -73,6 +86,7 @@ __all__ = [
     "InvalidResourceDataTypeMultiplePipes",
     "InvalidStepFunctionArguments",
     "InvalidTransformerGeneratorFunction",
+    "JoinSchedulerError",
     "LadleError",
     "MissingDependency",
     "OAuth2ScopesRequired",
@@ -452,3 +466,31 @@ class CommitUnknown(DestinationError):
 
 class PackageError(PipelineStepFailed):
     """Files of a package are damaged, missing or of another version."""
+
+
+class IncrementalUnboundError(UsageError):
+    """A cursor was used outside of a run of its resource."""
+
+
+class JoinSchedulerError(UsageError):
+    """The interval of a scheduler can't be turned into a range of this cursor."""
+
+
+class ExternalSchedulerNotAvailable(ConfigError):
+    """A cursor takes its range from a scheduler, and no interval was found."""
+
+
+class IncrementalCursorPathMissing(DataError):
+    """A row has nothing at the cursor path, and `on_cursor_value_missing` is `raise`."""
+
+
+class IncrementalCursorPathHasValueNone(DataError):
+    """A row's cursor is None or NaN, and `on_cursor_value_missing` is `raise`."""
+
+
+class IncrementalCursorInvalidCoercion(DataError):
+    """A row's cursor can't be compared with the bounds or with the rows before it."""
+
+
+class IncrementalPrimaryKeyMissing(DataError):
+    """A row at the boundary has no value under the primary key that finds repeated rows."""

@@ -22,7 +22,8 @@ from ladle.schema.schema import Schema
 from ladle.schema.table import Table
 from ladle.sources.current import Scope
 from ladle.sources.hints import Hints
-from ladle.sources.pull import Plain, PullOptions, turns
+from ladle.sources.lanes import PullOptions
+from ladle.sources.pull import Plain, configured, turns
 from ladle.sources.resource import Resource
 from ladle.sources.source import Source
 
@@ -37,7 +38,7 @@ class ExtractOptions:
         hints: given to the run; they win over the resources'.
         batch_bytes: aimed size of a batch, in bytes of Arrow data.
         limits: of the destination, for the lengths of names.
-        pull: how many at once, and in which order.
+        pull: how many at once, and in which order; None as the settings say.
         pipeline: that runs.
         source_state: mutable; what resources remember. To be kept once the package is sealed.
         package_state: mutable; stored with the package.
@@ -48,7 +49,7 @@ class ExtractOptions:
     hints: Hints
     batch_bytes: int = BATCH_BYTES
     limits: Limits = field(default_factory=Limits)
-    pull: PullOptions = field(default_factory=PullOptions)
+    pull: PullOptions | None = None
     pipeline: Any = None
     source_state: dict[str, Any] | None = None
     package_state: dict[str, Any] | None = None
@@ -130,7 +131,7 @@ class _Extraction:
             metrics=options.metrics,
         )
         sorters: dict[int, Sorter] = {}
-        for got in turns(self._wanted, replace(options.pull, scope=scope)):
+        for got in turns(self._wanted, replace(options.pull or configured(), scope=scope)):
             resource: Any = got.resource
             sorter = sorters.get(id(resource))
             if sorter is None:

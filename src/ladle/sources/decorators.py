@@ -10,13 +10,13 @@ from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, overload
 from ladle.errors import InvalidResourceDataType, UsageError
 from ladle.schema.schema import Schema
 from ladle.sources.hints import Hints
+from ladle.sources.names import name_of, section_of
 from ladle.sources.resource import (
     Resource,
     ResourceFunction,
     check_transformer,
-    name_of,
 )
-from ladle.sources.source import Source, SourceFactory, check_source_options, section_of
+from ladle.sources.source import Source, SourceFactory, check_source_options
 from ladle.sources.steps import Deferred
 
 P = ParamSpec("P")

@@ -8,8 +8,9 @@ from typing import Any
 
 from ladle.errors import UsageError
 from ladle.sources.hints import Hints
-from ladle.sources.pull import PullOptions, pull
-from ladle.sources.resource import Resource, name_of
+from ladle.sources.names import name_of
+from ladle.sources.pull import pull
+from ladle.sources.resource import Resource
 from ladle.sources.source import Source, SourceFactory
 
 
@@ -35,7 +36,7 @@ def sources_of(data: Any, default_name: str, hints: Hints) -> list[Source]:
 
 def _awaited(coroutine: Any) -> Any:
     """Await an async source function on the event loop of the sources."""
-    found = [got.item for got in pull([Resource("source", coroutine)], PullOptions())]
+    found = [got.item for got in pull([Resource("source", coroutine)])]
     if len(found) != 1:
         raise UsageError("a coroutine given to run must return a source, a resource or rows")
     return found[0]

@@ -8,19 +8,21 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, ParamSpec, Self
 
+from ladle.config.inject import Injector
 from ladle.errors import (
     InvalidResourceDataType,
     InvalidTransformerGeneratorFunction,
     ParametrizedResourceUnbound,
-    ResourceNameMissing,
     ResourceNotATransformer,
     UsageError,
 )
 from ladle.sources import current
 from ladle.sources.hinted import Hinted
 from ladle.sources.hints import Hints
+from ladle.sources.names import name_of, section_of
 from ladle.sources.pipe import Call
-from ladle.sources.pull import PullOptions, is_instruction, pull
+from ladle.sources.lanes import PullOptions, is_instruction
+from ladle.sources.pull import pull
 from ladle.sources.steps import (
     FilterItem,
     Limit,
@@ -34,6 +36,7 @@ from ladle.sources.steps import (
 )
 
 P = ParamSpec("P")
+_STARS = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
 
 
 @dataclass(eq=False, repr=False)
@@ -76,6 +79,7 @@ class Resource(Hinted):
     inputs: list[Any] = field(default_factory=list)
     custom_metrics: dict[str, Any] = field(default_factory=dict)
     _call: Call | None = None
+    _injector: Any = None
     _variants: dict[str, Hints] = field(default_factory=dict)
     _validator: Any = None
 
@@ -147,32 +151,45 @@ class Resource(Hinted):
         Raises:
             ParametrizedResourceUnbound: required arguments are missing.
         """
-        if not self._is_function:
-            return Call((), {})
-        if self.requires_args:
-            names = ", ".join(str(p) for p in self._signature().parameters.values())
+        call = self._call or Call((), {})
+        if not self._is_function or _takes_nothing(self.data):
+            return call
+        signature = self._signature()
+        call = self._with_cursor(self._filled(call), signature)
+        try:
+            signature.bind(*call.args, **call.kwargs)
+        except TypeError:
+            names = ", ".join(str(p) for p in signature.parameters.values())
             raise ParametrizedResourceUnbound(
                 f"resource `{self.name}` needs arguments: ({names})",
                 hint=f"call it: {self.name}(...), or {self.name}.bind(...) where it is part of a source",
-            )
-        return self._with_cursor(self._call or Call((), {}))
+            ) from None
+        return call
 
-    def _with_cursor(self, call: Call) -> Call:
+    def _filled(self, call: Call) -> Call:
+        """Fill in arguments from the settings `sources.<section>.<name>`."""
+        if self._injector is None:
+            skip = (
+                {next(iter(inspect.signature(self.data).parameters)), "meta"} if self.is_transformer else ()
+            )
+            self._injector = Injector(self.data, spec=self.spec, skip=skip)
+        place = (None,) if self.is_transformer else ()
+        sections = ("sources", self.section or section_of(self.data), self.name)
+        args, kwargs = self._injector.fill((*place, *call.args), dict(call.kwargs), sections)
+        return Call(args[len(place) :], kwargs)
+
+    def _with_cursor(self, call: Call, signature: inspect.Signature) -> Call:
         """Put defaults that are cursors among the arguments; a given one completes the default."""
-        try:
-            parameters = self._signature().parameters
-        except (TypeError, ValueError):
-            return call
-        cursors = {n: p.default for n, p in parameters.items() if is_cursor(p.default)}
+        cursors = {n: p.default for n, p in signature.parameters.items() if is_cursor(p.default)}
         if not cursors:
             return call
-        given = self._signature().bind_partial(*call.args, **call.kwargs).arguments
+        given = signature.bind_partial(*call.args, **call.kwargs).arguments
         for name, default in cursors.items():
             value = given.get(name)
             given[name] = (
                 default.merge(value) if is_cursor(value) and hasattr(default, "merge") else value or default
             )
-        bound = inspect.BoundArguments(self._signature(), given)
+        bound = inspect.BoundArguments(signature, given)
         return Call(bound.args, bound.kwargs)
 
     def call(self, call: Call) -> Any:
@@ -420,6 +437,11 @@ class ResourceFunction(Resource, Generic[P]):
         return super().__call__(*args, **kwargs)
 
 
+def _takes_nothing(func: Any) -> bool:
+    code = getattr(func, "__code__", None)
+    return code is not None and not (code.co_argcount or code.co_kwonlyargcount or code.co_flags & _STARS)
+
+
 def as_resource(data: Any) -> Resource:
     """Return a resource for what is piped into a transformer."""
     if isinstance(data, Resource):
@@ -432,21 +454,6 @@ def _checked_name(name: Any) -> str:
     if not isinstance(name, str) or not name.strip():
         raise UsageError(f"a resource can't have the name `{name!r}`", expected="a text that is not empty")
     return name
-
-
-def name_of(data: Any) -> str:
-    """Return the name a function or generator brings along.
-
-    Raises:
-        ResourceNameMissing: it has none.
-    """
-    found = getattr(data, "__name__", None) or (data.name if isinstance(data, Resource) else None)
-    if not isinstance(found, str):
-        raise ResourceNameMissing(
-            f"data of type `{type(data).__name__}` has no name to use for its table",
-            hint='name it: table_name="..." in run, or ladle.resource(data, name="...")',
-        )
-    return found
 
 
 def check_transformer(func: Any) -> None:

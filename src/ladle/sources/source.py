@@ -5,12 +5,11 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
-import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Generic, ParamSpec
 
+from ladle.config.inject import Injector
 from ladle.errors import (
     DeletingResourcesNotSupported,
     ExplicitSourceNameInvalid,
@@ -26,8 +25,10 @@ from ladle.schema.schema import Schema
 from ladle.schema.table import Table
 from ladle.sources import current
 from ladle.sources.hints import Hints, check_choice, check_contract
-from ladle.sources.pull import PullOptions, is_instruction, pull
-from ladle.sources.resource import Resource, name_of
+from ladle.sources.lanes import PullOptions, is_instruction
+from ladle.sources.pull import pull
+from ladle.sources.names import name_of, section_of
+from ladle.sources.resource import Resource
 
 P = ParamSpec("P")
 
@@ -289,6 +290,7 @@ class SourceFactory(Generic[P]):
         self.name: str = options.get("name") or func.__name__
         self.section: str = options.get("section") or section_of(func)
         _check_source_name(self.name)
+        self._injector = Injector(func, spec=options.get("spec"))
         functools.update_wrapper(self, func)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Source:
@@ -311,6 +313,8 @@ class SourceFactory(Generic[P]):
             current.scope.reset(token)
 
     def _called(self, args: Any, kwargs: Any) -> Any:
+        sections = ("sources", self.section, self.name)
+        args, kwargs = self._injector.fill(args, kwargs, sections)
         return self._func(*args, **kwargs)
 
     async def _awaited(self, made: Awaitable[Any], blank: Source) -> Source:
@@ -413,12 +417,3 @@ def _check_source_name(name: str) -> None:
             expected=exc.expected,
             hint='name it: @ladle.source(name="...")',
         ) from None
-
-
-def section_of(func: Any) -> str:
-    """Return the name of the module a function is from: the first section of its settings."""
-    module = str(getattr(inspect.unwrap(func), "__module__", None) or "__main__")
-    if module == "__main__":
-        file = getattr(sys.modules.get("__main__"), "__file__", None)
-        return Path(file).stem if file else "__main__"
-    return module.rpartition(".")[2]
