@@ -185,8 +185,9 @@ class _Extraction:
     def _check_agreed(self, table: Table, resource: Resource) -> None:
         for info in self._infos:
             if info.table == table.name and info.write_disposition != table.write_disposition:
+                both = f"`{info.name}` and `{resource.name}`"
                 raise UsageError(
-                    f"resources `{info.name}` and `{resource.name}` feed one table with different write dispositions",
+                    f"resources {both} feed one table with different write dispositions",
                     table=table.name,
                     expected=f"one for both: `{info.write_disposition}` or `{table.write_disposition}`",
                     hint="give one of them another table_name, or pass write_disposition to run",

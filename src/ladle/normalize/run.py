@@ -93,8 +93,8 @@ class Normalizer:
     def declare(self, tables: Sequence[Table]) -> None:
         """Take tables as they are declared from here on.
 
-        Where rows of one were normalised already, the package is normalised anew once it is sealed: the outcome
-        is as if all had been declared at the beginning.
+        Where rows of one were normalised already, the package is normalised anew once it is sealed: the
+        outcome is as if all had been declared at the beginning.
         """
         self._outdated = self._outdated or any(t.name in self._seen for t in tables)
         self._base = self._base.with_tables(tables)

@@ -146,10 +146,10 @@ def resource(
     A hint may be a function of the item, where nothing else is said.
 
     Args:
-        data: a generator function, a function that returns items, async or not; or any iterable, dict, frame or
-            Arrow object, another resource, an awaitable.
-        name: default: the function's name; also the table's name unless `table_name` is given. May be a function
-            of the call's arguments, given as a dict.
+        data: a generator function, a function that returns items, async or not; or any iterable, dict, frame
+            or Arrow object, another resource, an awaitable.
+        name: default: the function's name; also the table's name unless `table_name` is given. May be a
+            function of the call's arguments, given as a dict.
         table_name: where rows go.
         max_table_nesting: levels of nesting that become columns and tables; deeper values are kept as JSON.
         write_disposition: `append` (default), `replace` or `skip`; or a dict with `disposition`.
@@ -286,8 +286,8 @@ def transformer(
     """Make a transformer: a resource whose function gets each item (or page) that another resource yields.
 
     Args:
-        f: takes the item first; an argument named `meta` gets the item's meta; the rest is given by calling. It
-            may return or yield, and be async or deferred.
+        f: takes the item first; an argument named `meta` gets the item's meta; the rest is given by calling.
+            It may return or yield, and be async or deferred.
         data_from: the resource to take items from; or pipe one into it: `resource | transformer`.
         name: as for `resource`, as all other arguments.
         table_name: where rows go.

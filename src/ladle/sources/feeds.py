@@ -30,7 +30,8 @@ WAIT = object()
 class Feed(Protocol):
     """Items made elsewhere, taken in order.
 
-    `news(feed, stopped)` is called from the other thread whenever items were added, and when it stops working.
+    `news(feed, stopped)` is called from the other thread whenever items were added, and when it stops
+    working.
     """
 
     news: Callable[[Feed, bool], None]
@@ -90,19 +91,24 @@ class ThreadFeed:
         self._cancelled = False
 
     def start(self, crew: Crew) -> None:
+        """Work, or go on working after a stop."""
         self._working = self.resumes = True
         crew.submit(self._work)
 
     def take(self) -> Any:
+        """Return the next item, WAIT or END; raise what went wrong there."""
         return self._buffer.take()
 
     def wants_slot(self) -> bool:
+        """Whether it has stopped, has more to give, and has room for it."""
         return not self._working and not self._buffer.ended and len(self._buffer.items) < BUFFER_ITEMS // 2
 
     def cancel(self) -> None:
+        """Stop as soon as possible."""
         self._cancelled = True
 
     def close(self) -> None:
+        """Close what was never run to its end."""
         if hasattr(self._iterator, "close"):
             self._iterator.close()  # type: ignore[union-attr]
 
@@ -155,6 +161,7 @@ class AsyncFeed:
         self._working = False
 
     def start(self, crew: Crew) -> None:
+        """Work, or go on working after a stop."""
         self._working = True
         if self._room is not None and self._loop is not None:
             self._loop.call_soon_threadsafe(self._room.set)
@@ -168,16 +175,20 @@ class AsyncFeed:
         self._task = self._loop.create_task(self._work(), context=self._context)
 
     def take(self) -> Any:
+        """Return the next item, WAIT or END; raise what went wrong there."""
         return self._buffer.take()
 
     def wants_slot(self) -> bool:
+        """Whether it has stopped, has more to give, and has room for it."""
         return not self._working and not self._buffer.ended and len(self._buffer.items) < BUFFER_ITEMS // 2
 
     def cancel(self) -> None:
+        """Stop as soon as possible."""
         if self._task is not None and self._loop is not None:
             self._loop.call_soon_threadsafe(self._task.cancel)
 
     def close(self) -> None:
+        """Close what was never run to its end."""
         if not self.resumes and inspect.iscoroutine(self._source):
             self._source.close()  # never awaited, and not to be
 

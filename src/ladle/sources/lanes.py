@@ -1,8 +1,8 @@
 """Lanes of a pull: a root resource with all that hangs below it, and the branches its items take.
 
-A lane whose items are there when asked for is plain: its iterator is handed out as it is. Any other lane keeps
-what it yields in order in branches: an item, or a branch that will yield items (a feed at work elsewhere),
-which is drained before what comes after it.
+A lane whose items are there when asked for is plain: its iterator is handed out as it is. Any other lane
+keeps what it yields in order in branches: an item, or a branch that will yield items (a feed at work
+elsewhere), which is drained before what comes after it.
 """
 
 from __future__ import annotations
@@ -204,27 +204,27 @@ class Branch:
                     return got
             if not self.stack and self.feed is None:
                 return WAIT if self.out else END
-            if len(self.out) >= width or not self._fill():
-                self._look_ahead()
+            if len(self.out) >= width or not self.fill():
+                self.look_ahead()
                 return WAIT
 
-    def _look_ahead(self) -> None:
+    def look_ahead(self) -> None:
         """Let branches behind one that isn't done go on, as far as they can."""
         width = self._lane.puller.options.max_parallel_items
         for later in list(self.out):
             if type(later) is Branch:
-                while len(later.out) < width and later._fill():
+                while len(later.out) < width and later.fill():
                     pass
-                later._look_ahead()
+                later.look_ahead()
 
-    def _fill(self) -> bool:
+    def fill(self) -> bool:
         """Pull one more item from where this branch begins; False where there is none now."""
         if self.stack:
             iterator, node, at = self.stack[-1]
             scope.set(node.scope)
             try:
                 item = next(iterator, END)
-            except Exception as exc:
+            except Exception as exc:  # noqa: BLE001 - told as an error of the resource
                 node.reraise(exc)
             if item is END:
                 self.stack.pop()
@@ -239,7 +239,7 @@ class Branch:
             item = feed.take()
         except asyncio.CancelledError as exc:
             self._node.reraise(RuntimeError(f"cancelled: {exc}"))
-        except Exception as exc:
+        except Exception as exc:  # noqa: BLE001 - told as an error of the resource
             self._node.reraise(exc)
         if item is WAIT:
             self._lane.puller.want(feed)
@@ -287,7 +287,7 @@ class Branch:
                 break
             try:
                 item = steps[at](item, meta)
-            except Exception as exc:
+            except Exception as exc:  # noqa: BLE001 - told as an error of the resource
                 node.reraise(exc)
             at += 1
         if node.emits:
@@ -300,8 +300,9 @@ class Branch:
             work = iter(getattr(work, PAGES)())
         if hasattr(work, "__next__"):
             if len(self.stack) > _MAX_NESTED_GENERATORS:
+                name = node.resource.name
                 raise UsageError(
-                    f"resource `{node.resource.name}` yields generators nested deeper than {_MAX_NESTED_GENERATORS}",
+                    f"resource `{name}` yields generators nested deeper than {_MAX_NESTED_GENERATORS}",
                     hint="yield items, not the generator itself",
                 )
             self.stack.append((work, node, at))

@@ -123,8 +123,8 @@ def with_file_import(
 ) -> Marked:
     """Load the rows of a file.
 
-    The file is read by Arrow, in batches, and takes the way of all frames: names and types are those any frame
-    gets, whatever format the destination takes.
+    The file is read by Arrow, in batches, and takes the way of all frames: names and types are those any
+    frame gets, whatever format the destination takes.
 
     Args:
         file_path: an existing local file.

@@ -147,8 +147,7 @@ class ModelValidator:
             return self._refused(item, exc)
         if self._keep_models:
             return made
-        dumped = made.model_dump(by_alias=True, exclude_unset=False)
-        return dumped
+        return made.model_dump(by_alias=True)
 
     def _refused(self, item: Any, exc: ValueError) -> Any:
         errors = exc.errors() if hasattr(exc, "errors") else []
@@ -157,7 +156,7 @@ class ModelValidator:
         if "freeze" in modes:
             first = errors[0] if errors else {"loc": (), "msg": str(exc)}
             raise DataError(
-                f"an item of resource `{self._resource}` doesn't fit model `{self.model.__name__}`: {first['msg']}",
+                f"an item doesn't fit model `{self.model.__name__}`: {first['msg']}",
                 resource=self._resource,
                 column=".".join(map(str, first["loc"])) or None,
                 value=item,

@@ -1,4 +1,4 @@
-"""The pipes of some resources as a tree, made for one evaluation: who feeds whom, and what steps are on the way."""
+"""The pipes of some resources as a tree, made for one evaluation: who feeds whom, by which steps."""
 
 from __future__ import annotations
 
@@ -174,6 +174,7 @@ class Cursor:
         self.can_keep = can_keep
 
     def __call__(self, item: Any, meta: Any) -> Any:
+        """Return what of the item is new."""
         return self.inner(item, meta)
 
     def can_close(self) -> bool:
@@ -239,7 +240,7 @@ def open_head(node: Node) -> Head:
     try:
         made = node.call()
         return _head_of(made, limit)
-    except Exception as exc:
+    except Exception as exc:  # noqa: BLE001 - told as an error of the resource
         node.reraise(exc, 0)
 
 

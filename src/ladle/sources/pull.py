@@ -1,8 +1,7 @@
 """Pull many resources at once: one thread drives, workers and an event loop make items beside it.
 
-Each root resource is a lane. A lane whose items are there when asked for is `plain`: its iterator is handed out
-as it is, so that nothing is paid per row. Any other lane keeps what it yields in order in branches: an item, or
-a branch that will yield items (a feed at work elsewhere), which is drained before what comes after it.
+Each root resource is a lane. A lane whose items are there when asked for is plain: its iterator is handed out
+as it is, so that nothing is paid per row. Feeds make items elsewhere; the number at work at once is limited.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from ladle.sources.pipe import Readable, Special, build, is_special
 class Plain:
     """A turn of a resource whose items are there: take `items` until they end.
 
-    An item that is a `Special`, or of a type that `is_special`, isn't settled: hand it to `divert`, then stop.
+    An item that is a `Special`, or of a type that `is_special`, isn't settled: `divert` it, then stop.
     """
 
     __slots__ = ("_lane", "items", "resource")
@@ -94,7 +93,7 @@ def _settled(turn: Plain) -> Iterator[Pulled]:
                 turn.divert(item)
                 return
             yield Pulled(turn.resource, item, None)
-    except Exception as exc:
+    except Exception as exc:  # noqa: BLE001 - told as an error of the resource
         turn.reraise(exc)
 
 
@@ -109,8 +108,8 @@ def turns(resources: Sequence[Readable], options: PullOptions | None = None) -> 
         Items of one resource in order, of different resources in any order.
 
     Raises:
-        ResourceExtractionError: the code of a resource raised; the cause is what it raised. All generators are
-            closed and all threads ended by then, as after Ctrl-C. A second Ctrl-C doesn't wait for threads.
+        ResourceExtractionError: the code of a resource raised; the cause is what it raised. All generators
+            are closed and all threads ended by then, as after Ctrl-C. A second Ctrl-C doesn't wait for them.
     """
     puller = Puller(resources, options or PullOptions())
     before = scope.get()
@@ -183,7 +182,7 @@ class Puller:
         lane.turn_took(time.monotonic() - began)
         try:
             over = alone or lane.plain_is_over()
-        except Exception as exc:
+        except Exception as exc:  # noqa: BLE001 - told as an error of the resource
             lane.root.reraise(exc)
         if over:
             self._finish(lane)

@@ -14,10 +14,10 @@ from ladle.errors import UsageError
 
 
 class RateLimit:
-    """Spaces calls out evenly, whoever makes them. Make one per host, at module level, and share it.
+    """Spaces calls out evenly, whoever makes them. Make one per host and share it.
 
-    Use `limit.wait()` before a call, `await limit.wait_async()` in async code, or the limit itself in `with` and
-    `async with`. Callers are served in the order they come.
+    Use `limit.wait()` before a call, `await limit.wait_async()` in async code, or the limit itself in `with`
+    and `async with`. Callers are served in the order they come.
 
     Args:
         per_second: calls allowed in a second; exactly one of the two is given.

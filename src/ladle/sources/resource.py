@@ -19,9 +19,9 @@ from ladle.errors import (
 from ladle.sources import current
 from ladle.sources.hinted import Hinted
 from ladle.sources.hints import Hints
+from ladle.sources.lanes import PullOptions, is_instruction
 from ladle.sources.names import name_of, section_of
 from ladle.sources.pipe import Call
-from ladle.sources.lanes import PullOptions, is_instruction
 from ladle.sources.pull import pull
 from ladle.sources.steps import (
     FilterItem,
@@ -43,8 +43,8 @@ _STARS = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
 class Resource(Hinted):
     """A named stream of items with hints. Made by `@ladle.resource` and `@ladle.transformer`.
 
-    Methods that add steps or change hints change the resource and return it; calling it and `with_name` return
-    another one.
+    Methods that add steps or change hints change the resource and return it; calling it and `with_name`
+    return another one.
 
     Attributes:
         name: also the table's name, unless the hints have one, and the key of its state.
@@ -372,7 +372,7 @@ class Resource(Hinted):
         made.steps = list(self.steps)
         made.inputs = list(self.inputs)
         made.custom_metrics = {}
-        made._variants = dict(self._variants)
+        made.__dict__["_variants"] = dict(self._variants)
         return made
 
     def with_name(self, new_name: str, new_section: str | None = None) -> Resource:

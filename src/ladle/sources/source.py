@@ -26,8 +26,8 @@ from ladle.schema.table import Table
 from ladle.sources import current
 from ladle.sources.hints import Hints, check_choice, check_contract
 from ladle.sources.lanes import PullOptions, is_instruction
-from ladle.sources.pull import pull
 from ladle.sources.names import name_of, section_of
+from ladle.sources.pull import pull
 from ladle.sources.resource import Resource
 
 P = ParamSpec("P")
@@ -322,7 +322,7 @@ class SourceFactory(Generic[P]):
 
     def _filled(self, blank: Source, made: Any) -> Source:
         found = list(made) if inspect.isgenerator(made) or isinstance(made, (list, tuple)) else [made]
-        if made is None or (found and all(r is None for r in found)):
+        if all(r is None for r in found):
             raise SourceDataIsNone(
                 f"source `{self.name}` returned no resource", hint="return or yield resources"
             )

@@ -99,6 +99,7 @@ class MapItem:
         self._is_async = inspect.iscoroutinefunction(func)
 
     def __call__(self, item: Any, meta: Any = None) -> Any:
+        """Return what becomes of an item or page."""
         if type(item) is not list:
             return self._full(item, meta) if self._full else self.func(item)
         if self._full:
@@ -119,6 +120,7 @@ class FilterItem:
         self._full = _with_meta(func)
 
     def __call__(self, item: Any, meta: Any = None) -> Any:
+        """Return what becomes of an item or page."""
         if type(item) is list:
             if self._full:
                 return [row for row in item if self._full(row, meta)] or None
@@ -135,6 +137,7 @@ class YieldMapItem:
         self._full = _with_meta(func)
 
     def __call__(self, item: Any, meta: Any = None) -> Any:
+        """Return what becomes of an item or page."""
         if type(item) is list:
             return self._spread(item, meta)
         return self._full(item, meta) if self._full else self.func(item)
@@ -154,6 +157,7 @@ class MetricsItem:
         self._metrics = metrics
 
     def __call__(self, item: Any, meta: Any = None) -> Any:
+        """Return what becomes of an item or page."""
         self.func(item, meta, self._metrics())
         return item
 
@@ -174,6 +178,7 @@ class TransformItem:
         self._parallel = parallel
 
     def __call__(self, item: Any, meta: Any = None) -> Any:
+        """Return what becomes of an item or page."""
         given = {"meta": meta} if self._meta else {}
         if self._parallel:
             return Deferred(functools.partial(self.func, item, given), spread=True)

@@ -14,8 +14,8 @@ import ladle
 from ladle.errors import ResourceNameMissing, UsageError
 from ladle.sources.given import sources_of
 from ladle.sources.hints import Hints, columns_of
-from ladle.sources.pipe import is_one_item
 from ladle.sources.names import name_of
+from ladle.sources.pipe import is_one_item
 from ladle.sources.resource import Resource
 
 NONE = Hints.of()
