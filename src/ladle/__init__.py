@@ -66,14 +66,13 @@ _MODULES = {
     "errors": "ladle.errors",
     "mark": "ladle.sources.mark",
     "sources": "ladle.sources",
+    "state": "ladle.state",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return importlib.import_module(_MODULES[name])
-    if name == "state":
-        return importlib.import_module("ladle.sources.current").source_state
     if name not in _WHERE:
         raise AttributeError(f"module 'ladle' has no attribute {name!r}")
     found = getattr(importlib.import_module(_WHERE[name]), name)

@@ -125,7 +125,7 @@ class _Extraction:
         scope = Scope(
             pipeline=options.pipeline,
             source=self._source,
-            source_state=options.source_state,
+            source_state=options.source_state if options.source_state is not None else {},
             package_state=options.package_state,
             interval=options.interval,
             metrics=options.metrics,

@@ -178,7 +178,8 @@ class Normalizer:
         made = key_arrays(piece, keys, parent, self._package.load_id, ROOT_ID in key_names)
         arrays.update((n, made[n]) for n in key_names)
         table = with_key_columns(typed.table, key_names)
-        check_not_null(replace(typed, table=table), named, resource)
+        if piece.rows:
+            check_not_null(replace(typed, table=table), named, resource)
         self._tables[table.name] = table
         seen.fresh |= typed.fresh
         seen.joined |= typed.joined

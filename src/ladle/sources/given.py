@@ -6,7 +6,6 @@ import inspect
 from dataclasses import replace
 from typing import Any
 
-from ladle.errors import UsageError
 from ladle.sources.hints import Hints
 from ladle.sources.names import name_of
 from ladle.sources.pull import pull
@@ -36,10 +35,11 @@ def sources_of(data: Any, default_name: str, hints: Hints) -> list[Source]:
 
 def _awaited(coroutine: Any) -> Any:
     """Await an async source function on the event loop of the sources."""
-    found = [got.item for got in pull([Resource("source", coroutine)])]
-    if len(found) != 1:
-        raise UsageError("a coroutine given to run must return a source, a resource or rows")
-    return found[0]
+
+    async def boxed() -> tuple[Any]:
+        return (await coroutine,)
+
+    return next(got.item[0] for got in pull([Resource("source", boxed())]))
 
 
 def _merged(parts: list[Source]) -> list[Source]:

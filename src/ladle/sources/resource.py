@@ -21,7 +21,7 @@ from ladle.sources.hinted import Hinted
 from ladle.sources.hints import Hints
 from ladle.sources.lanes import PullOptions, is_instruction
 from ladle.sources.names import name_of, section_of
-from ladle.sources.pipe import Call
+from ladle.sources.pipe import Call, is_special
 from ladle.sources.pull import pull
 from ladle.sources.steps import (
     FilterItem,
@@ -115,7 +115,8 @@ class Resource(Hinted):
 
     @property
     def _is_function(self) -> bool:
-        return callable(self.data) and not hasattr(self.data, "__arrow_c_stream__")
+        frame = hasattr(self.data, "__arrow_c_stream__")
+        return callable(self.data) and not frame and not is_special(type(self.data))
 
     def _signature(self) -> inspect.Signature:
         signature = inspect.signature(self.data)

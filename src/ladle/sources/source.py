@@ -102,8 +102,6 @@ class Source:
 
     def __post_init__(self) -> None:
         self.listed = tuple(self.listed)
-        for resource in self.listed:
-            resource.source_name = self.name
 
     @property
     def resources(self) -> Resources:
@@ -256,8 +254,10 @@ class Source:
 
 
 def _normalized(table: dict[str, Any], names: Any) -> Table:
-    columns = {names.fit(n): c for n, c in table["columns"].items()}
-    return Table.from_dict(names.table(names.fit(table["name"])), {**table, "columns": columns})
+    columns = {names.fit(n, max_length=None): c for n, c in table["columns"].items()}
+    return Table.from_dict(
+        names.table(names.fit(table["name"], max_length=None)), {**table, "columns": columns}
+    )
 
 
 def _root_of(resource: Resource) -> Resource:
@@ -287,7 +287,8 @@ class SourceFactory(Generic[P]):
         _check_function(func)
         self._func = func
         self._options = dict(options)
-        self.name: str = options.get("name") or func.__name__
+        schema = options.get("schema")
+        self.name: str = options.get("name") or (schema.name if schema else func.__name__)
         self.section: str = options.get("section") or section_of(func)
         _check_source_name(self.name)
         self._injector = Injector(func, spec=options.get("spec"))
@@ -333,7 +334,9 @@ class SourceFactory(Generic[P]):
             elif part is not None:
                 listed.append(part if isinstance(part, Resource) else Resource(name_of(part), part))
         self._check_names(listed)
-        for resource in listed:
+        copies: dict[int, Resource] = {}
+        listed = [_copied(r, copies) for r in listed]  # what a module keeps is nobody's to change
+        for resource in copies.values():
             resource.source_name = self.name
             resource.section = self._options.get("section") or resource.section or self.section
             resource.parallelized = resource.parallelized or bool(self._options.get("parallelized"))
@@ -351,11 +354,10 @@ class SourceFactory(Generic[P]):
 
     def _source(self, listed: tuple[Resource, ...]) -> Source:
         given = {k: self._options.get(k) for k in ("max_table_nesting", "root_key", "schema_contract")}
-        schema = self._options.get("schema")
         return Source(
-            schema.name if schema is not None and not self._options.get("name") else self.name,
+            self.name,
             listed,
-            schema,
+            self._options.get("schema"),
             section=self.section,
             **given,
         )
