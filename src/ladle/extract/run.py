@@ -23,7 +23,7 @@ from ladle.schema.table import Table
 from ladle.sources.current import Scope
 from ladle.sources.hints import Hints
 from ladle.sources.lanes import PullOptions
-from ladle.sources.pull import Plain, configured, turns
+from ladle.sources.pull import Ended, Plain, configured, turns
 from ladle.sources.resource import Resource
 from ladle.sources.source import Source
 
@@ -104,6 +104,7 @@ class _Extraction:
         self.redeclared = False
         self._infos = list(package.manifest.resources)
         self._streams: dict[str, Stream] = {}
+        self._of_table: dict[tuple[int, str], Stream] = {}
         self._wanted = wanted(source, options.hints)
         self._infos_of = self._match(package.manifest.resources)
         self._json = _json_columns(self.schema.table_map.values())
@@ -132,7 +133,10 @@ class _Extraction:
         )
         sorters: dict[int, Sorter] = {}
         for got in turns(self._wanted, replace(options.pull or configured(), scope=scope)):
-            resource: Any = got.resource
+            if type(got) is Ended:
+                self._flush([s for r in got.resources if (s := sorters.get(id(r))) is not None])
+                continue
+            resource: Any = got.resource  # type: ignore[union-attr]
             sorter = sorters.get(id(resource))
             if sorter is None:
                 sorter = sorters[id(resource)] = Sorter(resource, options.hints, self.stream)
@@ -140,14 +144,17 @@ class _Extraction:
                 sorter.drain(got)
             else:
                 sorter.take(got.item, got.meta)  # type: ignore[union-attr]
-        for stream in self._streams.values():
-            stream.flush()
+
+    def _flush(self, sorters: list[Sorter]) -> None:
+        for sorter in sorters:
+            for stream in sorter.streams:
+                stream.flush()
 
     def stream(self, resource: Resource, name: str, hints: Hints) -> Stream:
         """Return the stream of a table; declare the table where the package doesn't, or hints changed."""
         index = self._infos_of.get(id(resource))
         first = self._infos[index] if index is not None else None
-        known = next((s for s in self._streams.values() if s.where == Where(resource.name, name, 0)), None)
+        known = self._of_table.get((id(resource), name))
         declared = first is not None and name in first.parts.values()
         if not declared or known is not None or hints != self._options.hints.over(resource.hints):
             self._declare(resource, name, hints)
@@ -160,7 +167,8 @@ class _Extraction:
         nesting = hints.max_table_nesting
         plan = self._plan(name, nesting if nesting is not None else self._source.max_table_nesting)
         where = Where(resource.name, name, 0)
-        stream = self._streams[key] = Stream(key, where, plan, self._options.batch_bytes, self._outlet)
+        stream = Stream(key, where, plan, self._options.batch_bytes, self._outlet)
+        self._streams[key] = self._of_table[id(resource), name] = stream
         return stream
 
     def _new_part(self, resource: Resource, name: str, hints: Hints) -> str:

@@ -156,13 +156,15 @@ class Lane:
         given = item if type(item) is Special else Special(item, len(self.root.steps))
         self.branch.push(given.item, None, self.root, given.at)
 
-    def finished(self) -> None:
-        """Keep the state of all cursors."""
-        todo = [self.root]
+    def finished(self) -> list[Readable]:
+        """Keep the state of all cursors; return the resources that have ended."""
+        todo, ended = [self.root], []
         while todo:
             node = todo.pop()
             node.keep_state()
+            ended.append(node.resource)
             todo.extend(node.children)
+        return ended
 
     def close(self) -> None:
         """Close all generators."""
