@@ -89,8 +89,45 @@ OF_RESOURCE = {
     "set_incremental": "new_incremental",
     "with_name": "new_name, new_section=None",
 }
-RESOURCE_PROPERTIES = ["args_bound", "columns", "custom_metrics", "explicit_args", "has_dynamic_table_name", "has_other_dynamic_hints", "incremental", "inputs", "is_transformer", "limit", "max_table_nesting", "name", "nested_hints", "parent_table_name", "requires_args", "schema_contract", "state", "table_format", "table_name", "validator", "write_disposition", "selected", "section", "source_name"]
-SOURCE_PROPERTIES = ["exhausted", "max_table_nesting", "name", "resources", "root_key", "run", "schema", "schema_contract", "selected_resources", "state", "section"]
+RESOURCE_PROPERTIES = [
+    "args_bound",
+    "columns",
+    "custom_metrics",
+    "explicit_args",
+    "has_dynamic_table_name",
+    "has_other_dynamic_hints",
+    "incremental",
+    "inputs",
+    "is_transformer",
+    "limit",
+    "max_table_nesting",
+    "name",
+    "nested_hints",
+    "parent_table_name",
+    "requires_args",
+    "schema_contract",
+    "state",
+    "table_format",
+    "table_name",
+    "validator",
+    "write_disposition",
+    "selected",
+    "section",
+    "source_name",
+]
+SOURCE_PROPERTIES = [
+    "exhausted",
+    "max_table_nesting",
+    "name",
+    "resources",
+    "root_key",
+    "run",
+    "schema",
+    "schema_contract",
+    "selected_resources",
+    "state",
+    "section",
+]
 
 
 def shown(function: Any) -> str:
