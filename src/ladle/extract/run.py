@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -134,7 +134,8 @@ class _Extraction:
         sorters: dict[int, Sorter] = {}
         for got in turns(self._wanted, replace(options.pull or configured(), scope=scope)):
             if type(got) is Ended:
-                self._flush([s for r in got.resources if (s := sorters.get(id(r))) is not None])
+                for stream in _streams_of(got, sorters):
+                    stream.send(stream.batcher.flush())
                 continue
             resource: Any = got.resource  # type: ignore[union-attr]
             sorter = sorters.get(id(resource))
@@ -144,11 +145,6 @@ class _Extraction:
                 sorter.drain(got)
             else:
                 sorter.take(got.item, got.meta)  # type: ignore[union-attr]
-
-    def _flush(self, sorters: list[Sorter]) -> None:
-        for sorter in sorters:
-            for stream in sorter.streams:
-                stream.flush()
 
     def stream(self, resource: Resource, name: str, hints: Hints) -> Stream:
         """Return the stream of a table; declare the table where the package doesn't, or hints changed."""
@@ -214,3 +210,8 @@ class _Extraction:
 
 def _json_columns(tables: Any) -> set[tuple[str, str]]:
     return {(t.name, c.name) for t in tables for c in t.columns.values() if c.data_type == "json"}
+
+
+def _streams_of(ended: Ended, sorters: Mapping[int, Sorter]) -> list[Stream]:
+    found = [sorters[id(r)] for r in ended.resources if id(r) in sorters]
+    return [stream for sorter in found for stream in sorter.streams]

@@ -67,7 +67,7 @@ def run(resource: Any, state: dict[str, Any]) -> list[Any]:
 
 
 def rows(made: list[Any]) -> Any:
-    def read(updated: Any = ladle.sources.incremental("c", initial_value=1)) -> Any:
+    def read(updated: Any = ladle.sources.incremental("c", initial_value=1)) -> Any:  # noqa: B008 - how people write it
         made.append(updated.start_value)
         yield [{"c": 0}, {"c": 1}, {"c": 3}]
         yield {"c": 2}
@@ -88,7 +88,7 @@ def test_a_cursor_is_bound_filters_last_and_is_remembered(parallelized: bool) ->
 
 
 def test_a_cursor_given_at_the_call_completes_the_default() -> None:
-    def read(updated: Any = ladle.sources.incremental("c", initial_value=1)) -> Any:
+    def read(updated: Any = ladle.sources.incremental("c", initial_value=1)) -> Any:  # noqa: B008 - how people write it
         yield from ({"c": i} for i in range(5))
 
     state: dict[str, Any] = {}
