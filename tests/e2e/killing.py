@@ -25,9 +25,9 @@ class Undisturbed:
     steps: Sequence[Steps]
 
 
-def undisturbed_runs(kind: str, root: Path, server: str = "") -> Undisturbed:
+def undisturbed_runs(kind: str, root: Path, server: str = "", ahead: bool = False) -> Undisturbed:
     """Let a process do each run, from a copy of where the one before ended."""
-    sites, tables, steps = [Site(kind, root / f"{root.name}_0", server).made()], [{}], []
+    sites, tables, steps = [Site(kind, root / f"{root.name}_0", server, ahead).made()], [{}], []
     for run in range(len(RUNS)):
         site = sites[-1].copied(root / f"{root.name}_{run + 1}")
         steps.append(site.watch(run + 1))

@@ -235,15 +235,15 @@ class SqlSession:
             there = self._columns().get(table.name, {})
             return self._connection.ingest(self._dataset, table, there, schema, batches)
 
-    def commit(self) -> None:
+    def commit(self, record: LoadRecord | None = None) -> None:
         """Write the schema version, the state and the loads row, and commit all of it.
 
         Raises:
             CommitFailed: refused because of another load.
             CommitUnknown: the connection was lost meanwhile.
         """
-        assert self._record is not None
-        record = self._record
+        record = record or self._record
+        assert record is not None
         if self._dialect.unique_indexes:
             self._make_indexes()
         at = datetime.fromtimestamp(record.inserted_at, UTC)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
@@ -33,6 +34,7 @@ from ladle.schema.schema import Schema
 from ladle.schema.table import Column, Table
 from ladle.schema.types import arrow_type, kind_of
 
+Ready = Callable[[Table, pa.RecordBatch], None]
 _HINTED = ("primary_key", "merge_key")
 _ROOT_KEYS = (LOAD_ID, ROW_ID)
 
@@ -66,14 +68,23 @@ class Normalizer:
         limits: of the destination: name lengths, digits.
         options: which key columns frames get.
         emit: hears progress in rows of root tables, and notices.
+        passing: frames whose columns need no change aren't written again.
+        ready: also gets each ready batch, with its table as it is then.
 
     Memory: O(one batch). Feed batches of one resource in their order, from one thread.
     """
 
     def __init__(
-        self, package: Package, limits: Limits, options: Options, emit: Emit, passing: bool = True
+        self,
+        package: Package,
+        limits: Limits,
+        options: Options,
+        emit: Emit,
+        passing: bool = True,
+        ready: Ready | None = None,
     ) -> None:
         self._package = package
+        self._ready = ready
         self._passing = passing
         self._passed: dict[tuple[str, str], tuple[str, int]] = {}
         self._part = ("", "")
@@ -178,8 +189,14 @@ class Normalizer:
             # Nothing changed: the raw file serves as the ready file.
             rows = self._passed.get(self._part, (table, 0))[1]
             self._passed[self._part] = (table, rows + self._unchanged.num_rows)
+            made = self._unchanged
         elif arrays:
-            self._writer.append(table, pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays)))
+            made = pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays))
+            self._writer.append(table, made)
+        else:
+            return
+        if self._ready is not None:
+            self._ready(self._in_order(self._tables[table]), made)
 
     def _key_names(self, table: Table, piece: Piece, keyed: bool, present: set[str]) -> list[str]:
         if piece.parent >= 0:
@@ -267,14 +284,19 @@ class Normalizer:
                 self._notice_untyped(table, column)
             if column.data_type is not None or hinted:
                 kept[column.name] = column
-        if known is None or not known.typed_columns():
-            # A new table: data columns first, then the keys, wherever a batch was cut.
-            keys = [n for n in KEY_COLUMNS if n in kept]
-            kept = {n: kept[n] for n in [*(n for n in kept if n not in KEY_COLUMNS), *keys]}
-        table = replace(table, columns=kept)
+        table = self._in_order(replace(table, columns=kept))
         if seen is not None and seen.rows:
             table = table.with_extra(**{"x-normalizer": {"seen-data": True}})
         return table
+
+    def _in_order(self, table: Table) -> Table:
+        """Return a new table with data columns first, then the keys, wherever a batch was cut."""
+        known = self._base.table_map.get(table.name)
+        if known is not None and known.typed_columns():
+            return table
+        columns = table.columns
+        names = [*(n for n in columns if n not in KEY_COLUMNS), *(n for n in KEY_COLUMNS if n in columns)]
+        return replace(table, columns={n: columns[n] for n in names})
 
     def _notice_untyped(self, table: Table, column: Column) -> None:
         self._emit(

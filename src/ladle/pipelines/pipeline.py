@@ -17,7 +17,7 @@ from ladle.events import Emit
 from ladle.package.store import Packages
 from ladle.pipelines.info import ExtractInfo, LoadInfo, NormalizeInfo, PackageInfo, PipelineTrace, now
 from ladle.pipelines.steps import Steps
-from ladle.pipelines.work import Refresh, RunningPolicy, Work, extracted_info, normalized_info
+from ladle.pipelines.work import Extracted, Refresh, RunningPolicy, Work, extracted_info, normalized_info
 from ladle.schema.naming import naming
 from ladle.schema.schema import Schema
 from ladle.sources.resource import Hints, Source, sources_of
@@ -234,12 +234,12 @@ class Pipeline:
     ) -> list[PackageInfo]:
         loaded = []
         for source in sources:
-            package = self._work.extract_source(
+            extracted = self._work.extract_source(
                 source, hints, refresh or self.refresh, file_format, overlap=True
             )
-            if package is not None:
+            if extracted is not None:
                 with self._work.turn():
-                    loaded.append(self._work.load_package(package, early=False))
+                    loaded.append(self._work.load_package(extracted, early=False))
         return loaded
 
     def extract(
@@ -278,7 +278,7 @@ class Pipeline:
                 )
                 for s in sources
             ]
-        infos = tuple(extracted_info(p) for p in packages if p is not None)
+        infos = tuple(extracted_info(e.package) for e in packages if e is not None)
         return self._steps.noted("extract", ExtractInfo(self, since, now(), infos, first_run))
 
     def normalize(self, workers: int = 1) -> NormalizeInfo:
@@ -329,7 +329,7 @@ class Pipeline:
         first_run, since = self.first_run, now()
         with self._steps.traced(self._packages.release), self._work.turn():
             packages = [p for p in self._packages.pending() if p.stage == "normalized"]
-            loaded = [self._work.load_package(p, early=False) for p in packages]
+            loaded = [self._work.load_package(Extracted(p), early=False) for p in packages]
             return self._load_info(since, loaded, first_run)
 
     def sync_destination(

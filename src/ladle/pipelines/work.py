@@ -8,14 +8,15 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ladle.config.settings import flag
+from ladle.config.settings import flag, number
 from ladle.destinations.base import Destination, Session
 from ladle.errors import DataError, DestinationError, PipelineIsRunning
 from ladle.events import Emit, durable
 from ladle.extract.run import ExtractOptions, declare, extract, table_name
+from ladle.load.ahead import BEGIN_BYTES, LoadAhead
 from ladle.load.run import BehindDestination, LoadResult, StateMissing, load, schema_update
 from ladle.normalize.background import BackgroundNormalizer
-from ladle.normalize.run import Normalizer, Options, normalize
+from ladle.normalize.run import Normalizer, Options, Ready, normalize
 from ladle.package.lock import FileLock
 from ladle.package.store import Package, Packages
 from ladle.pipelines.info import ExtractInfo, NormalizeInfo, PackageInfo, now
@@ -28,6 +29,32 @@ from ladle.state.folder import PipelineFolder, next_state
 RunningPolicy = Literal["wait", "fail", "join"]
 Refresh = Literal["drop_sources", "drop_resources", "drop_data"]
 _BEHIND_TRIES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """A sealed package, and its load that began ahead; a context that gives that load up unless committed."""
+
+    package: Package
+    ahead: LoadAhead | None = None
+
+    def close(self) -> None:
+        """Give up the load that began ahead, so that another one can begin."""
+        _abandon(None, self.ahead)
+
+    def __enter__(self) -> Extracted:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+def _abandon(background: BackgroundNormalizer | None, ahead: LoadAhead | None) -> None:
+    # The load first: the normaliser may wait for it to take a batch.
+    if ahead is not None:
+        ahead.abandon()
+    if background is not None:
+        background.abandon()
 
 
 @dataclass(slots=True)
@@ -69,32 +96,32 @@ class Work:
 
     def extract_source(
         self, source: Source, hints: Hints, refresh: Refresh | None, file_format: str | None, overlap: bool
-    ) -> Package | None:
-        """Extract one source; with `overlap` normalise beside it. None where there was nothing to do."""
+    ) -> Extracted | None:
+        """Extract one source; with `overlap` normalise and load beside it. None: there was nothing to do."""
         since, first_run = now(), self.is_first_run()
         known = self.folder.schema(source.name)
         stored = source.schema or known or Schema(source.name)
         package = self.packages.create(self.pipeline_name)
         background: BackgroundNormalizer | None = None
+        ahead: LoadAhead | None = None
         with self.steps.step("extract", package.load_id):
             try:
                 package = self._declared(source, package, stored, hints, refresh)
                 if overlap:
-                    background = BackgroundNormalizer(self._normalizer(package))
+                    ahead = self._ahead(package)
+                    background = BackgroundNormalizer(self._normalizer(package, ahead.put if ahead else None))
                 sink = background.put if background else None
                 package = extract(source, package, ExtractOptions(hints), self.emit, sink)
                 state, changed = self._next_state(source.name)
                 if background:
                     background.drain()
                 if not changed and self._is_empty(package, stored):
-                    if background:
-                        background.abandon()
+                    _abandon(background, ahead)
                     self.packages.discard(package)
                     return None
                 package = package.save(state=state if changed else None, file_format=file_format)
             except BaseException:
-                if background:
-                    background.abandon()
+                _abandon(background, ahead)
                 with contextlib.suppress(OSError):
                     self.packages.discard(package)
                 raise
@@ -102,15 +129,28 @@ class Work:
             "extract", ExtractInfo(self.owner, since, now(), (extracted_info(package),), first_run)
         )
         if background is None:
-            return package
+            return Extracted(package)
         since = now()
-        with self.steps.step("normalize", package.load_id):
-            # Not the folder's schema of now: a run beside this one may have changed it since.
-            package = background.finish(package, known)
+        try:
+            with self.steps.step("normalize", package.load_id):
+                # Not the folder's schema of now: a run beside this one may have changed it since.
+                package = background.finish(package, known)
+        except BaseException:
+            _abandon(None, ahead)
+            raise
         self.steps.noted(
             "normalize", NormalizeInfo(self.owner, since, now(), (normalized_info(package),), first_run)
         )
-        return package
+        return Extracted(package, ahead)
+
+    def _ahead(self, package: Package) -> LoadAhead | None:
+        """Return a load that may begin before extract has ended, where the run holds the pipeline alone."""
+        destination, begin_bytes = self.destination, number("load", "ahead_bytes", default=BEGIN_BYTES)
+        manifest = package.manifest
+        alone = self._lock_depth > 0 and not (manifest.drop_tables or manifest.empty_tables)
+        if destination is None or not destination.streams or not alone or begin_bytes < 0:
+            return None
+        return LoadAhead(package, destination, str(self.dataset_name), self.emit, begin_bytes)
 
     def _declared(
         self, source: Source, package: Package, stored: Schema, hints: Hints, refresh: Refresh | None
@@ -163,7 +203,7 @@ class Work:
         for package in self.packages.pending():
             if package.stage == "extracted":
                 package = self.normalize_package(package)
-            loaded.append(self.load_package(package, early=True))
+            loaded.append(self.load_package(Extracted(package), early=True))
         return loaded
 
     def _limits(self) -> Limits:
@@ -175,8 +215,8 @@ class Work:
             add_dlt_load_id=flag("normalize", "parquet_normalizer", "add_dlt_load_id"),
         )
 
-    def _normalizer(self, package: Package) -> Normalizer:
-        return Normalizer(package, self._limits(), self._options(), self.emit)
+    def _normalizer(self, package: Package, ready: Ready | None) -> Normalizer:
+        return Normalizer(package, self._limits(), self._options(), self.emit, ready=ready)
 
     def normalize_package(self, package: Package) -> Package:
         """Normalise an extracted package on the newest schema, or a normalised one anew.
@@ -215,21 +255,26 @@ class Work:
                 self.folder.save_schema(schema)
         return package
 
-    def load_package(self, package: Package, early: bool) -> PackageInfo:
+    def load_package(self, extracted: Extracted, early: bool) -> PackageInfo:
         """Load a normalised package, then make its state the folder's; safe to repeat after a kill.
 
         Args:
-            package: owned by this process.
+            extracted: the package, owned by this process, and the load of it that began ahead, if one did.
             early: it was left by an earlier run.
 
         Raises:
             DestinationError: the package is kept.
         """
         assert self.destination is not None
-        with self.steps.step("load", package.load_id):
-            package = self.settle(package)
-            package = self._with_newer_state(package)
-            package, result = self._load_newest(package, self.destination)
+        package = extracted.package
+        with self.steps.step("load", package.load_id), extracted:
+            package = self._with_newer_state(self.settle(package))
+            # Settled anew, its rows aren't those that were loaded ahead.
+            ahead = extracted.ahead if package is extracted.package else None
+            result = ahead.commit(package) if ahead else None
+            extracted.close()
+            if result is None:
+                package, result = self._load_newest(package, self.destination)
             if package.manifest.state is not None:
                 self._save_state(package.manifest.state)
             self.packages.finish(package, "loaded")
