@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -33,10 +33,16 @@ _TYPE_HINTS = ("data_type", "precision", "scale", "timezone")
 
 @dataclass(frozen=True, slots=True)
 class ExtractOptions:
-    """Settings of extract. `batch_bytes`: aimed size of a batch, in bytes of Arrow data."""
+    """Settings of extract.
+
+    `batch_bytes`: aimed size of a batch, in bytes of Arrow data. `source_state`: the source's state, changed
+    in place by its resources. `pipeline`: for `ladle.current`.
+    """
 
     hints: Hints
     batch_bytes: int = BATCH_BYTES
+    source_state: dict[str, Any] = field(default_factory=dict)
+    pipeline: Any = None
 
 
 def table_name(schema: Schema, source: str, limits: Limits) -> str:
