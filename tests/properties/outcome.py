@@ -15,7 +15,9 @@ from ladle.normalize.run import Normalizer, Options, normalize
 from ladle.package.store import Package, Packages
 from ladle.schema.change import Limits
 from ladle.schema.schema import Schema
-from ladle.sources.resource import Hints, Resource, Source
+from ladle.sources.hints import Hints
+from ladle.sources.resource import Resource
+from ladle.sources.source import Source
 
 IDS = ("_dlt_id", "_dlt_parent_id", "_dlt_load_id")
 MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None

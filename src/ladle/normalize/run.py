@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
@@ -97,6 +97,17 @@ class Normalizer:
         self._seen: dict[str, _Progress] = {}
         self._root_rows: dict[str, int] = {}
         self._writer = package.writer("ready")
+        self._outdated = False
+
+    def declare(self, tables: Sequence[Table]) -> None:
+        """Take tables as they are declared from here on.
+
+        Where rows of one were normalised already, the package is normalised anew once it is sealed: the
+        outcome is as if all had been declared at the beginning.
+        """
+        self._outdated = self._outdated or any(t.name in self._seen for t in tables)
+        self._base = self._base.with_tables(tables)
+        self._tables.update((t.name, t) for t in tables)
 
     def feed(self, resource: str, root: str, batch: pa.RecordBatch) -> None:
         """Normalise one raw batch.
@@ -109,6 +120,8 @@ class Normalizer:
         Raises:
             DataError: a null where none is allowed.
         """
+        if self._outdated:
+            return
         pieces = unnest(batch.to_struct_array())
         first_row = self._root_rows.get(resource, 0)
         self._root_rows[resource] = first_row + batch.num_rows
@@ -185,7 +198,8 @@ class Normalizer:
         made = rows.keys(self._package.load_id, ROOT_ID in key_names)
         arrays.update((n, made[n]) for n in key_names)
         table = with_key_columns(typed.table, key_names)
-        check_not_null(replace(typed, table=table), named, resource)
+        if rows.count:
+            check_not_null(replace(typed, table=table), named, resource)
         self._tables[table.name] = table
         seen.fresh |= typed.fresh
         seen.joined |= typed.joined
@@ -234,6 +248,8 @@ class Normalizer:
         Raises:
             DataError: a key column had no value in any row.
         """
+        if self._outdated:
+            return
         for table in self._tables.values():
             seen = self._seen.get(table.name)
             for column in table.columns.values():
@@ -252,10 +268,10 @@ class Normalizer:
             DataError: as `check`.
         """
         self.check()
-        passed = self._passed_files(package)
+        passed = None if self._outdated else self._passed_files(package)
         if passed is None:
             self.abandon()
-            return normalize(package, stored, self._limits, self._options, self._emit, passing=False)
+            return normalize(package, stored, self._limits, self._options, self._emit, passing=self._outdated)
         files = self._conform((*passed, *self._writer.seal()))
         tables = [self._final(t) for t in self._tables.values()]
         schema = replace(self._base, table_map={t.name: t for t in tables}, stored_hash=None).bumped(stored)

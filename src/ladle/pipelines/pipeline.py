@@ -24,11 +24,14 @@ from ladle.pipelines.steps import Steps
 from ladle.pipelines.work import Extracted, RunningPolicy, Work, extracted_info, normalized_info
 from ladle.schema.naming import naming
 from ladle.schema.schema import Schema
-from ladle.sources.resource import Hints, Source, sources_of
+from ladle.sources.current import active_pipeline
+from ladle.sources.given import sources_of
+from ladle.sources.hints import Hints
+from ladle.sources.source import Source
 from ladle.state.folder import PipelineFolder
 
 _FORMATS = ("parquet", "jsonl", "csv")
-active: ContextVar[Pipeline | None] = ContextVar("ladle_active_pipeline", default=None)
+active: ContextVar[Pipeline | None] = active_pipeline
 
 
 class Pipeline:
@@ -490,7 +493,7 @@ class Pipeline:
         name = schema.name if isinstance(schema, Schema) else schema or schema_name(self.pipeline_name)
         found = sources_of(data, self.default_schema_name or name if schema is None else name, hints)
         if isinstance(schema, Schema):
-            found = [replace(s, schema=self._folder.schema(s.name) or schema) for s in found]
+            found = [replace(s, given_schema=self._folder.schema(s.name) or schema) for s in found]
         return found
 
     def _set_destination(self, destination: Any, dataset_name: str | None, credentials: Any) -> None:

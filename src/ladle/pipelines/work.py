@@ -26,7 +26,8 @@ from ladle.pipelines.refresh import Refresh, Reset, plan
 from ladle.pipelines.steps import Steps
 from ladle.schema.change import Limits
 from ladle.schema.schema import STATE_TABLE, Schema
-from ladle.sources.resource import Hints, Source
+from ladle.sources.hints import Hints
+from ladle.sources.source import Source
 from ladle.state.folder import PipelineFolder
 
 RunningPolicy = Literal["wait", "fail", "join"]
@@ -119,7 +120,7 @@ class Work:
         """Extract one source; with `overlap` normalise and load beside it. None: there was nothing to do."""
         since, first_run = now(), self.is_first_run()
         known = self.folder.schema(source.name)
-        stored = source.schema or known or Schema(source.name)
+        stored = source.given_schema or known or Schema(source.name)
         package = self.packages.create(self.pipeline_name)
         background: BackgroundNormalizer | None = None
         ahead: LoadAhead | None = None
@@ -131,9 +132,10 @@ class Work:
                 if overlap:
                     ahead = self._ahead(package)
                     background = BackgroundNormalizer(self._normalizer(package, ahead.put if ahead else None))
-                options = ExtractOptions(hints, source_state=content, pipeline=self.owner)
-                sink = background.put if background else None
-                package = extract(source, package, options, self.emit, sink)
+                options = ExtractOptions(
+                    hints, limits=self._limits(), pipeline=self.owner, source_state=content
+                )
+                package = extract(source, package, options, self.emit, background)
                 state, changed = self._next_state(source.name, content)
                 if background:
                     background.drain()
@@ -178,7 +180,7 @@ class Work:
         """Tell what a refresh will drop, before anything is read."""
         if refresh is None:
             return None
-        selected = [r for r in source.resources if r.selected]
+        selected = [r for r in source.listed if r.selected]
         names = {r.hints.table_name or r.name for r in selected}
         if hints.table_name:
             names.add(hints.table_name)
