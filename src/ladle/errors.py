@@ -446,6 +446,10 @@ class DataError(PipelineStepFailed):
     """A value can't be stored; names resource, table, column and row."""
 
 
+class StateTooLarge(PipelineStepFailed):
+    """The state of a source has grown beyond its limit; nothing of the run was loaded."""
+
+
 class DestinationError(PipelineStepFailed):
     """Writing failed; nothing of the package is visible. `retryable` says whether to run again as is."""
 

@@ -62,11 +62,7 @@ def _read(package: Package) -> Outcome:
         for row in table:
             row["parent"] = sorted(places[row["_dlt_parent_id"]]) if "_dlt_parent_id" in row else None
         # repr: NaN equals NaN, 1 differs from 1.0 and True
-        plain = [{n: repr(v) for n, v in row.items() if n not in IDS} for row in table]
-        if schema.table_map[name].parent is not None:
-            # lists that share a table come there in the order of batches; their positions are in the rows
-            plain.sort(key=lambda row: sorted(row.items()))
-        out[name] = types, plain
+        out[name] = types, [{n: repr(v) for n, v in row.items() if n not in IDS} for row in table]
     return out
 
 

@@ -89,6 +89,7 @@ class DuckDb:
     type_name: str = "duckdb"
     guarantee: str = "G4"
     dataset_named: bool = True
+    streams: bool = True
     limits: Limits = _LIMITS
 
     def bound(self, pipeline: str) -> DuckDb:

@@ -47,6 +47,7 @@ class Postgres:
     type_name: str = "postgres"
     guarantee: str = "G4"
     dataset_named: bool = True
+    streams: bool = True
     limits: Limits = _LIMITS
 
     def bound(self, pipeline: str) -> Postgres:
