@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -22,7 +23,7 @@ from ladle.schema.schema import Schema
 from ladle.schema.table import Table
 from ladle.sources.current import Scope
 from ladle.sources.hints import Hints
-from ladle.sources.lanes import PullOptions
+from ladle.sources.lanes import Pulled, PullOptions
 from ladle.sources.pull import Ended, Plain, configured, turns
 from ladle.sources.resource import Resource
 from ladle.sources.source import Source
@@ -132,19 +133,24 @@ class _Extraction:
             metrics=options.metrics,
         )
         sorters: dict[int, Sorter] = {}
-        for got in turns(self._wanted, replace(options.pull or configured(), scope=scope)):
-            if type(got) is Ended:
+        pulled = turns(self._wanted, replace(options.pull or configured(), scope=scope))
+        with closing(pulled):  # at once: an error keeps frames, and so generators, alive
+            for got in pulled:
+                if not isinstance(got, Ended):
+                    self._take(got, sorters)
+                    continue
                 for stream in _streams_of(got, sorters):
                     stream.send(stream.batcher.flush())
-                continue
-            resource: Any = got.resource  # type: ignore[union-attr]
-            sorter = sorters.get(id(resource))
-            if sorter is None:
-                sorter = sorters[id(resource)] = Sorter(resource, options.hints, self.stream)
-            if type(got) is Plain:
-                sorter.drain(got)
-            else:
-                sorter.take(got.item, got.meta)  # type: ignore[union-attr]
+
+    def _take(self, got: Pulled | Plain, sorters: dict[int, Sorter]) -> None:
+        resource: Any = got.resource
+        sorter = sorters.get(id(resource))
+        if sorter is None:
+            sorter = sorters[id(resource)] = Sorter(resource, self._options.hints, self.stream)
+        if isinstance(got, Plain):
+            sorter.drain(got)
+        else:
+            sorter.take(got.item, got.meta)
 
     def stream(self, resource: Resource, name: str, hints: Hints) -> Stream:
         """Return the stream of a table; declare the table where the package doesn't, or hints changed."""

@@ -9,9 +9,11 @@ from __future__ import annotations
 import queue
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from typing import Any, NoReturn
 
+from ladle.config.context import sections
 from ladle.config.settings import setting
 from ladle.errors import UsageError
 from ladle.sources.current import scope
@@ -88,11 +90,12 @@ def _number(name: str, given: int | None, default: int) -> int:
 
 def pull(resources: Sequence[Readable], options: PullOptions | None = None) -> Iterator[Pulled]:
     """Yield the items of `resources`, of each resource in order. See `turns`."""
-    for got in turns(resources, options):
-        if type(got) is Pulled:
-            yield got
-        elif type(got) is Plain:
-            yield from _settled(got)
+    with closing(turns(resources, options)) as given:
+        for got in given:
+            if type(got) is Pulled:
+                yield got
+            elif type(got) is Plain:
+                yield from _settled(got)
 
 
 def _settled(turn: Plain) -> Iterator[Pulled]:
@@ -108,7 +111,7 @@ def _settled(turn: Plain) -> Iterator[Pulled]:
 
 def turns(
     resources: Sequence[Readable], options: PullOptions | None = None
-) -> Iterator[Pulled | Plain | Ended]:
+) -> Generator[Pulled | Plain | Ended]:
     """Pull resources and the transformers among them; each is read once.
 
     Args:
@@ -123,11 +126,12 @@ def turns(
             are closed and all threads ended by then, as after Ctrl-C. A second Ctrl-C doesn't wait for them.
     """
     puller = Puller(resources, options or PullOptions())
-    before = scope.get()
+    before = scope.get(), sections.get()
     try:
         yield from puller.turns()
     finally:
-        scope.set(before)
+        scope.set(before[0])
+        sections.set(before[1])
         puller.close()
 
 

@@ -230,3 +230,27 @@ def test_metrics_are_counted_by_resource(tmp_path: Path) -> None:
 
     extracted(tmp_path, ladle.resource([[1, 2], [3]], name="r").add_metrics(count), metrics=metrics)
     assert metrics == {"r": {"pages": 2}}
+
+
+@pytest.mark.parametrize("parallelized", [False, True])
+def test_generators_are_closed_before_an_error_of_ours_is_raised(parallelized: bool, tmp_path: Path) -> None:
+    closed: list[str] = []
+
+    def endless() -> Iterator[Any]:
+        try:
+            while True:
+                yield [{"a": 1j}]
+        finally:
+            closed.append("it")
+
+    try:
+        extracted(tmp_path, ladle.resource(endless, parallelized=parallelized))
+    except DataError:
+        assert closed == ["it"]
+    assert closed == ["it"]
+
+
+def test_a_cursor_that_comes_with_an_item_is_refused(tmp_path: Path) -> None:
+    hints = mark.make_hints(incremental=ladle.sources.incremental("a"))
+    with pytest.raises(UsageError, match="a cursor can't come with an item"):
+        extracted(tmp_path, ladle.resource(lambda: iter([mark.with_hints({"a": 1}, hints)]), name="r"))

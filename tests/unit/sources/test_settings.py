@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import ladle
+from ladle.config import context
 from ladle.errors import ConfigFieldMissingException
 from ladle.sources import current
 
@@ -131,3 +132,22 @@ def test_a_cursor_fails_a_run_without_being_remembered() -> None:
     with pytest.raises(ladle.errors.ResourceExtractionError):
         run(ladle.resource(failing, incremental=ladle.sources.incremental("c")), state)
     assert "incremental" not in state.get("resources", {}).get("failing", {})
+
+
+@pytest.mark.parametrize("parallelized", [False, True])
+def test_functions_with_settings_look_where_the_resource_looks(
+    parallelized: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+
+    def reading() -> Any:
+        found.append(context.sections.get())
+        yield 1
+
+    list(ladle.resource(reading, section="own", parallelized=parallelized))
+    made = ladle.source(
+        lambda: [found.append(context.sections.get()), ladle.resource([1], name="r")][1], name="s"
+    )
+    made()
+    assert found == [("sources", "own", "reading"), ("sources", "test_settings", "s")]
+    assert context.sections.get() == ()
