@@ -7,7 +7,6 @@ elsewhere), which is drained before what comes after it.
 
 from __future__ import annotations
 
-import asyncio
 import queue
 from collections import deque
 from collections.abc import Iterator
@@ -239,8 +238,6 @@ class Branch:
     def _fill_from(self, feed: Feed) -> bool:
         try:
             item = feed.take()
-        except asyncio.CancelledError as exc:
-            self._node.reraise(RuntimeError(f"cancelled: {exc}"))
         except Exception as exc:  # noqa: BLE001 - told as an error of the resource
             self._node.reraise(exc)
         if item is WAIT:

@@ -358,11 +358,13 @@ class Resource(Hinted):
         return self
 
     def __or__(self, transform: Any) -> Resource:
-        """Return `transform` with the items of this resource piped into it."""
+        """Return a transformer with the items of this resource piped into it, or a function as a step."""
         if isinstance(transform, Resource):
             return transform.clone().pipe_data_from(self)
+        if inspect.isgeneratorfunction(transform):
+            return self.clone().add_yield_map(transform)
         if callable(transform):
-            return self.add_map(transform)
+            return self.clone().add_map(transform)
         return NotImplemented
 
     def __ror__(self, data: Any) -> Resource:

@@ -107,7 +107,7 @@ class MapItem:
         else:
             func = self.func
             made = [r for row in item if (r := func(row)) is not None]
-        if made and (self._is_async or type(made[0]) is Deferred):
+        if made and (self._is_async or isinstance(made[0], (Deferred, Generator))):
             return iter(made)
         return made or None
 

@@ -425,6 +425,14 @@ def test_a_coroutine_that_a_limit_cuts_off_is_closed_not_forgotten(recwarn: pyte
     assert not [w for w in recwarn if "never awaited" in str(w.message)]
 
 
+def test_a_coroutine_that_cancels_itself_is_an_error_of_the_resource() -> None:
+    async def work() -> int:
+        raise asyncio.CancelledError
+
+    with pytest.raises(ResourceExtractionError, match="it was cancelled"):
+        items(ladle.resource(lambda: iter([work()]), name="r"))
+
+
 _INTERRUPTED = """
 import os, signal, sys, threading, time
 import ladle

@@ -712,3 +712,29 @@ def test_a49_take_skip_pivot() -> None:
         [{"col0": 1, "col1": 2}],
         [{"col0": 3, "col1": 4}],
     ]
+
+
+def test_a25_what_merges_and_what_is_replaced() -> None:
+    reference = {"columns": ["a"], "referenced_table": "o", "referenced_columns": ["id"]}
+    made = ladle.resource(
+        [], name="r", columns={"a": {"data_type": "text"}}, references=[reference], nested_hints={"x": {}}
+    )
+    made.apply_hints(
+        columns={"a": {"nullable": False}}, references=[{**reference, "label": "l"}], nested_hints={"y": {}}
+    )
+    assert made.columns == {"a": {"data_type": "text", "nullable": False, "name": "a"}}
+    assert made.compute_table_schema()["references"] == [reference, {**reference, "label": "l"}]
+    assert made.nested_hints == {("y",): {}}
+    made.apply_hints(schema_contract={"columns": "freeze"}).apply_hints(schema_contract={"tables": "freeze"})
+    assert made.schema_contract == {"tables": "freeze"}
+
+
+def test_a29_functions_can_be_piped_to_as_well() -> None:
+    def spread(item: int) -> Iterator[Any]:
+        yield {"v": item}
+        yield {"w": item}
+
+    pages = ladle.resource(lambda: iter([1, [2, 3]]), name="g")
+    assert list(pages | (lambda item: {"v": item})) == [{"v": 1}, {"v": 2}, {"v": 3}]
+    assert len(list(pages | spread)) == len(list(pages.clone().add_map(spread))) == 6
+    assert list(pages) == [1, 2, 3]
