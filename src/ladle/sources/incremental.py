@@ -104,6 +104,12 @@ class Incremental(Generic[T]):
         theirs = {k: v for k, v in other.options().items() if v != DEFAULTS[k]}
         return self._like({**self.options(), **theirs}, other.get_incremental_value_type())
 
+    def within(self, start: Any, end: Any) -> Incremental[T]:
+        """Return a cursor over `[start, end)` alone: it reads no state and leaves none."""
+        bounds = {"initial_value": start, "end_value": end, "range_start": "closed", "range_end": "open"}
+        alone = {"lag": None, "allow_external_schedulers": None}
+        return self._like({**self.options(), **bounds, **alone}, self.get_incremental_value_type())
+
     def copy(self, with_transient_state: bool = False) -> Incremental[T]:
         """Return a cursor with the same options, unbound; or with what it has read so far as well."""
         copied: Incremental[T] = self._like(self.options(), None)
