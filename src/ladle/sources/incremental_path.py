@@ -41,6 +41,9 @@ class CursorPath:
         """The name of the column it reads, if it is one of the row's own."""
         return self.names[0] if len(self.names) == 1 else None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return cursor_path, (self.text,)
+
     def values(self, rows: Sequence[Any]) -> list[Any]:
         """Return the cursor of each row; `MISSING` where there is none."""
         return self._read(rows)

@@ -31,8 +31,8 @@ def cuts(*args: Any) -> list[Any]:
         (0, 3, 10, [0, 3]),
         (5, 5, 1, []),
         (0.0, 0.3, 0.1, [0.0, 0.1, 0.2, 0.3]),
-        (Decimal("0"), Decimal("0.3"), "0.1", None),
-        (Decimal("0"), Decimal("0.3"), Decimal("0.1"), [Decimal("0"), Decimal("0.1"), Decimal("0.2"), Decimal("0.3")]),
+        (Decimal(0), Decimal("0.3"), "0.1", None),
+        (Decimal(0), Decimal("0.3"), Decimal("0.1"), [Decimal(0), Decimal("0.1"), Decimal("0.2"), Decimal("0.3")]),
         (date(2024, 1, 1), date(2024, 1, 4), timedelta(days=2), [date(2024, 1, 1), date(2024, 1, 3), date(2024, 1, 4)]),
         (
             date(2024, 1, 31),
