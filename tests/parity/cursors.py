@@ -63,10 +63,18 @@ def histories(draw: Any) -> dict[str, Any]:
         options["lag"] = LAGS[name]
     gaps = draw(st.sampled_from(["no", "no", "none", "missing"]))
     form = draw(st.sampled_from(["rows", "rows", "arrow"]))
-    rows = st.tuples(NUMBERS, st.integers(0, 3), st.integers(0, 9))
+    rows = st.tuples(st.integers(0, 5), st.integers(0, 3), st.integers(0, 9))
     numbers: dict[Any, int] = {}
     drawn = draw(st.lists(st.lists(st.lists(rows, max_size=5), max_size=3), min_size=2, max_size=4))
-    runs = [[[_row(row, kind, gaps, numbers) for row in page] for page in pages] for pages in drawn]
+    down = options["last_value_func"] == "min"
+    runs = []
+    for number, pages in enumerate(drawn):
+        # Later runs reach further, and overlap with those before.
+        moved = [
+            [(11 - 2 * number - c if down else 2 * number + c, i, luck) for c, i, luck in page]
+            for page in pages
+        ]
+        runs.append([[_row(row, kind, gaps, numbers) for row in page] for page in moved])
     disposition = draw(st.sampled_from(["append"] * 5 + ["replace"]))
     return {"options": options, "write_disposition": disposition, "runs": runs, "form": form, "kind": name}
 

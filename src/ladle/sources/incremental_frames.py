@@ -33,19 +33,6 @@ _CANT = (
 )
 
 
-def is_frame(item: Any) -> bool:
-    """Whether `item` is a frame: Arrow, pandas, polars, or anything that streams Arrow."""
-    kind = type(item)
-    if kind is dict or kind is list:
-        return False
-    return (
-        hasattr(item, "__arrow_c_stream__")
-        or hasattr(item, "__arrow_c_array__")
-        or hasattr(item, "collect_schema")
-        or (kind.__module__.partition(".")[0] == "pandas" and hasattr(item, "columns"))
-    )
-
-
 @dataclass(frozen=True)
 class _Frame:
     """What is needed of a frame of any kind. `column`: by name, as Arrow; `rows`: at indices, as a table."""

@@ -106,6 +106,19 @@ def field(row: Any, name: str) -> Any:
     return found
 
 
+def is_frame(item: Any) -> bool:
+    """Whether `item` is a frame: Arrow, pandas, polars, or anything that streams Arrow."""
+    kind = type(item)
+    if kind is dict or kind is list:
+        return False
+    return (
+        hasattr(item, "__arrow_c_stream__")
+        or hasattr(item, "__arrow_c_array__")
+        or hasattr(item, "collect_schema")
+        or (kind.__module__.partition(".")[0] == "pandas" and hasattr(item, "columns"))
+    )
+
+
 def _by_json_path(text: str) -> Reader:
     from jsonpath_ng.exceptions import JSONPathError
     from jsonpath_ng.parser import parse

@@ -22,7 +22,7 @@ from ladle.errors import (
     IncrementalPrimaryKeyMissing,
 )
 from ladle.sources.incremental import Incremental
-from ladle.sources.incremental_frames import is_frame
+from ladle.sources.incremental_path import is_frame
 
 FRAMES = [form for form in FORMS if form not in ("rows", "singles")]
 
@@ -315,8 +315,10 @@ def test_an_error_in_a_stream_comes_out_as_it_is() -> None:
 
 def test_a_list_of_frames() -> None:
     bound = Incremental("c", initial_value=2).bound("r")
-    kept = bound([pa.table({"c": [1, 2]}), pandas.DataFrame({"c": [1]}), pa.table({"c": [3]})])
-    assert [as_rows(part) for part in kept] == [cs(2), cs(3)]
+    kept = bound(
+        [pa.table({"c": [1, 2]}), pandas.DataFrame({"c": [1]}), {"c": 1}, {"c": 3}, pa.table({"c": [3]})]
+    )
+    assert [as_rows(part) for part in kept] == [cs(2), cs(3), cs(3)]
     assert bound([pa.table({"c": [1]})]) is None
 
 
