@@ -11,6 +11,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import BaseModel
 from tests.unit.sources.cursors import Runs, cs, ids
 
@@ -539,6 +541,37 @@ def test_i08_what_can_not_lag_says_so() -> None:
     runs(cs("hello"))
     with pytest.raises(UsageError, match="can't have a lag"):
         runs(cs("hello"))
+
+
+def merged(cursor: Incremental[Any], committed: list[tuple[int, int]], every: int) -> set[int]:
+    """Load a source whose rows are (timestamp, when it was committed), by runs at even times; return the keys."""
+    runs = Runs(cursor, write_disposition="merge")
+    table: dict[int, Any] = {}
+    for now in range(0, max(seen for _, seen in committed) + every, every):
+        visible = [{"id": key, "c": at} for key, (at, seen) in enumerate(committed) if seen <= now]
+        start = runs.bound().start_value
+        asked = [row for row in visible if start is None or row["c"] >= start]  # as a query would
+        table |= {row["id"]: row for row in runs(asked)}
+    return set(table)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 40), st.integers(0, 6)), min_size=1, max_size=30),
+    st.integers(1, 5),
+)
+@settings(deadline=None)
+def test_old_timestamps_that_are_committed_late_are_found_by_lag_and_key(
+    rows: list[tuple[int, int]], every: int
+) -> None:
+    committed = [(at, at + delay) for at, delay in rows]
+    cursor = incremental("c", primary_key="id", lag=6)
+    assert merged(cursor, committed, every) == set(range(len(rows)))
+
+
+def test_without_lag_old_timestamps_that_are_committed_late_are_lost() -> None:
+    committed = [(0, 0), (1, 5), (3, 3)]
+    assert merged(incremental("c", primary_key="id"), committed, 1) == {0, 2}
+    assert merged(incremental("c", primary_key="id", lag=4), committed, 1) == {0, 1, 2}
 
 
 # -- 5.8
