@@ -7,7 +7,6 @@ from typing import Any, Generic, Literal, TypeVar, get_args
 
 from ladle.errors import IncrementalUnboundError, UsageError
 from ladle.sources.incremental_boundary import Boundary
-from ladle.sources.incremental_frames import filter_frame, is_frame
 from ladle.sources.incremental_lag import lagged
 from ladle.sources.incremental_options import (
     DEFAULTS,
@@ -19,6 +18,7 @@ from ladle.sources.incremental_options import (
     keys_of,
 )
 from ladle.sources.incremental_path import cursor_path as compiled
+from ladle.sources.incremental_path import is_frame
 from ladle.sources.incremental_range import LastValueFunc, Range
 from ladle.sources.incremental_run import Cursor, CursorRun
 from ladle.sources.incremental_schedule import converted, joined
@@ -317,11 +317,11 @@ class Incremental(Generic[T]):
             return rows
         if isinstance(rows, list):
             if rows and is_frame(rows[0]):
-                kept = [part for frame in rows if (part := filter_frame(run, frame)) is not None]
+                kept = [part for item in rows if (part := self(item)) is not None]
                 return kept or None
             return run.rows(rows) or None
         if is_frame(rows):
-            return filter_frame(run, rows)
+            return _filter_frame(run, rows)
         return rows if run.row(rows) else None
 
     def can_close(self) -> bool:
@@ -426,3 +426,10 @@ class Incremental(Generic[T]):
     def __repr__(self) -> str:
         given = {k: v for k, v in self.options().items() if v != DEFAULTS[k]}
         return f"incremental({', '.join(f'{k}={v!r}' for k, v in given.items())})"
+
+
+def _filter_frame(run: CursorRun, frame: Any) -> Any:
+    # Arrow is imported when a frame comes, not where a cursor is declared.
+    from ladle.sources.incremental_frames import filter_frame
+
+    return filter_frame(run, frame)
