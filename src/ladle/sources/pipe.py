@@ -29,6 +29,7 @@ class Readable(Protocol):
     parallelized: bool
     limit: Limit | None
     incremental: Any
+    window: tuple[Any, Any] | None
 
     @property
     def sections(self) -> tuple[str, ...]:
@@ -98,6 +99,8 @@ class Node:
         call = resource.arguments()
         given = next((v for v in (*call.args, *call.kwargs.values()) if is_cursor(v)), resource.incremental)
         if given is not None:
+            if resource.window is not None:
+                given = given.within(*resource.window)
             self.cursor = self._bound(given)
             call = call.with_cursor(self.cursor.inner)
         steps = list(resource.steps)
