@@ -24,7 +24,7 @@ from ladle.schema.table import Table
 from ladle.sources.current import Scope
 from ladle.sources.hints import Hints
 from ladle.sources.lanes import Pulled, PullOptions
-from ladle.sources.pull import Ended, Plain, configured, turns
+from ladle.sources.pull import Ended, Plain, turns
 from ladle.sources.resource import Resource
 from ladle.sources.source import Source
 
@@ -133,7 +133,8 @@ class _Extraction:
             metrics=options.metrics,
         )
         sorters: dict[int, Sorter] = {}
-        pulled = turns(self._wanted, replace(options.pull or configured(), scope=scope))
+        pull = options.pull or PullOptions(from_settings=True)
+        pulled = turns(self._wanted, replace(pull, scope=scope))
         with closing(pulled):  # at once: an error keeps frames, and so generators, alive
             for got in pulled:
                 if not isinstance(got, Ended):

@@ -14,10 +14,9 @@ from ladle.sources.names import name_of, section_of
 from ladle.sources.resource import (
     Resource,
     ResourceFunction,
-    check_transformer,
 )
 from ladle.sources.source import Source, SourceFactory, check_source_options
-from ladle.sources.steps import Deferred
+from ladle.sources.steps import Deferred, check_transformer
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -38,12 +38,14 @@ class PullOptions:
         next_item_mode: `round_robin`: one item of each resource in turn; `fifo`: from the first that has one.
             None: plain resources one after the other, and what comes from elsewhere in turn with them.
         scope: what is at work around the resources.
+        from_settings: settings win over these limits and this mode; they are read when first needed.
     """
 
     max_parallel_items: int = 20
     workers: int = 5
     next_item_mode: NextItemMode | None = None
     scope: Scope = field(default=NOWHERE)
+    from_settings: bool = False
 
 
 class Pulled:
@@ -60,9 +62,13 @@ class Pulled:
 class Office(Protocol):
     """What lanes need of who gives them their turns."""
 
-    options: PullOptions
+    mode: NextItemMode | None
     news: queue.SimpleQueue[tuple[Lane, Feed | None]]
     dropped: list[Feed]
+
+    @property
+    def options(self) -> PullOptions:
+        """Limits, settings read."""
 
     def want(self, feed: Feed) -> None:
         """Let a feed work as soon as there is a slot."""
@@ -80,7 +86,7 @@ class Lane:
         self.branch: Branch | None = None
         self.plain: Iterator[Any] | None = None
         self._raw: Iterator[Any] | None = None
-        self._slice = 1 if puller.options.next_item_mode else _FIRST_SLICE
+        self._slice = 1 if puller.mode else _FIRST_SLICE
 
     @property
     def is_beside(self) -> bool:
@@ -134,7 +140,7 @@ class Lane:
 
     def turn_took(self, seconds: float) -> None:
         """Make the next turn as long as the others can bear."""
-        if self.puller.options.next_item_mode is None:
+        if self.puller.mode is None:
             self._slice = min(self._slice * 2, _MAX_SLICE) if seconds < _TURN_S else max(1, self._slice // 4)
 
     def plain_is_over(self) -> bool:

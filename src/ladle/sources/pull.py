@@ -11,6 +11,8 @@ import time
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
+from functools import cached_property
 from typing import Any, NoReturn
 
 from ladle.config.context import sections
@@ -139,41 +141,55 @@ class Puller:
     """Gives lanes their turns and feeds their slots."""
 
     def __init__(self, resources: Sequence[Readable], options: PullOptions) -> None:
-        self.options = options
+        self._given = options
+        roots = build(resources, options.scope)
+        self.mode = self.options.next_item_mode if len(roots) > 1 else None
         self.news: queue.SimpleQueue[tuple[Lane, Feed | None]] = queue.SimpleQueue()
         self.dropped: list[Feed] = []
-        self._crew = Crew(options.workers)
-        self._lanes = [Lane(self, root) for root in build(resources, options.scope)]
+        self._lanes = [Lane(self, root) for root in roots]
         self._ready: deque[Lane] = deque()
         self._unopened: deque[Lane] = deque()
         self._live = len(self._lanes)
-        self._slots = options.max_parallel_items
+        self._taken = 0
         self._wanting: deque[Feed] = deque()
         self._listed: set[int] = set()
         self._opened: dict[int, Lane] = {}
         self._going = 0
         for lane in self._lanes:
-            at_once = lane.is_beside or options.next_item_mode is not None
+            at_once = lane.is_beside or self.mode is not None
             (self._ready if at_once else self._unopened).append(lane)
+
+    @cached_property
+    def options(self) -> PullOptions:
+        """Limits, settings read."""
+        if not self._given.from_settings:
+            return self._given
+        found = configured()
+        mode = found.next_item_mode or self._given.next_item_mode
+        return replace(found, scope=self._given.scope, next_item_mode=mode)
+
+    @cached_property
+    def _crew(self) -> Crew:
+        return Crew(self.options.workers)
 
     def want(self, feed: Feed) -> None:
         """Let a feed work as soon as there is a slot; one that goes on comes before one that begins."""
         if not feed.wants_slot() or id(feed) in self._listed:
             return
-        if self._slots > 0:
-            self._slots -= 1
+        if self._taken < self.options.max_parallel_items:
+            self._taken += 1
             feed.start(self._crew)
             return
         self._listed.add(id(feed))
         (self._wanting.appendleft if feed.resumes else self._wanting.append)(feed)
 
     def _release(self, stopped: Feed) -> None:
-        self._slots += 1
-        while self._wanting and self._slots > 0:
+        self._taken -= 1
+        while self._wanting and self._taken < self.options.max_parallel_items:
             feed = self._wanting.popleft()
             self._listed.discard(id(feed))
             if feed.wants_slot():
-                self._slots -= 1
+                self._taken += 1
                 feed.start(self._crew)
 
     def turns(self) -> Iterator[Pulled | Plain | Ended]:
@@ -188,7 +204,7 @@ class Puller:
                 yield from self._branch_turn(lane)
 
     def _plain_turn(self, lane: Lane) -> Iterator[Plain | Ended]:
-        alone = self._live - len(self._unopened) == 1 and self.options.next_item_mode is None
+        alone = self._live - len(self._unopened) == 1 and self.mode is None
         began = time.monotonic()
         yield Plain(lane, lane.plain_turn(alone))
         if lane.plain is None:
@@ -217,7 +233,7 @@ class Puller:
             yield got
 
     def _again(self, lane: Lane) -> None:
-        (self._ready.appendleft if self.options.next_item_mode == "fifo" else self._ready.append)(lane)
+        (self._ready.appendleft if self.mode == "fifo" else self._ready.append)(lane)
 
     def _finish(self, lane: Lane) -> Ended:
         self._live -= 1
@@ -242,7 +258,8 @@ class Puller:
         return self._ready.popleft()
 
     def _may_open(self) -> bool:
-        return bool(self._unopened) and len(self._wanting) < self.options.max_parallel_items
+        few = not self._wanting or len(self._wanting) < self.options.max_parallel_items
+        return bool(self._unopened) and few
 
     def _open(self) -> Lane:
         lane = self._unopened.popleft()
@@ -268,7 +285,8 @@ class Puller:
         feeds = [f for lane in self._opened.values() if lane.branch is not None for f in lane.branch.feeds()]
         for feed in (*feeds, *self.dropped):
             feed.cancel()
-        self._crew.stop()
+        if "_crew" in self.__dict__:
+            self._crew.stop()
         for lane in self._opened.values():
             lane.close()
         for feed in self.dropped:

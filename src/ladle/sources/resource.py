@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, ParamSpec, Self
 
 from ladle.config.inject import Injector
 from ladle.errors import (
     InvalidResourceDataType,
-    InvalidTransformerGeneratorFunction,
     ParametrizedResourceUnbound,
     ResourceNotATransformer,
     UsageError,
@@ -236,7 +235,8 @@ class Resource(Hinted):
     def items(self) -> Iterator[Any]:
         """Yield what is left after all steps, pages as they are."""
         around = current.scope.get()
-        options = PullOptions(scope=replace(around, metrics={self.name: self.custom_metrics}))
+        scope = replace(around, metrics={self.name: self.custom_metrics})
+        options = PullOptions(scope=scope, from_settings=True)
         return (
             got.item for got in pull([self], options) if got.item is not None and not is_instruction(got.item)
         )
@@ -478,26 +478,3 @@ def _checked_name(name: Any) -> str:
     if not isinstance(name, str) or not name.strip():
         raise UsageError(f"a resource can't have the name `{name!r}`", expected="a text that is not empty")
     return name
-
-
-def check_transformer(func: Any) -> None:
-    """Check that a function can be a transformer's.
-
-    Raises:
-        InvalidTransformerGeneratorFunction: it takes no item.
-    """
-    if not callable(func):
-        raise InvalidTransformerGeneratorFunction(
-            f"a transformer can't be made of a `{type(func).__name__}`", expected="a function of an item"
-        )
-    parameters: Sequence[inspect.Parameter] = list(inspect.signature(func).parameters.values())
-    kinds = (
-        inspect.Parameter.POSITIONAL_ONLY,
-        inspect.Parameter.POSITIONAL_OR_KEYWORD,
-        inspect.Parameter.VAR_POSITIONAL,
-    )
-    if not parameters or parameters[0].kind not in kinds or parameters[0].name == "meta":
-        raise InvalidTransformerGeneratorFunction(
-            f"the function of transformer `{getattr(func, '__name__', func)}` takes no item",
-            expected="the item as its first argument",
-        )

@@ -144,7 +144,8 @@ class Source:
         metrics = {r.name: r.custom_metrics for r in self.listed}
         scope = replace(current.scope.get(), source=self, metrics=metrics)
         selected = [r for r in self.listed if r.selected]
-        for got in pull(selected, PullOptions(scope=scope, next_item_mode="round_robin")):
+        options = PullOptions(scope=scope, next_item_mode="round_robin", from_settings=True)
+        for got in pull(selected, options):
             if got.item is not None and not is_instruction(got.item):
                 yield got.item
 

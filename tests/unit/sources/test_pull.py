@@ -144,16 +144,27 @@ def test_settings_and_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
     assert configured(workers=2).workers == 2
 
 
+def test_settings_hold_for_reading_a_resource_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EXTRACT__WORKERS", "3")
+    gauge = Gauge(3)
+    work = ladle.defer(lambda i: gauge() or i)
+    assert list(ladle.resource(lambda: (work(i) for i in range(12)), name="r")) == list(range(12))
+    assert gauge.most == 3
+
+
 # -- order
 
 
-def test_modes() -> None:
+def test_modes(monkeypatch: pytest.MonkeyPatch) -> None:
     def made(name: str) -> Resource:
         return ladle.resource([f"{name}{i}" for i in range(3)], name=name)
 
     def order(mode: Any) -> list[Any]:
         return [p.item for p in pull([made("a"), made("b")], PullOptions(next_item_mode=mode))]
 
+    monkeypatch.setenv("EXTRACT__NEXT_ITEM_MODE", "fifo")
+    source = ladle.source(lambda: [made("a"), made("b")], name="s")()
+    assert list(source) == ["a0", "a1", "a2", "b0", "b1", "b2"]
     assert order("round_robin") == ["a0", "b0", "a1", "b1", "a2", "b2"]
     assert order("fifo") == order(None) == ["a0", "a1", "a2", "b0", "b1", "b2"]
 

@@ -123,6 +123,30 @@ def test_an_ordered_source_is_closed_where_nothing_more_can_come(with_map: bool,
     assert len(made) == read
 
 
+@pytest.mark.parametrize("kind", ["parallel", "async"])
+def test_an_ordered_source_that_works_elsewhere_is_closed_too(kind: str) -> None:
+    closed: list[str] = []
+
+    def reading() -> Any:
+        try:
+            yield from ({"c": i} for i in range(10_000_000))
+        finally:
+            closed.append("it")
+
+    async def reading_async() -> Any:
+        try:
+            for i in range(10_000_000):
+                yield {"c": i}
+        finally:
+            closed.append("it")
+
+    cursor = ladle.sources.incremental("c", initial_value=0, end_value=5, row_order="asc")
+    function = reading if kind == "parallel" else reading_async
+    made = ladle.resource(function, incremental=cursor, parallelized=kind == "parallel")
+    assert [r["c"] for r in made] == [0, 1, 2, 3, 4]
+    assert closed == ["it"]
+
+
 def test_a_cursor_fails_a_run_without_being_remembered() -> None:
     def failing() -> Any:
         yield {"c": 1}
