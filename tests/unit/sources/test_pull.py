@@ -503,3 +503,45 @@ def test_ctrl_c(presses: str, tmp_path: Path) -> None:
         assert "interrupted []" in rest
     else:
         assert "interrupted" in rest
+
+
+_RUN_INTERRUPTED = """
+import sys, threading
+import ladle
+
+def endless(name):
+    try:
+        number = 0
+        while True:
+            number += 1
+            if number == 5_000:
+                print("going", flush=True)
+            yield {"name": name, "number": number}
+    finally:
+        print("closed", name, flush=True)
+
+made = ladle.resource(endless)
+source = ladle.source(lambda: [made("a").with_name("a"), made("b").with_name("b").parallelize()], name="s")()
+pipeline = ladle.pipeline("p", sys.argv[1], destination=ladle.destinations.duckdb(sys.argv[1] + "/p.duckdb"))
+try:
+    pipeline.run(source)
+except KeyboardInterrupt:
+    left = [t.name for t in threading.enumerate() if t is not threading.main_thread()]
+    print("interrupted", left, pipeline.has_pending_data, pipeline.first_run, flush=True)
+    sys.exit(3)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are sent to a process of its own")
+def test_ctrl_c_in_a_run_leaves_nothing_behind(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(_RUN_INTERRUPTED)
+    with subprocess.Popen([sys.executable, script, tmp_path], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "going\n"
+        process.send_signal(signal.SIGINT)
+        rest = process.stdout.read()
+        assert process.wait(WAIT_S) == 3
+    assert "closed a" in rest
+    assert "closed b" in rest
+    assert "interrupted [] False True" in rest
