@@ -254,3 +254,22 @@ def test_a_cursor_that_comes_with_an_item_is_refused(tmp_path: Path) -> None:
     hints = mark.make_hints(incremental=ladle.sources.incremental("a"))
     with pytest.raises(UsageError, match="a cursor can't come with an item"):
         extracted(tmp_path, ladle.resource(lambda: iter([mark.with_hints({"a": 1}, hints)]), name="r"))
+
+
+@pytest.mark.parametrize("kind", ["file", "empty"])
+def test_what_has_no_item_needs_a_table_that_is_named(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "f.csv"
+    path.write_text("type\na\n")
+
+    def item(**options: Any) -> Any:
+        if kind == "file":
+            return mark.with_file_import(path, "csv", **options)
+        return mark.with_hints(mark.materialize_table_schema(), options.get("hints"))
+
+    def made(**options: Any) -> Resource:
+        return ladle.resource(lambda: iter([item(**options)]), name="r", table_name=lambda row: row["type"])
+
+    with pytest.raises(UsageError, match="the table is a function of the item"):
+        extracted(tmp_path, made())
+    named = extracted(tmp_path, made(hints=mark.make_hints(table_name="t")))
+    assert by_table(named) == {"t": [{"type": "a"}] if kind == "file" else []}
