@@ -73,7 +73,7 @@ TO_PYLIST: dict[str, str] = {
 # Classes with a second base that is no protocol, generic or enum.
 SECOND_BASES: dict[str, str] = {
     "ladle.errors.UsageError": "also a ValueError, so that code which expects one catches it",
-    "ladle.errors.ConfigFieldMissingException": "also a KeyError: `secrets[\"x\"]` raises it",
+    "ladle.errors.ConfigFieldMissingException": 'also a KeyError: `secrets["x"]` raises it',
     "ladle.errors.MissingDependency": "also an ImportError, so that code which expects one catches it",
 }
 
