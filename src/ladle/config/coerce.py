@@ -51,9 +51,9 @@ def coerce(value: Any, hint: Any) -> Any:
         return None
     if len(members) == 1:
         return _as(value, members[0], is_secret(hint))
-    for member in members:  # what fits as it is goes before what could be made to fit
+    for member in members:  # what fits as it is goes first; but text may stand for anything
         plain = get_origin(member) or member
-        if plain is not Any and isinstance(plain, type) and type(value) is plain:
+        if isinstance(plain, type) and type(value) is plain and plain is not str:
             return _as(value, member, is_secret(hint))
     for member in members:
         try:
@@ -77,7 +77,7 @@ def _as(value: Any, hint: Any, secret: bool) -> Any:
     if kind in _PLAIN:
         try:
             return _PLAIN[kind](value)
-        except (ValueError, TypeError, InvalidOperation, OverflowError) as exc:
+        except (ValueError, TypeError, AttributeError, InvalidOperation, OverflowError) as exc:
             raise Mismatch from exc
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
         return _member(value, kind)

@@ -52,9 +52,7 @@ def pipeline(
     if current is not None and not dev_mode and all(g is None for g in given):
         return current
     check_choice("on_running", on_running, ("wait", "fail", "join"))
-    name = checked_name(
-        pipeline_name if pipeline_name is not None else _configured("pipeline_name") or _script_name()
-    )
+    name = checked_name(pipeline_name or _configured("pipeline_name") or _script_name())
     with context.of_pipeline(name):
         destination = destination or _configured("destination_type")
         refresh = refresh or cast("Refresh | None", _configured("refresh"))
