@@ -96,7 +96,7 @@ class DuckDb:
 
     def bound(self, pipeline: str) -> DuckDb:
         """Return the destination with its file name: that configured for the pipeline, if there is one."""
-        if self.configured and pipeline != context.pipeline_name.get():
+        if self.configured:
             with context.of_pipeline(pipeline):
                 return replace(self, path=_file(_configured(self.name)), configured=False).bound(pipeline)
         if self.path is not None or self.connection is not None:

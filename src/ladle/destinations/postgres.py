@@ -55,7 +55,7 @@ class Postgres:
 
     def bound(self, pipeline: str) -> Postgres:
         """Return the destination with the login that is configured for the pipeline, if one is."""
-        if not self.configured or pipeline == context.pipeline_name.get():
+        if not self.configured:
             return self
         with context.of_pipeline(pipeline):
             return replace(self, login=postgres_login.login(self.credentials, self.name))
