@@ -127,7 +127,7 @@ def _spelled(signature: inspect.Signature) -> list[str]:
     ids=["pipeline", "run", "resource"],
 )
 def test_every_argument_is_explained(function: Any, heading: str) -> None:
-    below = page("configuration").split(f"\n{heading}\n", 1)[1].split("\n## ", 1)[0]
+    below = page("pipeline").split(f"\n{heading}\n", 1)[1].split("\n## ", 1)[0]
     arguments = set(inspect.signature(function).parameters) - {"self"}
     if function is ladle.resource:
         arguments -= {"data"}
@@ -135,7 +135,7 @@ def test_every_argument_is_explained(function: Any, heading: str) -> None:
 
 
 def test_every_command_is_explained() -> None:
-    below = page("configuration").split("\n## Command line\n", 1)[1]
+    below = page("pipeline").split("\n## Command line\n", 1)[1]
     names = {command.name or command.callback.__name__ for command in cli.app.registered_commands}  # type: ignore[union-attr]
     assert {name for name in names if f"`ladle {name}" not in below} == set()
 

@@ -77,8 +77,9 @@ def _as(value: Any, hint: Any, secret: bool) -> Any:
     if kind in _PLAIN:
         try:
             return _PLAIN[kind](value)
-        except (ValueError, TypeError, AttributeError, InvalidOperation, OverflowError) as exc:
-            raise Mismatch from exc
+        except (ValueError, TypeError, AttributeError, InvalidOperation, OverflowError):
+            pass
+        raise Mismatch  # not in the handler: the error that it would keep shows the value
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
         return _member(value, kind)
     if isinstance(kind, type) and isinstance(value, str) and kind.__module__ in ("builtins", "uuid"):
@@ -104,8 +105,9 @@ def guessed(value: str, secret: bool) -> Any:
 def _called(kind: type, value: str) -> Any:
     try:
         return kind(value)
-    except (ValueError, TypeError) as exc:
-        raise Mismatch from exc
+    except (ValueError, TypeError):
+        pass
+    raise Mismatch
 
 
 def _text(value: Any) -> str:
@@ -236,8 +238,9 @@ def parsed(text: str) -> Any:
         pass
     try:
         return ast.literal_eval(text.strip())
-    except (ValueError, SyntaxError, MemoryError, RecursionError) as exc:
-        raise Mismatch from exc
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        pass
+    raise Mismatch
 
 
 def _listed(value: Any, kind: Any, arguments: tuple[Any, ...]) -> Any:

@@ -262,3 +262,30 @@ def test_a_spec_without_native_form_says_so() -> None:
         Plain().to_native_representation()
     assert Plain.from_init_value({"b": "x"}).is_resolved()
     assert Plain().is_partial()
+
+
+def test_annotations_that_are_text_are_read_where_the_class_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a notebook, or code that is executed: the module of the class doesn't know the names."""
+    code = """
+import ladle as renamed
+from ladle.sources.config import BaseConfiguration, configspec
+
+@configspec
+class Executed(BaseConfiguration):
+    a: int = 1
+    b: renamed.TSecretStrValue = None
+"""
+    scope: dict[str, Any] = {"__name__": "__main__"}
+    exec(compile(code, "code", "exec"), scope)
+    assert CANARY not in repr(scope["Executed"](1, CANARY))
+    assert scope["Executed"].get_resolvable_fields()["a"] is int
+
+
+def test_a_secret_whose_type_can_not_be_evaluated_stays_secret() -> None:
+    @configspec
+    class Odd(BaseConfiguration):
+        a: NowhereSecretStr = None  # type: ignore[name-defined]  # noqa: F821
+        b: Nowhere = None  # type: ignore[name-defined]  # noqa: F821
+
+    assert CANARY not in repr(Odd(CANARY, 1))
+    assert "b=1" in repr(Odd(CANARY, 1))
