@@ -57,7 +57,8 @@ class Chain:
         """
         files = {name: chosen(name) for name in _FILES}
         switches = tuple(sorted(item for item in os.environ.items() if item[0].startswith(_VAULT_SETTINGS)))
-        state = (os.getcwd(), files, switches, repr(self._written[CONFIG].get("providers")), self._registered)
+        around = (notebooks.is_here(), "airflow" in sys.modules, repr(self._written[CONFIG].get("providers")))
+        state = (os.getcwd(), files, switches, around, self._registered)
         known, current = self._current
         if state == known:
             return current
