@@ -12,13 +12,13 @@ from ladle.sources.credentials import ConnectionStringCredentials
 
 CASES: dict[str, tuple[Any, ...]] = {
     "postgres://u:p%40ss@h:5432/db?opt=1": ("postgres", "db", "p@ss", "u", "h", 5432, {"opt": "1"}),
-    "mysql+pymysql://u@h/db": ("mysql+pymysql", "db", None, "u", "h", None, None),
-    "postgres://h": ("postgres", None, None, None, "h", None, None),
-    "postgres:///db": ("postgres", "db", None, None, None, None, None),
+    "mysql+pymysql://u@h/db": ("mysql+pymysql", "db", None, "u", "h", None, {}),
+    "postgres://h": ("postgres", None, None, None, "h", None, {}),
+    "postgres:///db": ("postgres", "db", None, None, None, None, {}),
     "x://u:p@[::1]:5/db?a=1&b=2": ("x", "db", "p", "u", "::1", 5, {"a": "1", "b": "2"}),
-    "postgres://u:a%3Ab@h/d": ("postgres", "d", "a:b", "u", "h", None, None),
-    "sqlite:////tmp/x.db": ("sqlite", "/tmp/x.db", None, None, None, None, None),
-    "postgres://u:@h/d": ("postgres", "d", "", "u", "h", None, None),
+    "postgres://u:a%3Ab@h/d": ("postgres", "d", "a:b", "u", "h", None, {}),
+    "sqlite:////tmp/x.db": ("sqlite", "/tmp/x.db", None, None, None, None, {}),
+    "postgres://u:@h/d": ("postgres", "d", "", "u", "h", None, {}),
 }
 
 
