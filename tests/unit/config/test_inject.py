@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import enum
 import inspect
 import sys
 from collections.abc import Callable
@@ -18,6 +19,11 @@ from ladle.config.inject import Injector, injector, with_config
 from ladle.errors import ConfigFieldMissingException, ConfigValueCannotBeCoercedException
 from ladle.sources.config import BaseConfiguration, configspec
 from ladle.sources.credentials import ConnectionStringCredentials, GcpServiceAccountCredentials
+
+
+class Kind(enum.Enum):
+    A = "a"
+    B = "b"
 
 
 def filled(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -134,12 +140,15 @@ def test_objects_as_defaults_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> 
 
     client = Client()
 
-    def f(client: Client = client, hook: Callable[[], int] = lambda: 1) -> Any:
-        return client, hook()
+    def f(
+        client: Client = client, hook: Callable[[], int] = lambda: 1, other: Client | None = None, kind: Kind = Kind.A
+    ) -> Any:  # fmt: skip
+        return client, hook(), other, kind
 
-    monkeypatch.setenv("CLIENT", "x")
-    monkeypatch.setenv("HOOK", "x")
-    assert filled(f) == (client, 1)
+    for name in ("CLIENT", "HOOK", "OTHER"):
+        monkeypatch.setenv(name, "x")
+    monkeypatch.setenv("KIND", "b")
+    assert filled(f) == (client, 1, None, Kind.B)
 
 
 def test_skipped_parameters_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
