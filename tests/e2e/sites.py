@@ -47,12 +47,13 @@ class Steps:
 class Site:
     """A working folder and a destination beside it; on Postgres a database named after the folder.
 
-    `server`: URL of the Postgres server, with its database `postgres`.
+    `server`: URL of the Postgres server, with its database `postgres`. `ahead`: loads begin while extract goes on.
     """
 
     kind: str
     folder: Path
     server: str = ""
+    ahead: bool = False
 
     @property
     def destination(self) -> str:
@@ -69,7 +70,7 @@ class Site:
 
     def copied(self, folder: Path) -> Site:
         """Copy both."""
-        copy = Site(self.kind, folder, self.server)
+        copy = replace(self, folder=folder)
         shutil.copytree(self.folder, folder)
         copy._create(self.folder.name)
         return copy
@@ -88,7 +89,7 @@ class Site:
 
     def job(self, runs: int, kill_at: int | None = None, finish_first: bool = False) -> Job:
         """Return an order for a process that works here."""
-        return Job(self.folder, self.destination, runs, kill_at, finish_first)
+        return Job(self.folder, self.destination, runs, kill_at, finish_first, ahead=self.ahead)
 
     def finish(self, runs: int, finish_first: bool = False) -> None:
         """Let a process that isn't killed bring `runs` runs to an end."""

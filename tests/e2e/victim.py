@@ -35,7 +35,7 @@ class Job:
 
     `runs`: how many of `RUNS` to bring to an end. `kill_at`: the durable step to die at, None for not at all.
     `finish_first`: finish what is pending in a run of its own, before any new data. `signal`: what it gets.
-    `watched`: note a digest of the folder with each step.
+    `watched`: note a digest of the folder with each step. `ahead`: load while extract goes on, from the first row.
     """
 
     folder: Path
@@ -44,6 +44,7 @@ class Job:
     kill_at: int | None = None
     finish_first: bool = False
     watched: bool = False
+    ahead: bool = False
     signal: int = signal.SIGKILL
 
 
@@ -187,6 +188,8 @@ def run(p: ladle.Pipeline, data: list[Any]) -> None:
 
 def main(job: Job) -> None:
     """Do the job in a process of its own; `seen.json` gets the durable steps, `error.txt` what went wrong."""
+    if job.ahead:
+        os.environ["LOAD__AHEAD_BYTES"] = "0"
     hook = Hook(job.kill_at, job.signal, job.folder if job.watched else None)
     try:
         with hook.counting_files(str(job.folder / "lake")):

@@ -10,7 +10,7 @@ from ladle.config.chain import here
 from ladle.config.lookup import look
 from ladle.config.markers import TSecretStrValue
 from ladle.config.resolve import Gap, missing, read
-from ladle.errors import ConfigFieldMissingException
+from ladle.errors import ConfigError, ConfigFieldMissingException
 
 
 def setting(*path: str, default: str | None = None, secret: bool = False) -> str | None:
@@ -65,6 +65,20 @@ def not_found(
 def flag(*path: str) -> bool:
     """Return a setting that is true or false; unset is false."""
     return (setting(*path) or "").strip().lower() in ("1", "true", "yes", "on")
+
+
+def number(*path: str, default: int) -> int:
+    """Return a setting that is a whole number; unset is `default`.
+
+    Raises:
+        ConfigError: it isn't one.
+    """
+    found = setting(*path)
+    try:
+        return default if found is None else int(found)
+    except ValueError:
+        key = "__".join(path).upper()
+        raise ConfigError(f"the setting `{key}` can't be `{found}`", expected="a whole number") from None
 
 
 def data_dir() -> Path:

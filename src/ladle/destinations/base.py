@@ -74,8 +74,11 @@ class Session(Protocol):
     def append(self, table: Table, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
         """Write rows; returns how many. All batches have `schema`, column names as in `table`."""
 
-    def commit(self) -> None:
+    def commit(self, record: LoadRecord | None = None) -> None:
         """Make data, schema version, state and loads row visible, all at once.
+
+        Args:
+            record: where schema or state became known only after `begin`; None for the one given there.
 
         Raises:
             CommitFailed: certainly not applied.
@@ -124,6 +127,10 @@ class Destination(Protocol):
     def dataset_named(self) -> bool:
         """Whether loads go to a named dataset."""
 
+    @property
+    def streams(self) -> bool:
+        """Whether a load may begin while data is still coming: many small appends cost what one does."""
+
     def bound(self, pipeline: str) -> Destination:
         """Return the destination with defaults filled from the pipeline's name, e.g. a file name."""
 
@@ -138,5 +145,11 @@ class Destination(Protocol):
         """Return where it is, without secrets."""
 
 
-Strategy = Callable[[Session, Sequence[Table], Callable[[Table], int]], dict[str, int]]
-"""Writes a root table and its children, given session, tables (parents first) and a way to append one."""
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """How new rows of a root table and its children meet what is there.
+
+    `prepare` gets the session and the tables, parents first, before any of their rows is appended.
+    """
+
+    prepare: Callable[[Session, Sequence[Table]], None]

@@ -91,6 +91,7 @@ class DuckDb:
     type_name: str = "duckdb"
     guarantee: str = "G4"
     dataset_named: bool = True
+    streams: bool = True
     limits: Limits = _LIMITS
     configured: bool = field(default=False, compare=False)
 

@@ -238,7 +238,7 @@ class FileSession:
 
     # -- its end
 
-    def commit(self) -> None:
+    def commit(self, record: LoadRecord | None = None) -> None:
         """Move the data files into place and write the row of `_dlt_loads` last; then delete replaced files.
 
         Raises:
@@ -246,8 +246,8 @@ class FileSession:
             CommitFailed: somebody took the load back meanwhile.
             CommitUnknown: writing the row failed, or another process wrote it meanwhile.
         """
-        assert self._record is not None
-        record = self._record
+        record = self._record = record or self._record
+        assert record is not None
         with self._errors(f"committing load `{record.load_id}`"):
             self._write_empty_tables()
             self._check_not_loaded(record)

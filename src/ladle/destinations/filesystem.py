@@ -42,6 +42,7 @@ class Filesystem:
     type_name: str = _TYPE
     guarantee: str = "G3"
     dataset_named: bool = True
+    streams: bool = False
     limits: Limits = _LIMITS
 
     def bound(self, pipeline: str) -> Filesystem:

@@ -49,6 +49,7 @@ class Postgres:
     type_name: str = "postgres"
     guarantee: str = "G4"
     dataset_named: bool = True
+    streams: bool = True
     limits: Limits = _LIMITS
     credentials: Any = field(default=None, repr=False, compare=False)
     configured: bool = False

@@ -20,6 +20,9 @@ from ladle.schema.schema import ENGINE_VERSION, LOADS_TABLE, STATE_TABLE, VERSIO
 from ladle.schema.table import Table
 from ladle.state.blob import decode_state, encode_state, state_hash
 
+_KEPT_STATES = 100
+"""Versions of a pipeline's state that stay in the dataset."""
+
 
 class SqlConnection(Protocol):
     """What a driver has to do. Autocommit is off between `begin` and `commit`."""
@@ -235,15 +238,15 @@ class SqlSession:
             there = self._columns().get(table.name, {})
             return self._connection.ingest(self._dataset, table, there, schema, batches)
 
-    def commit(self) -> None:
+    def commit(self, record: LoadRecord | None = None) -> None:
         """Write the schema version, the state and the loads row, and commit all of it.
 
         Raises:
             CommitFailed: refused because of another load.
             CommitUnknown: the connection was lost meanwhile.
         """
-        assert self._record is not None
-        record = self._record
+        record = record or self._record
+        assert record is not None
         if self._dialect.unique_indexes:
             self._make_indexes()
         at = datetime.fromtimestamp(record.inserted_at, UTC)
@@ -308,6 +311,9 @@ class SqlSession:
             _dlt_load_id=record.load_id,
             _dlt_id=f"{record.load_id}.{state['_state_version']}",
         )
+        if (oldest := state["_state_version"] - _KEPT_STATES) > 0:
+            forget = statements.delete_up_to(self._dataset, STATE_TABLE, self._dialect)
+            self._connection.execute(forget, [record.pipeline, oldest])
 
     def _insert(self, table: str, **values: Any) -> None:
         sql = statements.insert_row(self._dataset, table, list(values), self._dialect)

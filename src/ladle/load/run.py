@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -14,7 +14,6 @@ from ladle.errors import CommitFailed, CommitUnknown, DestinationError, PackageE
 from ladle.events import Emit, Progress, durable
 from ladle.load.strategies.append import append
 from ladle.load.strategies.replace import replace
-from ladle.package.manifest import DataFile
 from ladle.package.store import Package
 from ladle.schema.change import AddColumn, AddTable, Change, diff
 from ladle.schema.schema import SYSTEM_TABLE_MAP, Schema
@@ -63,7 +62,7 @@ def load(package: Package, destination: Destination, dataset: str, emit: Emit) -
         try:
             return _load_once(package, destination, dataset, emit)
         except CommitUnknown as error:
-            if _was_committed(package, destination, dataset, error):
+            if was_committed(package, destination, dataset, error):
                 return LoadResult(package.load_id, rows=dict(package.manifest.counts), already=True)
             raise CommitFailed(
                 f"load `{package.load_id}` was not committed: {error.what}",
@@ -79,7 +78,12 @@ def load(package: Package, destination: Destination, dataset: str, emit: Emit) -
             time.sleep(_CONFLICT_PAUSE_S * tries)
 
 
-def _was_committed(package: Package, destination: Destination, dataset: str, error: CommitUnknown) -> bool:
+def was_committed(package: Package, destination: Destination, dataset: str, error: CommitUnknown) -> bool:
+    """Look on a new session whether a commit of which nobody knows was applied.
+
+    Raises:
+        CommitUnknown: `error`; the destination can't be asked.
+    """
     try:
         with closing(destination.open(dataset)) as session:
             return session.has_load(package.load_id)
@@ -93,10 +97,10 @@ def _load_once(package: Package, destination: Destination, dataset: str, emit: E
     with closing(destination.open(dataset)) as session:
         if session.has_load(package.load_id):
             return LoadResult(package.load_id, rows=dict(manifest.counts), already=True)
-        record = _record(package, schema)
+        record = record_of(package, schema)
         with durable(emit, "load.begin"):
             session.begin(record)
-        _check_newest(session, package, schema)
+        check_newest(session, package, schema)
         if manifest.drop_tables:
             with durable(emit, "load.drop"):
                 session.drop(manifest.drop_tables)
@@ -112,7 +116,8 @@ def _load_once(package: Package, destination: Destination, dataset: str, emit: E
     return LoadResult(package.load_id, rows, tuple(changes), seconds)
 
 
-def _check_newest(session: Session, package: Package, schema: Schema) -> None:
+def check_newest(session: Session, package: Package, schema: Schema) -> None:
+    """Raise BehindDestination where the package isn't built on what the destination has."""
     manifest = package.manifest
     newest, version = session.newest(schema.name, manifest.pipeline)
     known = (None, manifest.base_hash, schema.version_hash, *schema.previous_hashes)
@@ -127,7 +132,8 @@ def _check_newest(session: Session, package: Package, schema: Schema) -> None:
         )
 
 
-def _record(package: Package, schema: Schema) -> LoadRecord:
+def record_of(package: Package, schema: Schema) -> LoadRecord:
+    """Return what makes the load of a package complete."""
     manifest = package.manifest
     replaced = tuple(
         table.name
@@ -154,12 +160,17 @@ def plan(session: Session, package: Package, schema: Schema) -> list[Change]:
 
     All tables with rows in the package or loaded before are wanted, and the three system tables.
     """
-    counts = package.manifest.counts
-    wanted = {n: t for n, t in schema.table_map.items() if n in counts or "x-normalizer" in t.extra}
     there = session.tables()
     if package.manifest.drop_tables:
         there = {n: c for n, c in there.items() if n not in package.manifest.drop_tables}
-    return diff(there, {**SYSTEM_TABLE_MAP, **wanted})
+    return diff(there, wanted(package, schema))
+
+
+def wanted(package: Package, schema: Schema) -> dict[str, Table]:
+    """Return the tables that have to be there when the package is committed."""
+    counts = package.manifest.counts
+    used = {n: t for n, t in schema.table_map.items() if n in counts or "x-normalizer" in t.extra}
+    return {**SYSTEM_TABLE_MAP, **used}
 
 
 def _write(
@@ -173,9 +184,9 @@ def _write(
         if not files:
             return 0
         began = time.perf_counter()
-        arrow = union_schema(package, files, table)
+        arrow = union_schema((package.schema_of(file) for file in files), table)
         with durable(emit, f"load.write.{table.name}"):
-            count = session.append(table, arrow, conformed(package, files, arrow))
+            count = session.append(table, arrow, conformed(package.read(files), arrow))
         if count != package.manifest.counts[table.name]:
             raise DestinationError(
                 f"table `{table.name}` took {count:,} rows of {package.manifest.counts[table.name]:,}",
@@ -187,9 +198,9 @@ def _write(
         return count
 
     for resource in package.manifest.resources:
-        tables = schema.chain(resource.table)
-        strategy = STRATEGIES[resource.write_disposition]
-        rows.update(strategy(session, [t for t in tables if t.name not in rows], write))
+        tables = [t for t in schema.chain(resource.table) if t.name not in rows]
+        STRATEGIES[resource.write_disposition].prepare(session, tables)
+        rows.update((table.name, write(table)) for table in tables)
     _check_all_written(package, schema, rows)
     return {name: count for name, count in rows.items() if name in package.manifest.counts}, seconds
 
@@ -207,17 +218,17 @@ def _check_all_written(package: Package, schema: Schema, rows: Mapping[str, int]
         )
 
 
-def union_schema(package: Package, files: Sequence[DataFile], table: Table) -> pa.Schema:
-    """Return the Arrow schema of all files of a table, columns in the table's order."""
+def union_schema(schemas: Iterable[pa.Schema], table: Table) -> pa.Schema:
+    """Return the Arrow schema that holds all of a table's `schemas`, columns in the table's order."""
     types: dict[str, pa.DataType] = {}
-    for file in files:
-        types.update((f.name, f.type) for f in package.schema_of(file))
+    for schema in schemas:
+        types.update((f.name, f.type) for f in schema)
     return pa.schema([(name, types[name]) for name in table.columns if name in types])
 
 
-def conformed(package: Package, files: Sequence[DataFile], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """Yield the batches of `files` with all columns of `schema`; columns a file lacks are null."""
-    for batch in package.read(files):
+def conformed(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Yield batches with all columns of `schema`; columns that a batch lacks are null."""
+    for batch in batches:
         if batch.schema.equals(schema):
             yield batch
             continue

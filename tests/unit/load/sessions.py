@@ -78,7 +78,7 @@ class MemorySession:
         self.rows.setdefault(table.name, []).extend(found)
         return len(found) - self.memory.lose_rows
 
-    def commit(self) -> None:
+    def commit(self, record: LoadRecord | None = None) -> None:
         assert self.record is not None
         self.memory.calls.append("commit")
         error = self.memory.commit_errors.pop(0) if self.memory.commit_errors else None

@@ -196,9 +196,10 @@ def test_damaged_files_stop_the_load(tmp_path: Path) -> None:
 def test_files_of_one_table_are_brought_to_one_schema(tmp_path: Path) -> None:
     made = package(tmp_path, [{"b": 1}], [{"a": "x", "b": 2}])
     table = Schema.from_dict(made.manifest.schema).table_map["t"]
-    schema = union_schema(made, made.files("ready"), table)
+    files = made.files("ready")
+    schema = union_schema(map(made.schema_of, files), table)
     assert schema.names == ["b", "a", "_dlt_load_id", "_dlt_id"]
-    batches = list(conformed(made, made.files("ready"), schema))
+    batches = list(conformed(made.read(files), schema))
     assert all(b.schema == schema for b in batches)
     assert [(r["a"], r["b"]) for r in pa.Table.from_batches(batches).to_pylist()] == [(None, 1), ("x", 2)]
 

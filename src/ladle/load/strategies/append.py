@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from ladle.destinations.base import Session
+from ladle.destinations.base import Session, Strategy
 from ladle.schema.table import Table
 
 
-def append(session: Session, tables: Sequence[Table], write: Callable[[Table], int]) -> dict[str, int]:
-    """Write each table's rows; returns rows by table."""
-    return {table.name: write(table) for table in tables}
+def keep(session: Session, tables: Sequence[Table]) -> None:
+    """Leave what is there as it is."""
+
+
+append = Strategy(keep)

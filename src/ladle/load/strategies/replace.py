@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from ladle.destinations.base import Session
+from ladle.destinations.base import Session, Strategy
 from ladle.schema.table import Table
 
 
-def replace(session: Session, tables: Sequence[Table], write: Callable[[Table], int]) -> dict[str, int]:
-    """Remove what was there of the root table and all its children, then write; returns rows by table.
+def clear(session: Session, tables: Sequence[Table]) -> None:
+    """Remove what was there of the root table and all its children.
 
-    A table that got no rows this time ends up empty.
+    A table that gets no rows this time ends up empty.
     """
     session.clear([table.name for table in tables])
-    return {table.name: write(table) for table in tables}
+
+
+replace = Strategy(clear)

@@ -1,0 +1,271 @@
+"""Load ahead: write ready batches into the destination's open transaction while extract still goes on."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+
+import pyarrow as pa
+
+from ladle.destinations.base import Destination, Session
+from ladle.errors import CommitUnknown, LadleError
+from ladle.events import Emit, Progress, durable
+from ladle.load.run import (
+    STRATEGIES,
+    LoadResult,
+    check_newest,
+    conformed,
+    record_of,
+    union_schema,
+    wanted,
+    was_committed,
+)
+from ladle.load.strategies.append import append
+from ladle.package.store import Package
+from ladle.schema.change import AddTable, diff
+from ladle.schema.schema import Schema
+from ladle.schema.table import Table
+
+BEGIN_BYTES = 4 << 20
+"""Ready data, in bytes of Arrow, with which a load begins ahead; less is loaded when extract has ended."""
+
+_CHUNK_BYTES = 4 << 20
+_WAITING_BYTES = 32 << 20
+_PATIENCE_S = 2.0
+_IDLE_RATIO = 2.0
+
+
+class _GaveUp(Exception):
+    """Loading ahead isn't possible any more; the package's files are."""
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """Batches of one table on their way, oldest first, with the table as it was at the newest of them."""
+
+    table: Table
+    batches: list[pa.RecordBatch] = field(default_factory=list)
+    size: int = 0
+
+
+class LoadAhead:
+    """One load that begins before its package is complete. Only speed hangs on it.
+
+    The package is sealed on disk as ever, and nothing of the load is visible before `commit`. It gives up,
+    rolls back, and leaves the load to the package's files when a table's columns change after they were made,
+    when an existing table lacks a column (changing it would lock out readers, the source perhaps among them),
+    when the destination fails, and when it has waited for the source for 2 s and twice as long as it worked:
+    a slow source must not hold the destination's locks.
+
+    Args:
+        package: declared, not read yet.
+        destination: one that streams.
+        dataset: to load to.
+        emit: hears of durable steps, and progress once it is certain.
+        begin_bytes: ready data to wait for before connecting.
+
+    Memory: 32 MB of batches wait at most; then `put` blocks.
+    """
+
+    def __init__(
+        self,
+        package: Package,
+        destination: Destination,
+        dataset: str,
+        emit: Emit,
+        begin_bytes: int = BEGIN_BYTES,
+    ) -> None:
+        self._package = package
+        self._declared = Schema.from_dict(package.manifest.schema)
+        self._destination = destination
+        self._dataset = dataset
+        self._emit = emit
+        self._begin_bytes = begin_bytes
+        self._changed = threading.Condition()
+        self._waiting: dict[str, _Waiting] = {}
+        self._size = 0
+        self._largest = 0
+        self._closed = False
+        self._gave_up = False
+        self._thread: threading.Thread | None = None
+        self._session: Session | None = None
+        self._there: dict[str, dict[str, str]] = {}
+        self._made: dict[str, Table] = {}
+        self._rows: dict[str, int] = {}
+        self._seconds: dict[str, float] = {}
+
+    def put(self, table: Table, batch: pa.RecordBatch) -> None:
+        """Hand over a ready batch and its table, columns in final order. Blocks while too much waits."""
+        with self._changed:
+            while self._size > _WAITING_BYTES and not self._gave_up:
+                self._changed.wait()
+            if self._gave_up:
+                return
+            waiting = self._waiting.setdefault(table.name, _Waiting(table))
+            waiting.table = table
+            waiting.batches.append(batch)
+            waiting.size += batch.nbytes
+            self._size += batch.nbytes
+            self._largest = max(self._largest, batch.nbytes)
+            if self._thread is None and self._size >= self._begin_bytes:
+                self._thread = threading.Thread(target=self._work, name="ladle-load", daemon=True)
+                self._thread.start()
+            self._changed.notify_all()
+
+    # -- on its thread
+
+    def _work(self) -> None:
+        try:
+            self._begin()
+            while (chunk := self._next()) is not None:
+                self._write(chunk)
+        except Exception:  # noqa: BLE001 - whatever it is, the load from files meets it too, and tells it
+            self._stop()
+
+    def _begin(self) -> None:
+        with self._changed:
+            schema, largest = (
+                self._declared.with_tables(w.table for w in self._waiting.values()),
+                self._largest,
+            )
+        opening = replace(
+            record_of(self._package, schema), schema=schema.to_dict(), batch_bytes=max(largest, _CHUNK_BYTES)
+        )
+        self._session = self._destination.open(self._dataset)
+        with durable(self._emit, "load.begin"):
+            self._session.begin(opening)
+        self._there = {name: dict(columns) for name, columns in self._session.tables().items()}
+        for resource in self._package.manifest.resources:
+            tables = self._declared.chain(resource.table)
+            STRATEGIES[resource.write_disposition].prepare(self._session, tables)
+
+    def _next(self) -> _Waiting | None:
+        """Return the table of which most waits, once it is worth a statement; None when all is written."""
+        with self._changed:
+            worked_s = sum(self._seconds.values())
+            deadline = time.monotonic() + max(_PATIENCE_S, _IDLE_RATIO * worked_s)
+            while not self._gave_up:
+                largest = max(self._waiting.values(), key=lambda w: w.size, default=None)
+                if self._closed and largest is None:
+                    return None
+                if largest is not None and (self._closed or largest.size >= _CHUNK_BYTES):
+                    self._size -= largest.size
+                    self._changed.notify_all()
+                    return self._waiting.pop(largest.table.name)
+                if not self._changed.wait(deadline - time.monotonic()):
+                    break
+            raise _GaveUp
+
+    def _write(self, chunk: _Waiting) -> None:
+        assert self._session is not None
+        name, began = chunk.table.name, time.perf_counter()
+        table = self._settled(chunk.table)
+        schema = union_schema((batch.schema for batch in chunk.batches), table)
+        if not set(schema.names) <= set(self._columns(name)):
+            raise _GaveUp
+        with durable(self._emit, f"load.ahead.{name}"):
+            rows = self._session.append(table, schema, conformed(chunk.batches, schema))
+        self._rows[name] = self._rows.get(name, 0) + rows
+        self._seconds[name] = self._seconds.get(name, 0.0) + time.perf_counter() - began
+
+    def _columns(self, name: str) -> Iterable[str]:
+        if name in self._made:
+            return [c.name for c in self._made[name].typed_columns()]
+        return self._there.get(name, ())
+
+    def _settled(self, table: Table) -> Table:
+        """Return the table as it has been or is now made; give up where its columns have changed since."""
+        assert self._session is not None
+        if table.name in self._there:
+            return table
+        made = self._made.get(table.name)
+        if made is None:
+            with durable(self._emit, "load.apply"):
+                self._session.apply([AddTable(table)])
+            self._made[table.name] = table
+        elif made.typed_columns() != table.typed_columns():
+            raise _GaveUp
+        return table
+
+    def _stop(self) -> None:
+        with self._changed:
+            self._gave_up = True
+            self._waiting.clear()
+            self._size = 0
+            self._changed.notify_all()
+        session, self._session = self._session, None
+        if session is not None:
+            with suppress(LadleError):
+                session.close()
+
+    # -- its end
+
+    def _join(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def abandon(self) -> None:
+        """Roll back. Safe to repeat."""
+        with self._changed:
+            self._gave_up = True
+            self._changed.notify_all()
+        self._join()
+        self._stop()
+
+    def commit(self, package: Package) -> LoadResult | None:
+        """Write what still waits and commit; None where the package has to be loaded from its files.
+
+        Args:
+            package: the same one, normalised and sealed.
+
+        Raises:
+            CommitUnknown: the connection was lost while committing and can't be had again to look.
+        """
+        self._join()
+        try:
+            return self._commit(package)
+        except CommitUnknown as error:
+            self._stop()
+            if was_committed(package, self._destination, self._dataset, error):
+                return LoadResult(package.load_id, rows=dict(package.manifest.counts), already=True)
+            return None
+        except (LadleError, _GaveUp):
+            return None
+        finally:
+            self._stop()
+
+    def _commit(self, package: Package) -> LoadResult | None:
+        session = self._session
+        if session is None or self._gave_up:
+            return None
+        schema = Schema.from_dict(package.manifest.schema)
+        self._check_complete(package, schema)
+        check_newest(session, package, schema)
+        changes = diff(self._there, wanted(package, schema))
+        with durable(self._emit, "load.apply"):
+            session.apply(changes)
+        with durable(self._emit, "load.commit"):
+            session.commit(record_of(package, schema))
+        for name, rows in self._rows.items():
+            self._emit(Progress("load", name, rows))
+        return LoadResult(package.load_id, dict(package.manifest.counts), tuple(changes), self._seconds)
+
+    def _check_complete(self, package: Package, schema: Schema) -> None:
+        """Give up unless exactly the package's rows were written, to tables as its schema has them."""
+        counts = package.manifest.counts
+        due = {n: c for n, c in counts.items() if schema.table_map[n].typed_columns()}
+        final = schema.table_map
+        known = {(r.table, r.write_disposition) for r in self._package.manifest.resources}
+        late = {(r.table, r.write_disposition) for r in package.manifest.resources} - known
+        as_made = all(t.typed_columns() == final[n].typed_columns() for n, t in self._made.items())
+        # Tables named by their items: rows that are only added need no preparation, others would have.
+        prepared = all(STRATEGIES[disposition] is append for _, disposition in late)
+        if due != self._rows or not as_made or not prepared:
+            raise _GaveUp

@@ -1,0 +1,49 @@
+"""Loads that begin while extract goes on: a process is killed at each durable step; nothing is lost or twice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.e2e import content
+from tests.e2e.killing import FIRST, GROWN, LAST, Undisturbed, survives, undisturbed_runs
+
+
+@pytest.fixture(scope="module", params=["duckdb", "postgres"])
+def undisturbed(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, postgres_url: str
+) -> Undisturbed:
+    return undisturbed_runs(request.param, tmp_path_factory.mktemp("ahead"), postgres_url, ahead=True)
+
+
+def test_the_first_run_loads_every_table_ahead(undisturbed: Undisturbed) -> None:
+    names = undisturbed.steps[FIRST].names
+    tables = ("orders", "orders__items", "rates", "rates__days", "readings")
+    assert {f"after load.ahead.{table}" for table in tables} <= {*names}
+    assert not [name for name in names if "load.write" in name]
+
+
+def test_what_lands_is_what_lands_without(
+    undisturbed: Undisturbed, tmp_path_factory: pytest.TempPathFactory, postgres_url: str
+) -> None:
+    kind = undisturbed.sites[0].kind
+    afterwards = undisturbed_runs(kind, tmp_path_factory.mktemp("afterwards"), postgres_url)
+    for ours, theirs in zip(undisturbed.tables, afterwards.tables, strict=True):
+        assert not content.differences(ours, theirs)
+
+
+def killed_at(undisturbed: Undisturbed, run: int, every: int, root: Path) -> None:
+    # The two threads take their steps in no fixed order: some of the numbers are never reached.
+    kills = undisturbed.steps[run].all()[::every]
+    reached = [survives(undisturbed, run, [kill], root) for kill in kills]
+    assert sum(reached) > len(kills) * 0.7
+
+
+def test_killed_at_some_steps(undisturbed: Undisturbed, tmp_path: Path) -> None:
+    killed_at(undisturbed, FIRST, 7, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("run", [FIRST, GROWN, LAST])
+def test_killed_at_any_step(undisturbed: Undisturbed, run: int, tmp_path: Path) -> None:
+    killed_at(undisturbed, run, 1, tmp_path)

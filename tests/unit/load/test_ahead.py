@@ -1,0 +1,221 @@
+"""Loading while extract goes on: the same outcome, and whatever gets in its way, the files are loaded instead."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from tests.loading import Site
+
+import ladle
+from ladle.destinations.sql import SqlSession
+from ladle.errors import CommitFailed, CommitUnknown, ConfigError, DestinationError, SourceError
+from ladle.events import Durable, Event, Progress
+from ladle.load import ahead
+
+PAGE = 70  # rows; the first raw batch has 64
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOAD__AHEAD_BYTES", "0")
+    monkeypatch.setattr(ahead, "_CHUNK_BYTES", 1)
+
+
+class Watch:
+    """Hears events; lets a resource wait until a table was written ahead."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.written = threading.Event()
+
+    def __call__(self, event: Event) -> None:
+        self.events.append(event)
+        if isinstance(event, Durable) and event.done and event.name == "load.ahead.t":
+            self.written.set()
+
+    def names(self, prefix: str) -> list[str]:
+        return [
+            e.name for e in self.events if isinstance(e, Durable) and e.done and e.name.startswith(prefix)
+        ]
+
+
+def page(first: int, **extra: Any) -> list[dict[str, Any]]:
+    return [{"id": n, "l": [n], **extra} for n in range(first, first + PAGE)]
+
+
+def pages(watch: Watch, *then: Any) -> Iterator[Any]:
+    """Yield a page, wait until it is written ahead, then the others."""
+    yield page(0)
+    assert watch.written.wait(20)
+    yield from then
+
+
+def run(site: Site, watch: Watch, data: Any, **options: Any) -> ladle.LoadInfo:
+    return site.pipeline(progress=watch).run(data, table_name="t", **options)
+
+
+def test_rows_and_children_land_once_and_are_not_written_from_files(tmp_path: Path) -> None:
+    site, watch = Site.in_memory(tmp_path), Watch()
+    info = run(site, watch, pages(watch, page(PAGE)))
+    assert site.query("select count(*), count(distinct id), sum(id) from ds.t") == [(140, 140, 139 * 70)]
+    joined = "select count(*) from ds.t join ds.t__l l on l._dlt_parent_id = t._dlt_id where l.value = t.id"
+    assert site.query(joined) == [(140,)]
+    assert (watch.names("load.write"), info.row_counts["t"], info.row_counts["t__l"]) == ([], 140, 140)
+    assert sum(e.count for e in watch.events if isinstance(e, Progress) and e.step == "load") == 280
+    update = info.load_packages[0].schema_update
+    assert {"t", "t__l", "_dlt_loads"} <= set(update)
+    assert list(update["t"]["columns"]) == ["id", "_dlt_load_id", "_dlt_id"]
+
+
+def test_little_data_waits_for_the_end_of_extract(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LOAD__AHEAD_BYTES")
+    site, watch = Site.in_memory(tmp_path), Watch()
+    run(site, watch, page(0))
+    assert (watch.names("load.ahead"), watch.names("load.write.t")) == (
+        [],
+        ["load.write.t", "load.write.t__l"],
+    )
+
+
+def test_it_can_be_switched_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOAD__AHEAD_BYTES", "-1")
+    site, watch = Site.in_memory(tmp_path), Watch()
+    run(site, watch, page(0))
+    assert watch.names("load.ahead") == []
+    monkeypatch.setenv("LOAD__AHEAD_BYTES", "soon")
+    with pytest.raises(ConfigError, match="LOAD__AHEAD_BYTES"):
+        run(site, watch, page(0))
+
+
+@pytest.mark.parametrize(
+    ("then", "columns"),
+    [
+        ([{"id": 1.5}], {"id": "DOUBLE"}),
+        ([{"id": 1, "new": "x"}], {"id": "BIGINT", "new": "VARCHAR"}),
+        ([{"id": "x"}], {"id": "BIGINT", "id__v_text": "VARCHAR"}),
+        (pa.table({"id": [1], "more": [True]}), {"id": "BIGINT", "more": "BOOLEAN"}),
+    ],
+    ids=["wider type", "new column", "variant", "frame"],
+)
+def test_columns_that_change_are_loaded_from_files_in_their_order(
+    tmp_path: Path, then: Any, columns: dict[str, str]
+) -> None:
+    site, watch = Site.in_memory(tmp_path), Watch()
+    run(site, watch, pages(watch, then))
+    found = site.tables()["t"].columns
+    assert list(found.items()) == [*columns.items(), ("_dlt_load_id", "VARCHAR"), ("_dlt_id", "VARCHAR")]
+    assert site.query("select count(*) from ds.t") == [(PAGE + 1,)]
+    assert "load.write.t" in watch.names("load.write")
+
+
+def test_an_existing_table_is_not_altered_while_extract_goes_on(tmp_path: Path) -> None:
+    site, watch = Site.in_memory(tmp_path), Watch()
+    run(site, watch, page(0))
+    later = Watch()
+    run(site, later, pages(later, page(PAGE), page(2 * PAGE, extra=1)))
+    assert site.query("select count(*), count(extra) from ds.t") == [(4 * PAGE, PAGE)]
+    assert "load.write.t" in later.names("load.write")
+
+
+def test_replace_shows_the_old_rows_until_the_end(tmp_path: Path) -> None:
+    site, watch = Site.in_memory(tmp_path), Watch()
+    run(site, watch, page(0))
+    later, seen = Watch(), []
+
+    def rows() -> Iterator[Any]:
+        yield from pages(later, page(1000))
+        seen.extend(site.query("select count(*), max(id) from ds.t"))
+
+    run(site, later, rows, write_disposition="replace")
+    assert seen == [(PAGE, PAGE - 1)]
+    assert site.query("select count(*), max(id) from ds.t") == [(2 * PAGE, 1000 + PAGE - 1)]
+    assert later.names("load.write") == []
+
+
+def test_a_source_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    site, watch = Site.in_memory(tmp_path), Watch()
+
+    def rows() -> Iterator[Any]:
+        yield from pages(watch)
+        raise OSError("gone")
+
+    with pytest.raises(SourceError, match="gone"):
+        run(site, watch, rows)
+    assert site.query("select count(*) from duckdb_tables() where schema_name = 'ds'") == [(0,)]
+    run(site, Watch(), page(0))
+    assert site.query("select count(*) from ds.t") == [(PAGE,)]
+
+
+def test_a_source_that_stalls_is_not_waited_for_with_the_destination_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ahead, "_PATIENCE_S", 0.05)
+    monkeypatch.setattr(ahead, "_IDLE_RATIO", 0.0)
+    site, watch, closed = Site.in_memory(tmp_path), Watch(), threading.Event()
+    close = SqlSession.close
+    monkeypatch.setattr(SqlSession, "close", lambda session: (close(session), closed.set()))
+
+    def rows() -> Iterator[Any]:
+        closed.clear()
+        yield from pages(watch)
+        assert closed.wait(20), "the session stays open while the source stalls"
+        yield page(PAGE)
+
+    run(site, watch, rows)
+    assert site.query("select count(*) from ds.t") == [(2 * PAGE,)]
+    assert "load.write.t" in watch.names("load.write")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [DestinationError("disk"), CommitFailed("conflict"), CommitUnknown("lost"), RuntimeError("driver")],
+)
+@pytest.mark.parametrize("where", ["append", "commit"])
+def test_a_destination_that_fails_is_loaded_from_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, where: str
+) -> None:
+    if where == "commit" and isinstance(error, RuntimeError):
+        error = DestinationError("driver")
+    site, watch, failures = Site.in_memory(tmp_path), Watch(), [error]
+    original = getattr(SqlSession, where)
+
+    def failing(session: SqlSession, *args: Any) -> Any:
+        if failures:
+            watch.written.set()
+            raise failures.pop()
+        return original(session, *args)
+
+    monkeypatch.setattr(SqlSession, where, failing)
+    run(site, watch, pages(watch, page(PAGE)))
+    assert site.query("select count(*), count(distinct id) from ds.t") == [(140, 140)]
+    assert site.query("select count(*) from ds._dlt_loads") == [(1,)]
+
+
+def test_a_commit_whose_answer_got_lost_is_not_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site, watch, failures = Site.in_memory(tmp_path), Watch(), [CommitUnknown("lost")]
+    original = SqlSession.commit
+
+    def answer_lost(session: SqlSession, *args: Any) -> None:
+        original(session, *args)
+        if failures:
+            raise failures.pop()
+
+    monkeypatch.setattr(SqlSession, "commit", answer_lost)
+    info = run(site, watch, pages(watch, page(PAGE)))
+    assert site.query("select count(*) from ds.t") == [(140,)]
+    assert (info.row_counts["t"], watch.names("load.write")) == (140, [])
+
+
+def test_much_that_waits_holds_the_source_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ahead, "_WAITING_BYTES", 1)
+    site, watch = Site.in_memory(tmp_path), Watch()
+    run(site, watch, (page(n * PAGE) for n in range(30)))
+    assert site.query("select count(*), count(distinct id) from ds.t") == [(30 * PAGE, 30 * PAGE)]
+    assert watch.names("load.write") == []
