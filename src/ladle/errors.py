@@ -20,9 +20,12 @@ LadleError
 ├── ConfigError                        fix a setting
 │   ├── ConfigFieldMissingException    set it (also KeyError); lists all that was tried
 │   ├── ConfigValueCannotBeCoercedException   give a value of its type
-│   ├── ValueNotSecretException        move a secret from config.toml to secrets.toml
-│   ├── ConfigFileNotFoundException, TomlProviderReadException   mend the file
-│   ├── InvalidNativeValue             credentials that can't be read: InvalidConnectionString and others
+│   ├── ConfigFileNotFoundException, TomlProviderReadException, ValueNotSecretException   mend the file
+│   ├── ConfigFieldMissingTypeHintException, FinalConfigFieldException   mend the spec, or the call
+│   ├── DuplicateConfigProviderException, OAuth2ScopesRequired   name another, name some
+│   ├── InvalidNativeValue             give credentials in a form that can be read
+│   │   ├── InvalidConnectionString, InvalidGoogleServicesJson, InvalidGoogleOauth2Json
+│   │   └── InvalidBoto3Session, InvalidAzureCredential
 │   ├── MissingDependency              install an extra
 │   └── ExternalSchedulerNotAvailable  set the interval, or don't ask for it
 ├── CannotRestorePipelineException     name a pipeline that exists
@@ -320,27 +323,24 @@ class ConfigError(LadleError):
     """A setting is missing or can't be read; `tried` lists where it was looked for."""
 
 
-ConfigurationException = ConfigError
+ConfigurationException = ConfigError  # as the reference calls it
 
 
 class ConfigFieldMissingException(ConfigError, KeyError):
-    """Settings are missing. The text lists every key that was tried, in order, and the files looked at.
+    """Settings (`fields`) of `spec_name` are missing.
 
-    Attributes:
-        spec_name: whose settings they are.
-        fields: their names.
-        traces: for each name, the pairs (provider, key) that were tried.
-        files: pairs (path, whether it is there).
+    `traces` has, by name, the pairs (provider, key) that were tried; `files`: (path, whether it is there).
     """
 
     def __str__(self) -> str:
+        if not self.facts.get("traces"):
+            return super().__str__()
         lines = [self.what]
-        for name, tried in self.facts.get("traces", {}).items():
+        for name, tried in self.facts["traces"].items():
             lines.append(f"for `{name}` these were tried, in this order:")
             lines += [f"  ({provider}, {key})" for provider, key in tried]
-        lines += [
-            f"file {path}{'' if there else ' (not there)'}" for path, there in self.facts.get("files", ())
-        ]
+        for path, there in self.facts.get("files", ()):
+            lines.append(f"file {path}{'' if there else ' (not there)'}")
         if self.hint:
             lines.append(f"hint: {self.hint}")
         return "\n".join(lines)
