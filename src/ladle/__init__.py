@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ladle import destinations, errors
+    from ladle.config.access import config, secrets
+    from ladle.config.markers import TSecretStrValue, TSecretValue
+    from ladle.config.spec import TCredentials
     from ladle.pipelines.entry import attach, pipeline, run
     from ladle.pipelines.info import LoadInfo
     from ladle.pipelines.pipeline import Pipeline
@@ -18,12 +21,17 @@ __all__ = [
     "LoadInfo",
     "Pipeline",
     "Schema",
+    "TCredentials",
+    "TSecretStrValue",
+    "TSecretValue",
     "attach",
+    "config",
     "destinations",
     "errors",
     "pipeline",
     "resource",
     "run",
+    "secrets",
     "source",
 ]
 
@@ -31,16 +39,20 @@ _WHERE = {
     "LoadInfo": "ladle.pipelines.info",
     "Pipeline": "ladle.pipelines.pipeline",
     "Schema": "ladle.schema.schema",
+    "TCredentials": "ladle.config.spec",
+    "TSecretStrValue": "ladle.config.markers",
+    "TSecretValue": "ladle.config.markers",
     "attach": "ladle.pipelines.entry",
     "pipeline": "ladle.pipelines.entry",
     "resource": "ladle.sources.resource",
     "run": "ladle.pipelines.entry",
+    "secrets": "ladle.config.access",
     "source": "ladle.sources.resource",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("destinations", "errors"):
+    if name in ("config", "destinations", "errors"):
         return importlib.import_module(f"ladle.{name}")
     if name not in _WHERE:
         raise AttributeError(f"module 'ladle' has no attribute {name!r}")

@@ -5,6 +5,11 @@ LadleError
 │   ├── ResourceNameMissing
 │   └── InvalidPipelineName
 ├── ConfigError                        fix a setting
+│   ├── ConfigFieldMissingException    set it (also KeyError); lists all that was tried
+│   ├── ConfigValueCannotBeCoercedException   give a value of its type
+│   ├── ValueNotSecretException        move a secret from config.toml to secrets.toml
+│   ├── ConfigFileNotFoundException, TomlProviderReadException   mend the file
+│   ├── InvalidNativeValue             credentials that can't be read: InvalidConnectionString and others
 │   └── MissingDependency              install an extra
 ├── CannotRestorePipelineException     name a pipeline that exists
 ├── PipelineIsRunning                  wait for the other run, or choose another policy
@@ -27,17 +32,33 @@ __all__ = [
     "CommitFailed",
     "CommitUnknown",
     "ConfigError",
+    "ConfigFieldMissingException",
+    "ConfigFieldMissingTypeHintException",
+    "ConfigFileNotFoundException",
+    "ConfigValueCannotBeCoercedException",
+    "ConfigurationException",
     "DataError",
     "DestinationError",
+    "DuplicateConfigProviderException",
+    "FinalConfigFieldException",
+    "InvalidAzureCredential",
+    "InvalidBoto3Session",
+    "InvalidConnectionString",
+    "InvalidGoogleOauth2Json",
+    "InvalidGoogleServicesJson",
+    "InvalidNativeValue",
     "InvalidPipelineName",
     "LadleError",
     "MissingDependency",
+    "OAuth2ScopesRequired",
     "PackageError",
     "PipelineIsRunning",
     "PipelineStepFailed",
     "ResourceNameMissing",
     "SourceError",
+    "TomlProviderReadException",
     "UsageError",
+    "ValueNotSecretException",
     "shorten",
 ]
 
@@ -145,6 +166,88 @@ class InvalidPipelineName(UsageError):
 
 class ConfigError(LadleError):
     """A setting is missing or can't be read; `tried` lists where it was looked for."""
+
+
+ConfigurationException = ConfigError
+
+
+class ConfigFieldMissingException(ConfigError, KeyError):
+    """Settings are missing. The text lists every key that was tried, in order, and the files looked at.
+
+    Attributes:
+        spec_name: whose settings they are.
+        fields: their names.
+        traces: for each name, the pairs (provider, key) that were tried.
+        files: pairs (path, whether it is there).
+    """
+
+    def __str__(self) -> str:
+        lines = [self.what]
+        for name, tried in self.facts.get("traces", {}).items():
+            lines.append(f"for `{name}` these were tried, in this order:")
+            lines += [f"  ({provider}, {key})" for provider, key in tried]
+        lines += [
+            f"file {path}{'' if there else ' (not there)'}" for path, there in self.facts.get("files", ())
+        ]
+        if self.hint:
+            lines.append(f"hint: {self.hint}")
+        return "\n".join(lines)
+
+
+class ConfigValueCannotBeCoercedException(ConfigError):
+    """A value that was found isn't of the type asked for; names key, provider and type, masks secrets."""
+
+
+class ConfigFieldMissingTypeHintException(ConfigError):
+    """A field of a spec has no type."""
+
+
+class FinalConfigFieldException(ConfigError):
+    """A value was given for a field that is final."""
+
+
+class ConfigFileNotFoundException(ConfigError):
+    """A configuration file can't be read."""
+
+
+class TomlProviderReadException(ConfigError):
+    """A configuration file isn't TOML; `path`, `line` and `column` say where."""
+
+
+class DuplicateConfigProviderException(ConfigError):
+    """A provider of that name is registered already."""
+
+
+class ValueNotSecretException(ConfigError):
+    """A secret stands where secrets don't belong: in `config.toml`."""
+
+
+class InvalidNativeValue(ConfigError):
+    """Credentials, or another spec, can't be read from the value given. Never shows the value."""
+
+
+class InvalidConnectionString(InvalidNativeValue):
+    """Not a connection string."""
+
+
+class InvalidGoogleServicesJson(InvalidNativeValue):
+    """Not the JSON of a service account."""
+
+
+class InvalidGoogleOauth2Json(InvalidNativeValue):
+    """Not the JSON of client secrets."""
+
+
+class InvalidBoto3Session(InvalidNativeValue):
+    """Not a session of boto3 or botocore."""
+
+
+class InvalidAzureCredential(InvalidNativeValue):
+    """Not a credential of azure-identity."""
+
+
+class OAuth2ScopesRequired(ConfigError):
+    """A refresh token is asked for without scopes."""
 
 
 class MissingDependency(ConfigError, ImportError):
