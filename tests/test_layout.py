@@ -55,6 +55,7 @@ LAZY_IMPORTS = {"ladle", "ladle.config", "ladle.destinations", "ladle.destinatio
 
 # Signatures people call by keyword, which take what they take in the reference.
 LONG_SIGNATURES: dict[str, str] = {
+    "ladle.destinations.decorator.destination": "the public decorator: how a function is called",
     "ladle.pipelines.entry.pipeline": "the settings of a pipeline",
     "ladle.pipelines.pipeline.Pipeline.__init__": "what `ladle.pipeline` takes",
     "ladle.pipelines.pipeline.Pipeline.run": "what may be set for one run",

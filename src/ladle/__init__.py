@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ladle.config.access import config, secrets
     from ladle.config.markers import TSecretStrValue, TSecretValue
     from ladle.config.spec import TCredentials
+    from ladle.destinations.decorator import destination
     from ladle.pipelines.entry import attach, pipeline, run
     from ladle.pipelines.info import LoadInfo
     from ladle.pipelines.pipeline import Pipeline
@@ -26,6 +27,7 @@ __all__ = [
     "TSecretValue",
     "attach",
     "config",
+    "destination",
     "destinations",
     "errors",
     "pipeline",
@@ -43,6 +45,7 @@ _WHERE = {
     "TSecretStrValue": "ladle.config.markers",
     "TSecretValue": "ladle.config.markers",
     "attach": "ladle.pipelines.entry",
+    "destination": "ladle.destinations.decorator",
     "pipeline": "ladle.pipelines.entry",
     "resource": "ladle.sources.resource",
     "run": "ladle.pipelines.entry",

@@ -18,7 +18,9 @@ LadleError
     ├── DataError                      a value is wrong: resource, table, column, row
     ├── DestinationError               writing failed
     │   ├── CommitFailed               certainly not applied: run again
-    │   └── CommitUnknown              may or may not be applied: the next run looks first
+    │   ├── CommitUnknown              may or may not be applied: the next run looks first
+    │   ├── DestinationTransientException   a function failed again and again: run again
+    │   └── DestinationTerminalException    raise it in a function: trying again is of no use
     └── PackageError                   files of a package are damaged or of another version
 """
 
@@ -39,6 +41,8 @@ __all__ = [
     "ConfigurationException",
     "DataError",
     "DestinationError",
+    "DestinationTerminalException",
+    "DestinationTransientException",
     "DuplicateConfigProviderException",
     "FinalConfigFieldException",
     "InvalidAzureCredential",
@@ -300,6 +304,25 @@ class CommitFailed(DestinationError):
     """The commit was certainly not applied. The package is kept; the next run loads it."""
 
     retryable = True
+
+
+class DestinationTerminalException(DestinationError):
+    """A function destination can't take a batch, and never will: it isn't tried again within the run.
+
+    Raise it with a message, or with what was caught.
+    """
+
+    def __init__(self, what: object, **context: Any) -> None:
+        super().__init__(str(what), **context)
+
+
+class DestinationTransientException(DestinationError):
+    """A function destination failed, and the last of its tries too. The package is kept; run again."""
+
+    retryable = True
+
+    def __init__(self, what: object, **context: Any) -> None:
+        super().__init__(str(what), **context)
 
 
 class CommitUnknown(DestinationError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -33,10 +33,17 @@ _TYPE_HINTS = ("data_type", "precision", "scale", "timezone")
 
 @dataclass(frozen=True, slots=True)
 class ExtractOptions:
-    """Settings of extract. `batch_bytes`: aimed size of a batch, in bytes of Arrow data."""
+    """Settings of extract.
+
+    Attributes:
+        hints: given to the run; they win over the resources'.
+        batch_bytes: aimed size of a batch, in bytes of Arrow data.
+        limits: of the destination, for the levels of nesting.
+    """
 
     hints: Hints
     batch_bytes: int = BATCH_BYTES
+    limits: Limits = field(default_factory=Limits)
 
 
 def table_name(schema: Schema, source: str, limits: Limits) -> str:
@@ -202,8 +209,12 @@ def extract(
         for resource in source.resources:
             if not waiting or not resource.selected or waiting[0].name != resource.name:
                 continue
-            nesting = options.hints.over(resource.hints).max_table_nesting
-            plan = _plan(schema, nesting if nesting is not None else source.max_table_nesting)
+            nesting = (
+                options.hints.over(resource.hints).max_table_nesting,
+                options.limits.max_nesting,
+                source.max_table_nesting,
+            )
+            plan = _plan(schema, next((n for n in nesting if n is not None), None))
             stream = _Stream(waiting.pop(0), plan, options.batch_bytes, writer, emit, sink)
             done.append(stream.pull(resource))
         return package.with_manifest(stage="extracted", raw=writer.seal(), resources=tuple(done))

@@ -100,7 +100,7 @@ class Work:
         """Extract one source; with `overlap` normalise and load beside it. None: there was nothing to do."""
         since, first_run = now(), self.is_first_run()
         known = self.folder.schema(source.name)
-        stored = source.schema or known or Schema(source.name)
+        stored = source.schema or known or Schema(source.name, naming=self._limits().naming)
         package = self.packages.create(self.pipeline_name)
         background: BackgroundNormalizer | None = None
         ahead: LoadAhead | None = None
@@ -111,7 +111,9 @@ class Work:
                     ahead = self._ahead(package)
                     background = BackgroundNormalizer(self._normalizer(package, ahead.put if ahead else None))
                 sink = background.put if background else None
-                package = extract(source, package, ExtractOptions(hints), self.emit, sink)
+                package = extract(
+                    source, package, ExtractOptions(hints, limits=self._limits()), self.emit, sink
+                )
                 state, changed = self._next_state(source.name)
                 if background:
                     background.drain()
