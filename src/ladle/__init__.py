@@ -6,7 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ladle import destinations, errors
+    from ladle import destinations, errors, sources
     from ladle.config.access import config, secrets
     from ladle.config.markers import TSecretStrValue, TSecretValue
     from ladle.config.spec import TCredentials
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from ladle.pipelines.info import LoadInfo
     from ladle.pipelines.pipeline import Pipeline
     from ladle.schema.schema import Schema
-    from ladle.sources.resource import resource, source
+    from ladle.sources import current, mark
+    from ladle.sources.current import source_state as state
+    from ladle.sources.decorators import defer, resource, source, transformer
 
 __version__ = "0.1.0"
 __all__ = [
@@ -27,14 +29,20 @@ __all__ = [
     "TSecretValue",
     "attach",
     "config",
+    "current",
+    "defer",
     "destination",
     "destinations",
     "errors",
+    "mark",
     "pipeline",
     "resource",
     "run",
     "secrets",
     "source",
+    "sources",
+    "state",
+    "transformer",
 ]
 
 _WHERE = {
@@ -45,18 +53,29 @@ _WHERE = {
     "TSecretStrValue": "ladle.config.markers",
     "TSecretValue": "ladle.config.markers",
     "attach": "ladle.pipelines.entry",
+    "defer": "ladle.sources.decorators",
     "destination": "ladle.destinations.decorator",
     "pipeline": "ladle.pipelines.entry",
-    "resource": "ladle.sources.resource",
+    "resource": "ladle.sources.decorators",
     "run": "ladle.pipelines.entry",
     "secrets": "ladle.config.access",
-    "source": "ladle.sources.resource",
+    "source": "ladle.sources.decorators",
+    "transformer": "ladle.sources.decorators",
+}
+_MODULES = {
+    "config": "ladle.config",
+    "current": "ladle.sources.current",
+    "destinations": "ladle.destinations",
+    "errors": "ladle.errors",
+    "mark": "ladle.sources.mark",
+    "sources": "ladle.sources",
+    "state": "ladle.state",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("config", "destinations", "errors"):
-        return importlib.import_module(f"ladle.{name}")
+    if name in _MODULES:
+        return importlib.import_module(_MODULES[name])
     if name not in _WHERE:
         raise AttributeError(f"module 'ladle' has no attribute {name!r}")
     found = getattr(importlib.import_module(_WHERE[name]), name)

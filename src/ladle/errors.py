@@ -3,19 +3,38 @@
 LadleError
 ├── UsageError (also ValueError)       fix the call
 │   ├── ResourceNameMissing
-│   └── InvalidPipelineName
+│   ├── InvalidPipelineName
+│   ├── ResourceError                  how a resource or a source is made is wrong
+│   │   ├── ResourcesNotFoundError, ResourceNotFoundError
+│   │   ├── SourceDataIsNone, SourceNotAFunction, SourceIsAClassTypeError, ExplicitSourceNameInvalid
+│   │   ├── InvalidResourceDataType, InvalidResourceDataTypeMultiplePipes, DeletingResourcesNotSupported
+│   │   ├── ResourceNotATransformer, InvalidTransformerGeneratorFunction, InvalidStepFunctionArguments
+│   │   ├── ParametrizedResourceUnbound, PipeNotBoundToData
+│   │   └── InconsistentTableTemplate, DataItemRequiredForDynamicTableHints
+│   ├── FileImportNotFound
+│   ├── IncrementalUnboundError        pass the function to the resource, not its generator
+│   └── JoinSchedulerError             give the cursor a type that an interval of time converts to
+├── ContextNotAvailable                `ladle.current.*` outside of what it asks for
+│   ├── ResourceNameNotAvailable, SourceSectionNotAvailable, CurrentSourceNotAvailable
+│   └── CurrentSourceSchemaNotAvailable, CurrentLoadPackageStateNotAvailable, PipelineNotActive
 ├── ConfigError                        fix a setting
 │   ├── ConfigFieldMissingException    set it (also KeyError); lists all that was tried
 │   ├── ConfigValueCannotBeCoercedException   give a value of its type
 │   ├── ValueNotSecretException        move a secret from config.toml to secrets.toml
 │   ├── ConfigFileNotFoundException, TomlProviderReadException   mend the file
 │   ├── InvalidNativeValue             credentials that can't be read: InvalidConnectionString and others
-│   └── MissingDependency              install an extra
+│   ├── MissingDependency              install an extra
+│   └── ExternalSchedulerNotAvailable  set the interval, or don't ask for it
 ├── CannotRestorePipelineException     name a pipeline that exists
 ├── PipelineIsRunning                  wait for the other run, or choose another policy
 └── PipelineStepFailed                 one step of a run failed; `.step` says which
     ├── SourceError                    reading failed
+    │   └── ResourceExtractionError    the code of a resource raised
     ├── DataError                      a value is wrong: resource, table, column, row
+    │   ├── IncrementalCursorPathMissing       a row has no cursor
+    │   ├── IncrementalCursorPathHasValueNone  a row's cursor is None
+    │   ├── IncrementalCursorInvalidCoercion   cursors of different types
+    │   └── IncrementalPrimaryKeyMissing       a row has no key to compare it by
     ├── DestinationError               writing failed
     │   ├── CommitFailed               certainly not applied: run again
     │   ├── CommitUnknown              may or may not be applied: the next run looks first
@@ -39,12 +58,27 @@ __all__ = [
     "ConfigFileNotFoundException",
     "ConfigValueCannotBeCoercedException",
     "ConfigurationException",
+    "ContextNotAvailable",
+    "CurrentLoadPackageStateNotAvailable",
+    "CurrentSourceNotAvailable",
+    "CurrentSourceSchemaNotAvailable",
     "DataError",
+    "DataItemRequiredForDynamicTableHints",
+    "DeletingResourcesNotSupported",
     "DestinationError",
     "DestinationTerminalException",
     "DestinationTransientException",
     "DuplicateConfigProviderException",
+    "ExplicitSourceNameInvalid",
+    "ExternalSchedulerNotAvailable",
+    "FileImportNotFound",
     "FinalConfigFieldException",
+    "InconsistentTableTemplate",
+    "IncrementalCursorInvalidCoercion",
+    "IncrementalCursorPathHasValueNone",
+    "IncrementalCursorPathMissing",
+    "IncrementalPrimaryKeyMissing",
+    "IncrementalUnboundError",
     "InvalidAzureCredential",
     "InvalidBoto3Session",
     "InvalidConnectionString",
@@ -52,14 +86,32 @@ __all__ = [
     "InvalidGoogleServicesJson",
     "InvalidNativeValue",
     "InvalidPipelineName",
+    "InvalidResourceDataType",
+    "InvalidResourceDataTypeMultiplePipes",
+    "InvalidStepFunctionArguments",
+    "InvalidTransformerGeneratorFunction",
+    "JoinSchedulerError",
     "LadleError",
     "MissingDependency",
     "OAuth2ScopesRequired",
     "PackageError",
+    "ParametrizedResourceUnbound",
+    "PipeNotBoundToData",
     "PipelineIsRunning",
+    "PipelineNotActive",
     "PipelineStepFailed",
+    "ResourceError",
+    "ResourceExtractionError",
     "ResourceNameMissing",
+    "ResourceNameNotAvailable",
+    "ResourceNotATransformer",
+    "ResourceNotFoundError",
+    "ResourcesNotFoundError",
+    "SourceDataIsNone",
     "SourceError",
+    "SourceIsAClassTypeError",
+    "SourceNotAFunction",
+    "SourceSectionNotAvailable",
     "TomlProviderReadException",
     "UsageError",
     "ValueNotSecretException",
@@ -166,6 +218,106 @@ class ResourceNameMissing(UsageError):
 
 class InvalidPipelineName(UsageError):
     """A pipeline name can't be used as a folder name."""
+
+
+class ResourceError(UsageError):
+    """How a resource or a source is made is wrong; raised before anything is read."""
+
+
+class ResourceNotFoundError(ResourceError):
+    """A source has no resource of that name."""
+
+
+class ResourcesNotFoundError(ResourceNotFoundError):
+    """A source lacks some of the resources that were named."""
+
+
+class SourceDataIsNone(ResourceError):
+    """A source function returned nothing."""
+
+
+class SourceNotAFunction(ResourceError):
+    """`source` was put on something that can't be called."""
+
+
+class SourceIsAClassTypeError(ResourceError):
+    """`source` was put on a class."""
+
+
+class ExplicitSourceNameInvalid(ResourceError):
+    """The name of a source can't be the name of a schema."""
+
+
+class InvalidResourceDataType(ResourceError):
+    """A resource can't be made of data of this type."""
+
+
+class InvalidResourceDataTypeMultiplePipes(InvalidResourceDataType):
+    """Two resources of a source have one name."""
+
+
+class DeletingResourcesNotSupported(ResourceError):
+    """A resource can't be deleted from a source; deselect it."""
+
+
+class ResourceNotATransformer(ResourceError):
+    """Data was piped to a resource that is no transformer."""
+
+
+class InvalidTransformerGeneratorFunction(ResourceError):
+    """A transformer's function doesn't take an item as its first argument."""
+
+
+class InvalidStepFunctionArguments(ResourceError):
+    """A function for a step doesn't take an item, or item and `meta`."""
+
+
+class ParametrizedResourceUnbound(ResourceError):
+    """A resource needs arguments that it wasn't called with."""
+
+
+class PipeNotBoundToData(ResourceError):
+    """A transformer has no resource to take items from."""
+
+
+class InconsistentTableTemplate(ResourceError):
+    """Hints of a table contradict one another."""
+
+
+class DataItemRequiredForDynamicTableHints(ResourceError):
+    """Hints are functions of the item, and no item was given."""
+
+
+class FileImportNotFound(UsageError):
+    """A file to import isn't there."""
+
+
+class ContextNotAvailable(LadleError):
+    """`ladle.current` was asked for something that isn't at work now."""
+
+
+class ResourceNameNotAvailable(ContextNotAvailable):
+    """No resource is being read here."""
+
+
+class SourceSectionNotAvailable(ContextNotAvailable):
+    """State was asked for where no source is being read."""
+
+
+class CurrentSourceNotAvailable(ContextNotAvailable):
+    """No source is being read here."""
+
+
+class CurrentSourceSchemaNotAvailable(ContextNotAvailable):
+    """No schema of a source is at work here."""
+
+
+class CurrentLoadPackageStateNotAvailable(ContextNotAvailable):
+    """No load package is at work here."""
+
+
+class PipelineNotActive(ContextNotAvailable):
+    """No pipeline is active."""
 
 
 class ConfigError(LadleError):
@@ -290,8 +442,16 @@ class SourceError(PipelineStepFailed):
     """Reading a resource failed; the cause is what its code raised."""
 
 
+class ResourceExtractionError(SourceError):
+    """The code of a resource raised; `.resource` names it and the cause is what it raised."""
+
+
 class DataError(PipelineStepFailed):
     """A value can't be stored; names resource, table, column and row."""
+
+
+class StateTooLarge(PipelineStepFailed):
+    """The state of a source has grown beyond its limit; nothing of the run was loaded."""
 
 
 class DestinationError(PipelineStepFailed):
@@ -333,3 +493,31 @@ class CommitUnknown(DestinationError):
 
 class PackageError(PipelineStepFailed):
     """Files of a package are damaged, missing or of another version."""
+
+
+class IncrementalUnboundError(UsageError):
+    """A cursor was used outside of a run of its resource."""
+
+
+class JoinSchedulerError(UsageError):
+    """The interval of a scheduler can't be turned into a range of this cursor."""
+
+
+class ExternalSchedulerNotAvailable(ConfigError):
+    """A cursor takes its range from a scheduler, and no interval was found."""
+
+
+class IncrementalCursorPathMissing(DataError):
+    """A row has nothing at the cursor path, and `on_cursor_value_missing` is `raise`."""
+
+
+class IncrementalCursorPathHasValueNone(DataError):
+    """A row's cursor is None or NaN, and `on_cursor_value_missing` is `raise`."""
+
+
+class IncrementalCursorInvalidCoercion(DataError):
+    """A row's cursor can't be compared with the bounds or with the rows before it."""
+
+
+class IncrementalPrimaryKeyMissing(DataError):
+    """A row at the boundary has no value under the primary key that finds repeated rows."""

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from ladle.errors import PackageError
+from ladle.state.values import from_json, to_json
 
 FORMAT = 1
 STAGES = ("new", "extracted", "normalized", "loaded", "aborted")
@@ -77,7 +78,8 @@ class Manifest:
 
     def to_bytes(self) -> bytes:
         """Return the JSON that `write` stores."""
-        return orjson.dumps({"format": FORMAT, **asdict(self)}, default=dict)
+        typed = {"state": to_json(self.state)}  # values of state that JSON has no type for
+        return orjson.dumps({"format": FORMAT, **asdict(self), **typed}, default=dict)
 
     @classmethod
     def from_bytes(cls, data: bytes, where: Path) -> Manifest:
@@ -102,6 +104,7 @@ class Manifest:
             stored["resources"] = tuple(ResourceInfo(**r) for r in stored["resources"])
             stored["drop_tables"] = tuple(stored["drop_tables"])
             stored["empty_tables"] = tuple(stored["empty_tables"])
+            stored["state"] = from_json(stored["state"])
             return cls(**stored)
         except (KeyError, TypeError) as exc:
             raise _damaged(where) from exc

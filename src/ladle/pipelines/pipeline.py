@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,20 +12,26 @@ from typing import Any
 
 from ladle.destinations.base import Destination
 from ladle.destinations.registry import resolve
-from ladle.errors import InvalidPipelineName, LadleError, UsageError
+from ladle.errors import LadleError, UsageError
 from ladle.events import Emit
+from ladle.package.manifest import Manifest
 from ladle.package.store import Packages
+from ladle.pipelines.arguments import check_choice, checked_name, schema_name
 from ladle.pipelines.info import ExtractInfo, LoadInfo, NormalizeInfo, PackageInfo, PipelineTrace, now
+from ladle.pipelines.memory import Memory
+from ladle.pipelines.refresh import REFRESH, Refresh
 from ladle.pipelines.steps import Steps
-from ladle.pipelines.work import Extracted, Refresh, RunningPolicy, Work, extracted_info, normalized_info
+from ladle.pipelines.work import Extracted, RunningPolicy, Work, extracted_info, normalized_info
 from ladle.schema.naming import naming
 from ladle.schema.schema import Schema
-from ladle.sources.resource import Hints, Source, sources_of
+from ladle.sources.current import active_pipeline
+from ladle.sources.given import sources_of
+from ladle.sources.hints import Hints
+from ladle.sources.source import Source
 from ladle.state.folder import PipelineFolder
 
-REFRESH = ("drop_sources", "drop_resources", "drop_data")
 _FORMATS = ("parquet", "jsonl", "csv")
-active: ContextVar[Pipeline | None] = ContextVar("ladle_active_pipeline", default=None)
+active: ContextVar[Pipeline | None] = active_pipeline
 
 
 class Pipeline:
@@ -57,13 +63,10 @@ class Pipeline:
         if dev_mode:
             self._folder.remove()
         self._packages = Packages(self._folder.root, emit)
+        self._memory = Memory(pipeline_name, self._folder, self._packages, self._steps, emit)
         self._work = Work(
             self,
-            pipeline_name,
-            self._folder,
-            self._packages,
-            self._steps,
-            emit,
+            self._memory,
             destination.bound(pipeline_name) if destination else None,
             None,
             on_running,
@@ -220,7 +223,7 @@ class Pipeline:
         first_run, since = self.first_run, now()
         with self._steps.traced(self._packages.release):
             with self._work.turn():
-                if self._work.must_look():
+                if self._memory.must_look():
                     self._work.restore()
                 loaded = self._work.finish_pending()
                 if self._work.on_running != "join":
@@ -269,7 +272,7 @@ class Pipeline:
         sources = self._sources(data, hints, schema)
         first_run, since = self.first_run, now()
         with self._steps.traced(self._packages.release), self._work.turn():
-            if self.destination is not None and self._work.must_look():
+            if self.destination is not None and self._memory.must_look():
                 self._work.restore()
             self._packages.sweep()
             packages = [
@@ -344,8 +347,65 @@ class Pipeline:
         with self._steps.traced(self._packages.release), self._work.turn():
             self._work.restore()
 
-    def drop(self) -> Pipeline:
-        """Delete the working folder, unfinished packages included; the destination stays as it is."""
+    def sync_schema(self, schema_name: str | None = None) -> dict[str, Any]:
+        """Create the tables and columns that a schema of the working folder has and the destination lacks.
+
+        Args:
+            schema_name: default the pipeline's default schema.
+
+        Returns:
+            What was added, by table. Done by a load without rows, in one commit as any other.
+
+        Raises:
+            LadleError: there is no such schema.
+        """
+        self._need_destination()
+        names = self.schema_names
+        schema = self.schemas.get(schema_name or next(iter(names), ""))
+        if schema is None:
+            raise UsageError.unknown_choice("schema", schema_name, names)
+        with self._steps.traced(self._packages.release), self._work.turn():
+            return dict(self._work.load_schema(schema).schema_update)
+
+    @contextmanager
+    def managed_state(self, *, extract_state: bool = False) -> Iterator[dict[str, Any]]:
+        """Hand out the state to be changed in a `with` block; an exception leaves it as it was.
+
+        Args:
+            extract_state: True loads the changed state to the destination at once; else the next load with a
+                changed state brings it there.
+        """
+        if extract_state:
+            self._need_destination()
+        keep = self._work.load_state if extract_state else self._memory.save_only_here
+        with (
+            self._steps.traced(self._packages.release),
+            self._work.turn(),
+            self._memory.managed(keep) as state,
+        ):
+            yield state
+
+    def set_local_state_val(self, key: str, value: Any) -> None:
+        """Keep a value in the working folder only; no destination ever sees it."""
+        self._memory.save_local({**self._memory.local(), key: value})
+
+    def get_local_state_val(self, key: str) -> Any:
+        """Return a value that `set_local_state_val` kept.
+
+        Raises:
+            KeyError: there is none.
+        """
+        return self._memory.local()[key]
+
+    def drop(self, pipeline_name: str | None = None) -> Pipeline:
+        """Delete the working folder, unfinished packages included; the destination stays as it is.
+
+        Args:
+            pipeline_name: of another pipeline in the same `pipelines_dir`; default this one.
+        """
+        if pipeline_name not in (None, self.pipeline_name):
+            PipelineFolder(Path(self.pipelines_dir) / checked_name(str(pipeline_name))).remove()
+            return self
         with self._work.turn():
             self._packages.release()
             self._folder.remove()
@@ -355,6 +415,49 @@ class Pipeline:
         """Forget all unfinished packages, damaged ones too; schema and state are again as last committed."""
         with self._steps.traced(self._packages.release), self._work.turn():
             self._work.drop_pending()
+
+    def abort_packages(self, load_id: str | None = None, dry_run: bool = False) -> list[dict[str, Any]]:
+        """Forget unfinished packages and return what that means: load id, stage and rows of each.
+
+        Args:
+            load_id: of one of them; default all.
+            dry_run: only return the plan.
+
+        Raises:
+            UsageError: no package with that load id is pending.
+        """
+        with self._steps.traced(self._packages.release), self._work.turn():
+            pending = [p for p in self._packages.pending() if load_id in (None, p.load_id)]
+            if load_id is not None and not pending:
+                known = [m.load_id for m in self._packages.waiting()]
+                raise UsageError.unknown_choice("pending package", load_id, known)
+            plan = [_abort_plan(p.manifest) for p in pending]
+            if not dry_run:
+                self._work.drop_pending(pending)
+            return plan
+
+    def get_load_package_info(self, load_id: str) -> PackageInfo:
+        """Return what is known of a package, pending or finished.
+
+        Raises:
+            UsageError: there is none with that load id.
+        """
+        found = {m.load_id: m for m in (*self._packages.done(), *self._packages.waiting())}
+        if load_id not in found:
+            raise UsageError.unknown_choice("load package", load_id, list(found))
+        manifest = found[load_id]
+        rows = dict(manifest.counts) or {r.name: r.rows for r in manifest.resources}
+        return PackageInfo(load_id, manifest.stage, manifest.schema["name"], rows=rows)
+
+    def list_failed_jobs_in_package(self, load_id: str) -> list[Any]:
+        """Return nothing: a load is all or nothing, so that no job of a package fails alone."""
+        self.get_load_package_info(load_id)
+        return []
+
+    def list_extracted_resources(self) -> list[str]:
+        """Names of the resources in packages that wait to be normalised."""
+        waiting = (m for m in self._packages.waiting() if m.stage == "extracted")
+        return list(dict.fromkeys(r.name for m in waiting for r in m.resources))
 
     def list_extracted_load_packages(self) -> list[str]:
         """Load ids of packages that wait to be normalised."""
@@ -387,10 +490,10 @@ class Pipeline:
     def _sources(self, data: Any, hints: Hints, schema: Schema | str | None) -> list[Source]:
         if data is None:
             return []
-        name = schema.name if isinstance(schema, Schema) else schema or _schema_name(self.pipeline_name)
+        name = schema.name if isinstance(schema, Schema) else schema or schema_name(self.pipeline_name)
         found = sources_of(data, self.default_schema_name or name if schema is None else name, hints)
         if isinstance(schema, Schema):
-            found = [replace(s, schema=self._folder.schema(s.name) or schema) for s in found]
+            found = [replace(s, given_schema=self._folder.schema(s.name) or schema) for s in found]
         return found
 
     def _set_destination(self, destination: Any, dataset_name: str | None, credentials: Any) -> None:
@@ -423,22 +526,6 @@ class Pipeline:
         return self._steps.noted("load", info)
 
 
-def checked_name(name: str) -> str:
-    """Return the name; raise InvalidPipelineName where it can't be a folder's."""
-    if not isinstance(name, str) or not re.fullmatch(r"[\w.\- ]+", name) or name.strip(". ") == "":
-        raise InvalidPipelineName(
-            f"`{name}` can't be the name of a pipeline",
-            expected="letters, digits, `_`, `-`, `.` and spaces: it becomes a folder name",
-        )
-    return name
-
-
-def _schema_name(pipeline_name: str) -> str:
-    name = re.sub(r"\W", "_", naming("snake_case").identifier(pipeline_name))
-    return name if not name[:1].isdigit() else f"_{name}"
-
-
-def check_choice(what: str, value: Any, choices: Sequence[str]) -> None:
-    """Raise UsageError, naming the nearest, unless the value is one of the choices or None."""
-    if value is not None and value not in choices:
-        raise UsageError.unknown_choice(what, value, choices)
+def _abort_plan(manifest: Manifest) -> dict[str, Any]:
+    rows = dict(manifest.counts) or {r.name: r.rows for r in manifest.resources}
+    return {"load_id": manifest.load_id, "stage": manifest.stage, "rows": rows}
