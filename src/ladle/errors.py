@@ -154,7 +154,7 @@ class LadleError(Exception):
         self, what: str, *, expected: str | None = None, hint: str | None = None, **facts: Any
     ) -> None:
         super().__init__(what)
-        self.what = what
+        self.what = str(what)
         self.expected = expected
         self.hint = hint
         self.facts: dict[str, Any] = {k: v for k, v in facts.items() if v is not None}
@@ -467,22 +467,13 @@ class CommitFailed(DestinationError):
 
 
 class DestinationTerminalException(DestinationError):
-    """A function destination can't take a batch, and never will: it isn't tried again within the run.
-
-    Raise it with a message, or with what was caught.
-    """
-
-    def __init__(self, what: object, **context: Any) -> None:
-        super().__init__(str(what), **context)
+    """A function destination can't take a batch, and never will: it isn't tried again within the run."""
 
 
 class DestinationTransientException(DestinationError):
     """A function destination failed, and the last of its tries too. The package is kept; run again."""
 
     retryable = True
-
-    def __init__(self, what: object, **context: Any) -> None:
-        super().__init__(str(what), **context)
 
 
 class CommitUnknown(DestinationError):

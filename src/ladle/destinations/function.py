@@ -116,7 +116,8 @@ class FunctionDestination:
 
     def displayable(self) -> str:
         """Return the function's import path."""
-        return f"{self.function.__module__}.{self.function.__qualname__}"
+        known = self.function if hasattr(self.function, "__qualname__") else type(self.function)
+        return f"{known.__module__}.{known.__qualname__}"
 
     def open(self, dataset: str) -> Session:
         """Start a load; looks up what the function needs, once for all its calls.
@@ -211,7 +212,7 @@ class FunctionFactory:
                 f"the function of destination `{self.name}` has no value for `{missing[0]}`",
                 expected="an argument, or a default",
                 hint=f"{self.name}({missing[0]}=...), or let it be looked up: "
-                f"def {self.function.__name__}(items, table, {missing[0]}=ladle.config.value)",
+                f"def {self.name}(items, table, {missing[0]}=ladle.config.value)",
             )
 
 

@@ -84,7 +84,8 @@ class FunctionSession:
         self._record: LoadRecord | None = None
         self._journal: Journal | None = None
         self._stopped = threading.Event()
-        self._failure: BaseException | None = None
+        self._failing = threading.Lock()
+        self._failure: DestinationError | None = None
         self._pool: ThreadPoolExecutor | None = None
 
     # -- what is there: nothing that could be asked
@@ -203,11 +204,18 @@ class FunctionSession:
             except Exception as exc:
                 terminal = isinstance(exc, _TERMINAL)
                 if terminal or tries >= self._calls.tries:
-                    self._failure = self._failure or self._failed(exc, batch, told, tries, terminal)
-                    self._stopped.set()
-                    raise self._failure from exc
+                    raise self._first(self._failed(exc, batch, told, tries, terminal), exc)
             self._stopped.wait(min(_PAUSE_S * 2 ** (tries - 1), _MAX_PAUSE_S))
         self._journal.add(told["name"], batch.first, batch.rows)
+
+    def _first(self, error: DestinationError, cause: Exception) -> DestinationError:
+        """Stop all calls; return the error of the load: that of whoever failed first."""
+        with self._failing:
+            if self._failure is None:
+                self._failure = error
+                error.__cause__ = cause
+            self._stopped.set()
+            return self._failure
 
     def _call(self, batch: Batch, told: Mapping[str, Any]) -> None:
         more = {"batch_id": self._batch_id(batch, told["name"])} if self._calls.wants_id else {}
