@@ -198,13 +198,12 @@ class FunctionSession:
             if self._stopped.is_set():
                 raise self._failure or DestinationError("the load was given up", table=told["name"])
             tries += 1
-            try:
-                self._call(batch, told)
+            failed = self._call(batch, told)
+            if failed is None:
                 break
-            except Exception as exc:
-                terminal = isinstance(exc, _TERMINAL)
-                if terminal or tries >= self._calls.tries:
-                    raise self._first(self._failed(exc, batch, told, tries, terminal), exc)
+            terminal = isinstance(failed, _TERMINAL)
+            if terminal or tries >= self._calls.tries:
+                raise self._first(self._failed(failed, batch, told, tries, terminal), failed)
             self._stopped.wait(min(_PAUSE_S * 2 ** (tries - 1), _MAX_PAUSE_S))
         self._journal.add(told["name"], batch.first, batch.rows)
 
@@ -217,9 +216,14 @@ class FunctionSession:
             self._stopped.set()
             return self._failure
 
-    def _call(self, batch: Batch, told: Mapping[str, Any]) -> None:
+    def _call(self, batch: Batch, told: Mapping[str, Any]) -> Exception | None:
+        """Call the function once; return what it raises."""
         more = {"batch_id": self._batch_id(batch, told["name"])} if self._calls.wants_id else {}
-        self._calls.function(batch.items, told, **more)
+        try:
+            self._calls.function(batch.items, told, **more)
+        except Exception as exc:  # noqa: BLE001 - whatever it is, it may go well the next time
+            return exc
+        return None
 
     def _batch_id(self, batch: Batch, table: str) -> str:
         assert self._record is not None
