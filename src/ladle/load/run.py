@@ -209,7 +209,8 @@ def _write(
             due.update((table.name, table) for table in tables)
         else:
             rows.update((table.name, write(table)) for table in tables)
-    rows.update(_at_once(write, due, writers, session))
+    if due:
+        rows.update(_at_once(write, due, writers, session))
     _check_all_written(package, schema, rows)
     return {name: count for name, count in rows.items() if name in package.manifest.counts}, seconds
 
