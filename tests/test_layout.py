@@ -50,8 +50,16 @@ ARROWS: dict[str, set[str]] = {
 
 FORBIDDEN_ROOMS = {"common", "utils", "util", "helpers", "core", "base", "misc", "lib"}
 
-# Modules that resolve names to modules on demand: the public names, and the registry of destinations.
-LAZY_IMPORTS = {"ladle", "ladle.config", "ladle.destinations", "ladle.destinations.registry", "ladle.sources"}
+# Modules that resolve names to modules on demand: the public names, the registry of destinations, and the
+# declaration of a cursor, which needs Arrow when a frame comes.
+LAZY_IMPORTS = {
+    "ladle",
+    "ladle.config",
+    "ladle.destinations",
+    "ladle.destinations.registry",
+    "ladle.sources",
+    "ladle.sources.incremental",
+}
 
 # Signatures people call by keyword, which take what they take in the reference.
 LONG_SIGNATURES: dict[str, str] = {
@@ -60,6 +68,7 @@ LONG_SIGNATURES: dict[str, str] = {
     "ladle.pipelines.pipeline.Pipeline.__init__": "what `ladle.pipeline` takes",
     "ladle.pipelines.pipeline.Pipeline.run": "what may be set for one run",
     "ladle.pipelines.pipeline.Pipeline.extract": "what may be set for one run",
+    "ladle.pipelines.pipeline.Pipeline.backfill": "what may be set for one backfill",
     "ladle.sources.incremental.Incremental.__init__": "what the reference's `incremental` takes",
     "ladle.sources.decorators.resource": "the public decorator: what may be set for a table",
     "ladle.sources.decorators.source": "the public decorator: what may be set for a source",

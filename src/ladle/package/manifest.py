@@ -56,6 +56,7 @@ class Manifest:
         schema: stored form; hints after extract, complete after normalize.
         base_hash: hash of the schema that normalize started from, to see whether it is still the newest.
         state: pipeline state to commit with the data, or None where it didn't change.
+        state_base: the source's part of the state that extract began with, to tell what it changed.
         counts: rows by table, as normalize made them.
         changes: counts by table of what didn't become rows one to one (for the sum of rows).
         refresh: tables to drop and tables to empty just before the load.
@@ -71,6 +72,7 @@ class Manifest:
     raw: tuple[DataFile, ...] = ()
     ready: tuple[DataFile, ...] = ()
     state: Mapping[str, Any] | None = None
+    state_base: Mapping[str, Any] | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     drop_tables: tuple[str, ...] = ()
     empty_tables: tuple[str, ...] = ()

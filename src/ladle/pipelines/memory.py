@@ -15,7 +15,19 @@ from ladle.package.store import Package, Packages
 from ladle.pipelines.steps import Steps
 from ladle.schema.schema import Schema
 from ladle.state.folder import PipelineFolder, next_state
-from ladle.state.scopes import MAX_STATE_BYTES, check_size, source_state, with_source_state
+from ladle.state.scopes import MAX_STATE_BYTES, check_size, rebased, source_state, with_source_state
+
+
+@dataclass(frozen=True, slots=True)
+class NextState:
+    """The state after an extract.
+
+    `changed`: whether it is another than before. `base`: the source's part of the one before.
+    """
+
+    state: dict[str, Any]
+    changed: bool
+    base: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +60,17 @@ class Memory:
     def next(
         self,
         source: str,
-        content: Mapping[str, Any] | None,
+        base: Mapping[str, Any],
+        content: Mapping[str, Any],
         destination: Destination | None,
         dataset: str | None,
-    ) -> tuple[dict[str, Any], bool]:
-        """Return the state after an extract of `source`, and whether it is another than before.
+    ) -> NextState:
+        """Return the state after an extract of `source`.
 
         Args:
             source: its name, which is its schema's.
-            content: what its state is now; None leaves it.
+            base: the source's state that extract began with; another run may have committed since.
+            content: what extract made of it.
             destination: where it will be loaded, if that is known.
             dataset: name of the dataset.
 
@@ -73,12 +87,13 @@ class Memory:
         if destination is not None:
             entries["destination_type"] = f"dlt.destinations.{destination.type_name}"
             entries["destination_name"] = destination.name
-        if content is not None:
-            check_size(source, content, number("extract", "max_state_bytes", default=MAX_STATE_BYTES))
-            sources = with_source_state(state, source, content)
-            if sources or "sources" in state:
-                entries["sources"] = sources
-        return next_state(state, **entries)
+        check_size(source, content, number("extract", "max_state_bytes", default=MAX_STATE_BYTES))
+        newest = source_state(state, source)
+        sources = with_source_state(state, source, rebased(base, content, newest))
+        if sources or "sources" in state:
+            entries["sources"] = sources
+        merged, changed = next_state(state, **entries)
+        return NextState(merged, changed, newest)
 
     def with_newer(self, package: Package) -> Package:
         """Where another run committed meanwhile, put this package's state on top of that one's."""
@@ -89,8 +104,9 @@ class Memory:
         source = package.manifest.schema["name"]
         content = {k: v for k, v in state.items() if k not in ("_state_version", "_version_hash", "sources")}
         content["schema_names"] = sorted({*current.get("schema_names", ()), *state.get("schema_names", ())})
-        # Only its own source was extracted; of the others that run knows more.
-        sources = with_source_state(current, source, state.get("sources", {}).get(source, {}))
+        # Only its own source was extracted, and of that only what it changed is newer than what they have.
+        ours, theirs = (s.get("sources", {}).get(source, {}) for s in (state, current))
+        sources = with_source_state(current, source, rebased(package.manifest.state_base, ours, theirs))
         if sources or "sources" in current:
             content["sources"] = sources
         merged, changed = next_state(current, **content)

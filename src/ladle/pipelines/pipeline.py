@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,20 @@ from ladle.events import Emit
 from ladle.package.manifest import Manifest
 from ladle.package.store import Packages
 from ladle.pipelines.arguments import check_choice, checked_name, schema_name
+from ladle.pipelines.backfill import Backfill, load_windows
 from ladle.pipelines.info import ExtractInfo, LoadInfo, NormalizeInfo, PackageInfo, PipelineTrace, now
 from ladle.pipelines.memory import Memory
 from ladle.pipelines.refresh import REFRESH, Refresh
 from ladle.pipelines.steps import Steps
-from ladle.pipelines.work import Extracted, RunningPolicy, Work, extracted_info, normalized_info
+from ladle.pipelines.work import (
+    Extracted,
+    Order,
+    Remember,
+    RunningPolicy,
+    Work,
+    extracted_info,
+    normalized_info,
+)
 from ladle.schema.naming import naming
 from ladle.schema.schema import Schema
 from ladle.sources.current import active_pipeline
@@ -232,14 +242,88 @@ class Pipeline:
                 loaded += self._load_new(sources, hints, refresh, loader_file_format)
             return self._load_info(since, loaded, first_run)
 
+    def backfill(
+        self,
+        data: Any,
+        *,
+        start: Any,
+        end: Any,
+        window: Any,
+        workers: int = 1,
+        restart: bool = False,
+        table_name: str | None = None,
+        write_disposition: str | None = None,
+    ) -> tuple[LoadInfo, ...]:
+        """Load `[start, end)` of a resource's cursor, window by window, each with a commit of its own.
+
+        Called again with the same range and window, it goes on after the windows that are committed. The
+        resource's live cursor is neither read nor moved: normal runs may go on beside it.
+
+        Args:
+            data: a resource with a cursor (`ladle.sources.incremental`), or a source of one such resource.
+            start: of the range, inside it: a number, date or datetime.
+            end: of the range, outside it.
+            window: length of a window: a number, a timedelta, or text such as `day`, `6 hours`, `month`.
+            workers: windows to extract at once; they are committed one after the other.
+            restart: forget what an earlier backfill of this cursor committed, and load all windows.
+            table_name: wins over the resource's own.
+            write_disposition: wins over the resource's own; not `replace`.
+
+        Returns:
+            The infos of the windows loaded now, in order of the windows.
+
+        Raises:
+            UsageError: no cursor, a range that can't be cut, or another backfill of the cursor is on record.
+            SourceError, DataError, DestinationError: as `run`; windows committed before stay.
+        """
+        hints = Hints.of(table_name=table_name, write_disposition=write_disposition)
+        self._need_destination()
+        found = self._sources(data, hints, None)
+        job = Backfill.of(found, start, end, window, disposition=write_disposition)
+        with self._steps.traced(self._packages.release), self._work.turn():
+            if self._memory.must_look():
+                self._work.restore()
+            self._work.finish_pending()
+            if restart:
+                with self._memory.managed(self._memory.save_only_here) as state:
+                    job.forget(state)
+            waiting = job.remaining(self._memory.newest())
+        pipelines = [self._beside() for _ in range(workers)] if workers > 1 else [self]
+        return load_windows(job, waiting, [partial(p._load_window, hints) for p in pipelines])  # noqa: SLF001
+
+    def _load_window(self, hints: Hints, source: Source, remember: Remember) -> LoadInfo:
+        since, first_run = now(), self.first_run
+        # One that joins holds the pipeline only while it commits.
+        turn = nullcontext() if self._work.on_running == "join" else self._work.turn()
+        with self._steps.traced(self._packages.release), turn:
+            return self._load_info(since, self._load_new([source], hints, None, None, remember), first_run)
+
+    def _beside(self) -> Pipeline:
+        """Return the same pipeline once more, for another thread."""
+        made = Pipeline(
+            self.pipeline_name,
+            pipelines_dir=Path(self.pipelines_dir),
+            destination=self.destination,
+            dataset_name=self.dataset_name,
+            emit=self._memory.emit,
+            on_running="join",
+            running_wait_s=self._work.running_wait_s,
+        )
+        made._work.dataset_name = self.dataset_name
+        return made
+
     def _load_new(
-        self, sources: list[Source], hints: Hints, refresh: Refresh | None, file_format: str | None
+        self,
+        sources: list[Source],
+        hints: Hints,
+        refresh: Refresh | None,
+        file_format: str | None,
+        remember: Remember | None = None,
     ) -> list[PackageInfo]:
         loaded = []
         for source in sources:
-            extracted = self._work.extract_source(
-                source, hints, refresh or self.refresh, file_format, overlap=True
-            )
+            order = Order(source, hints, refresh or self.refresh, file_format, remember=remember)
+            extracted = self._work.extract_source(order)
             if extracted is not None:
                 with self._work.turn():
                     loaded.append(self._work.load_package(extracted, early=False))
@@ -275,12 +359,10 @@ class Pipeline:
             if self.destination is not None and self._memory.must_look():
                 self._work.restore()
             self._packages.sweep()
-            packages = [
-                self._work.extract_source(
-                    s, hints, refresh or self.refresh, loader_file_format, overlap=False
-                )
-                for s in sources
+            orders = [
+                Order(s, hints, refresh or self.refresh, loader_file_format, overlap=False) for s in sources
             ]
+            packages = [self._work.extract_source(order) for order in orders]
         infos = tuple(extracted_info(e.package) for e in packages if e is not None)
         return self._steps.noted("extract", ExtractInfo(self, since, now(), infos, first_run))
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+import copy
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -31,7 +32,45 @@ from ladle.sources.source import Source
 from ladle.state.folder import PipelineFolder
 
 RunningPolicy = Literal["wait", "fail", "join"]
+Remember = Callable[[dict[str, Any]], None]
 _BEHIND_TRIES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What one extract is asked for.
+
+    Attributes:
+        source: is read once.
+        hints: given to the run; they win over the resources'.
+        refresh: what to forget first.
+        file_format: for file destinations.
+        overlap: normalise and load beside it.
+        remember: changes the source's state once all was read.
+    """
+
+    source: Source
+    hints: Hints
+    refresh: Refresh | None = None
+    file_format: str | None = None
+    overlap: bool = True
+    remember: Remember | None = None
+
+
+@dataclass(slots=True)
+class Beside:
+    """What goes on beside an extract, as far as it was begun."""
+
+    background: BackgroundNormalizer | None = None
+    ahead: LoadAhead | None = None
+
+    def abandon(self) -> None:
+        """Give all of it up."""
+        # The load first: the normaliser may wait for it to take a batch.
+        if self.ahead is not None:
+            self.ahead.abandon()
+        if self.background is not None:
+            self.background.abandon()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +82,14 @@ class Extracted:
 
     def close(self) -> None:
         """Give up the load that began ahead, so that another one can begin."""
-        _abandon(None, self.ahead)
+        if self.ahead is not None:
+            self.ahead.abandon()
 
     def __enter__(self) -> Extracted:
         return self
 
     def __exit__(self, *error: object) -> None:
         self.close()
-
-
-def _abandon(background: BackgroundNormalizer | None, ahead: LoadAhead | None) -> None:
-    # The load first: the normaliser may wait for it to take a batch.
-    if ahead is not None:
-        ahead.abandon()
-    if background is not None:
-        background.abandon()
 
 
 @dataclass(slots=True)
@@ -114,58 +146,78 @@ class Work:
         """Whether nothing was ever committed, as far as the folder knows."""
         return not self.folder.exists()
 
-    def extract_source(
-        self, source: Source, hints: Hints, refresh: Refresh | None, file_format: str | None, overlap: bool
-    ) -> Extracted | None:
-        """Extract one source; with `overlap` normalise and load beside it. None: there was nothing to do."""
+    def extract_source(self, order: Order) -> Extracted | None:
+        """Extract one source, and normalise and load beside it where that is asked for.
+
+        Returns:
+            None where there was nothing to do.
+        """
         since, first_run = now(), self.is_first_run()
-        known = self.folder.schema(source.name)
-        stored = source.given_schema or known or Schema(source.name, naming=self._limits().naming)
+        known = self.folder.schema(order.source.name)
+        stored = order.source.given_schema or known or Schema(order.source.name, naming=self._limits().naming)
         package = self.packages.create(self.pipeline_name)
-        background: BackgroundNormalizer | None = None
-        ahead: LoadAhead | None = None
+        beside = Beside()
         with self.steps.step("extract", package.load_id):
             try:
-                reset = self._reset(source, stored, hints, refresh)
-                content = reset.state if reset else self.memory.source_state(source.name)
-                package = self._declared(source, package, stored, hints, reset)
-                if overlap:
-                    ahead = self._ahead(package)
-                    background = BackgroundNormalizer(self._normalizer(package, ahead.put if ahead else None))
-                options = ExtractOptions(
-                    hints, limits=self._limits(), pipeline=self.owner, source_state=content
-                )
-                package = extract(source, package, options, self.emit, background)
-                state, changed = self._next_state(source.name, content)
-                if background:
-                    background.drain()
-                if not changed and self._is_empty(package, stored):
-                    _abandon(background, ahead)
-                    self.packages.discard(package)
-                    return None
-                package = package.save(state=state if changed else None, file_format=file_format)
+                sealed = self._extract(order, package, stored, beside)
             except BaseException:
-                _abandon(background, ahead)
+                beside.abandon()
                 with contextlib.suppress(OSError):
                     self.packages.discard(package)
                 raise
-        self.steps.noted(
-            "extract", ExtractInfo(self.owner, since, now(), (extracted_info(package),), first_run)
+        if sealed is None:
+            beside.abandon()
+            self.packages.discard(package)
+            return None
+        infos = (extracted_info(sealed),)
+        self.steps.noted("extract", ExtractInfo(self.owner, since, now(), infos, first_run))
+        return self._normalized(sealed, beside, known, first_run)
+
+    def _extract(self, order: Order, package: Package, stored: Schema, beside: Beside) -> Package | None:
+        """Pull the source and seal the package; None where loading it would change nothing."""
+        name = order.source.name
+        base = self.memory.source_state(name)
+        reset = self._reset(order, stored, base)
+        content = copy.deepcopy(reset.state if reset else base)
+        package = self._declared(order, package, stored, reset)
+        if order.overlap:
+            beside.ahead = self._ahead(package)
+            ready = beside.ahead.put if beside.ahead else None
+            beside.background = BackgroundNormalizer(self._normalizer(package, ready))
+        options = ExtractOptions(
+            order.hints, limits=self._limits(), pipeline=self.owner, source_state=content
         )
-        if background is None:
+        package = extract(order.source, package, options, self.emit, beside.background)
+        if order.remember is not None:
+            order.remember(content)
+        after = self.memory.next(name, base, content, self.destination, self.dataset_name)
+        if beside.background:
+            beside.background.drain()
+        if not after.changed and self._is_empty(package, stored):
+            return None
+        return package.save(
+            state=after.state if after.changed else None,
+            state_base=after.base if after.changed else None,
+            file_format=order.file_format,
+        )
+
+    def _normalized(
+        self, package: Package, beside: Beside, known: Schema | None, first_run: bool
+    ) -> Extracted:
+        """Seal what was normalised beside extract."""
+        if beside.background is None:
             return Extracted(package)
         since = now()
         try:
             with self.steps.step("normalize", package.load_id):
                 # Not the folder's schema of now: a run beside this one may have changed it since.
-                package = background.finish(package, known)
+                package = beside.background.finish(package, known)
         except BaseException:
-            _abandon(None, ahead)
+            beside.abandon()
             raise
-        self.steps.noted(
-            "normalize", NormalizeInfo(self.owner, since, now(), (normalized_info(package),), first_run)
-        )
-        return Extracted(package, ahead)
+        infos = (normalized_info(package),)
+        self.steps.noted("normalize", NormalizeInfo(self.owner, since, now(), infos, first_run))
+        return Extracted(package, beside.ahead)
 
     def _ahead(self, package: Package) -> LoadAhead | None:
         """Return a load that may begin before extract has ended, where the run holds the pipeline alone."""
@@ -176,32 +228,28 @@ class Work:
             return None
         return LoadAhead(package, destination, str(self.dataset_name), self.emit, begin_bytes)
 
-    def _reset(self, source: Source, stored: Schema, hints: Hints, refresh: Refresh | None) -> Reset | None:
+    def _reset(self, order: Order, stored: Schema, state: dict[str, Any]) -> Reset | None:
         """Tell what a refresh will drop, before anything is read."""
-        if refresh is None:
+        if order.refresh is None:
             return None
-        selected = [r for r in source.listed if r.selected]
+        selected = [r for r in order.source.listed if r.selected]
         names = {r.hints.table_name or r.name for r in selected}
-        if hints.table_name:
-            names.add(hints.table_name)
-        roots = sorted(table_name(stored, n, self._limits()) for n in names)
-        state = self.memory.source_state(source.name)
-        reset = plan(refresh, stored, roots, state, [r.name for r in selected])
-        self.emit(Notice(f"{reset}, when the load of source `{source.name}` begins"))
+        if order.hints.table_name:
+            names.add(order.hints.table_name)
+        roots = sorted(table_name(stored, n, self._limits()) for n in names if isinstance(n, str))
+        reset = plan(order.refresh, stored, roots, state, [r.name for r in selected])
+        self.emit(Notice(f"{reset}, when the load of source `{order.source.name}` begins"))
         return reset
 
-    def _declared(
-        self, source: Source, package: Package, stored: Schema, hints: Hints, reset: Reset | None
-    ) -> Package:
+    def _declared(self, order: Order, package: Package, stored: Schema, reset: Reset | None) -> Package:
         """Declare the resources, on a schema without what will be dropped."""
-        if reset is None:
-            return declare(source, package, stored, hints, self._limits())
-        if reset.drops:
+        if reset is not None and reset.drops:
             stored = stored.without_tables(reset.tables)
-            package = declare(source, package, stored, hints, self._limits())
-            return package.with_manifest(drop_tables=reset.tables)
-        package = declare(source, package, stored, hints, self._limits())
-        return package.with_manifest(empty_tables=reset.tables)
+        package = declare(order.source, package, stored, order.hints, self._limits())
+        if reset is None:
+            return package
+        dropped = {"drop_tables" if reset.drops else "empty_tables": reset.tables}
+        return package.with_manifest(**dropped)
 
     def _is_empty(self, package: Package, stored: Schema) -> bool:
         """Whether loading the package would change nothing: no rows, nothing to replace, drop or empty."""
@@ -213,13 +261,14 @@ class Work:
         )
         return not (manifest.raw or manifest.drop_tables or manifest.empty_tables or replaced)
 
-    def _next_state(self, source: str, content: dict[str, Any] | None) -> tuple[dict[str, Any], bool]:
-        return self.memory.next(source, content, self.destination, self.dataset_name)
-
     def restore(self) -> None:
         """Take state and schemas from the destination where it knows more than the working folder."""
         assert self.destination is not None
         self.memory.restore(self.destination, str(self.dataset_name))
+
+    def _bare_state(self, package: Package) -> dict[str, Any]:
+        name = package.manifest.schema["name"]
+        return self.memory.next(name, {}, {}, self.destination, self.dataset_name).state
 
     def finish_pending(self) -> list[PackageInfo]:
         """Normalise and load what earlier runs left; their data comes before the new."""
@@ -325,7 +374,7 @@ class Work:
                 return package, load(package, destination, str(self.dataset_name), self.emit)
             except StateMissing:
                 # The dataset was dropped since, or the package that brings the state comes later.
-                package = package.save(state=self._next_state(package.manifest.schema["name"], None)[0])
+                package = package.save(state=self._bare_state(package))
             except BehindDestination:
                 self.memory.catch_up(package.manifest.schema["name"], destination, str(self.dataset_name))
                 package = self.memory.with_newer(self.settle(self.normalize_package(package)))

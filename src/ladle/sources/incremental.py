@@ -7,7 +7,6 @@ from typing import Any, Generic, Literal, TypeVar, get_args
 
 from ladle.errors import IncrementalUnboundError, UsageError
 from ladle.sources.incremental_boundary import Boundary
-from ladle.sources.incremental_frames import filter_frame, is_frame
 from ladle.sources.incremental_lag import lagged
 from ladle.sources.incremental_options import (
     DEFAULTS,
@@ -19,6 +18,7 @@ from ladle.sources.incremental_options import (
     keys_of,
 )
 from ladle.sources.incremental_path import cursor_path as compiled
+from ladle.sources.incremental_path import is_frame
 from ladle.sources.incremental_range import LastValueFunc, Range
 from ladle.sources.incremental_run import Cursor, CursorRun
 from ladle.sources.incremental_schedule import converted, joined
@@ -103,6 +103,12 @@ class Incremental(Generic[T]):
         """Return a cursor with the options of this one, and over them those that `other` sets."""
         theirs = {k: v for k, v in other.options().items() if v != DEFAULTS[k]}
         return self._like({**self.options(), **theirs}, other.get_incremental_value_type())
+
+    def within(self, start: Any, end: Any) -> Incremental[T]:
+        """Return a cursor over `[start, end)` alone: it reads no state and leaves none."""
+        bounds = {"initial_value": start, "end_value": end, "range_start": "closed", "range_end": "open"}
+        alone = {"lag": None, "allow_external_schedulers": None}
+        return self._like({**self.options(), **bounds, **alone}, self.get_incremental_value_type())
 
     def copy(self, with_transient_state: bool = False) -> Incremental[T]:
         """Return a cursor with the same options, unbound; or with what it has read so far as well."""
@@ -311,11 +317,11 @@ class Incremental(Generic[T]):
             return rows
         if isinstance(rows, list):
             if rows and is_frame(rows[0]):
-                kept = [part for frame in rows if (part := filter_frame(run, frame)) is not None]
+                kept = [part for item in rows if (part := self(item)) is not None]
                 return kept or None
             return run.rows(rows) or None
         if is_frame(rows):
-            return filter_frame(run, rows)
+            return _filter_frame(run, rows)
         return rows if run.row(rows) else None
 
     def can_close(self) -> bool:
@@ -420,3 +426,10 @@ class Incremental(Generic[T]):
     def __repr__(self) -> str:
         given = {k: v for k, v in self.options().items() if v != DEFAULTS[k]}
         return f"incremental({', '.join(f'{k}={v!r}' for k, v in given.items())})"
+
+
+def _filter_frame(run: CursorRun, frame: Any) -> Any:
+    # Arrow is imported when a frame comes, not where a cursor is declared.
+    from ladle.sources.incremental_frames import filter_frame
+
+    return filter_frame(run, frame)

@@ -122,7 +122,7 @@ class Boundary:
                 len(self._kept),
             )
         contents = {h: c for h, c in self._kept.items() if c is not None}
-        return tuple(self._kept), contents if len(contents) <= MAX_CONTENTS else {}
+        return tuple(self._kept), contents if len(self._kept) <= MAX_CONTENTS else {}
 
     def _key_of(self, row: Any) -> Any:
         if self._key is None:

@@ -33,19 +33,6 @@ _CANT = (
 )
 
 
-def is_frame(item: Any) -> bool:
-    """Whether `item` is a frame: Arrow, pandas, polars, or anything that streams Arrow."""
-    kind = type(item)
-    if kind is dict or kind is list:
-        return False
-    return (
-        hasattr(item, "__arrow_c_stream__")
-        or hasattr(item, "__arrow_c_array__")
-        or hasattr(item, "collect_schema")
-        or (kind.__module__.partition(".")[0] == "pandas" and hasattr(item, "columns"))
-    )
-
-
 @dataclass(frozen=True)
 class _Frame:
     """What is needed of a frame of any kind. `column`: by name, as Arrow; `rows`: at indices, as a table."""
@@ -85,12 +72,23 @@ def _filter_batches(run: CursorRun, reader: pa.RecordBatchReader) -> Iterator[pa
 
 
 def _filter_table(run: CursorRun, table: Any) -> Any:
-    names = table.schema.names
-    mask = _mask(run, _Frame(names, table.num_rows, lambda n: table.column(names.index(n)), table.take))
+    plain = _without_views(table)
+    names = plain.schema.names
+    mask = _mask(run, _Frame(names, plain.num_rows, lambda n: plain.column(names.index(n)), plain.take))
     if mask is True:
         return table
-    kept = _slice_or_filter(table, _one(mask))
+    kept = _slice_or_filter(plain, _one(mask))
     return kept if kept.num_rows else None
+
+
+def _without_views(table: Any) -> Any:
+    """Return a table whose columns Arrow can take rows of: it can't of text and bytes in views."""
+    t = pa.types
+    for index, field in enumerate(table.schema):
+        if t.is_string_view(field.type) or t.is_binary_view(field.type):
+            plain = pa.large_string() if t.is_string_view(field.type) else pa.large_binary()
+            table = table.set_column(index, field.name, table.column(index).cast(plain))
+    return table
 
 
 def _slice_or_filter(table: Any, mask: Any) -> Any:
@@ -216,7 +214,7 @@ def _take(run: CursorRun, frame: _Frame, column: Any) -> Any:
     if mask is not False and run.looks_back and (mask is not True or first == bounds.start):
         mask = _without_repeated(run, frame, column, mask)
     if mask is False or (mask is not True and not pc.any(mask).as_py()):
-        return pa.repeat(False, len(column))
+        return pc.if_else(column.is_valid(), False, None)
     if mask is not True:
         last = _extremes(run, column.filter(mask))[1]
     if run.moves_to(last) and run.room:

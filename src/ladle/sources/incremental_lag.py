@@ -59,7 +59,7 @@ def _moved_text(text: str, by: float) -> str:
     if _DATE.fullmatch(text):
         return (date.fromisoformat(text) + timedelta(days=by)).isoformat()
     try:
-        moved = datetime.fromisoformat(text) + timedelta(seconds=by)
+        moved = datetime.fromisoformat(text.replace("z", "Z")) + timedelta(seconds=by)
     except ValueError as exc:
         raise _no_lag(text) from exc
     return _spelt_like(text, moved)

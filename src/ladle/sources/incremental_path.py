@@ -41,6 +41,9 @@ class CursorPath:
         """The name of the column it reads, if it is one of the row's own."""
         return self.names[0] if len(self.names) == 1 else None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return cursor_path, (self.text,)
+
     def values(self, rows: Sequence[Any]) -> list[Any]:
         """Return the cursor of each row; `MISSING` where there is none."""
         return self._read(rows)
@@ -101,6 +104,19 @@ def field(row: Any, name: str) -> Any:
     if found is MISSING and hasattr(row, "model_dump"):
         return row.model_dump(by_alias=True).get(name, MISSING)
     return found
+
+
+def is_frame(item: Any) -> bool:
+    """Whether `item` is a frame: Arrow, pandas, polars, or anything that streams Arrow."""
+    kind = type(item)
+    if kind is dict or kind is list:
+        return False
+    return (
+        hasattr(item, "__arrow_c_stream__")
+        or hasattr(item, "__arrow_c_array__")
+        or hasattr(item, "collect_schema")
+        or (kind.__module__.partition(".")[0] == "pandas" and hasattr(item, "columns"))
+    )
 
 
 def _by_json_path(text: str) -> Reader:

@@ -28,6 +28,7 @@ class Readable(Protocol):
     parallelized: bool
     limit: Limit | None
     incremental: Any
+    window: tuple[Any, Any] | None
 
     @property
     def source(self) -> Readable | None:
@@ -86,6 +87,8 @@ class Node:
         call = resource.arguments()
         given = next((v for v in (*call.args, *call.kwargs.values()) if is_cursor(v)), resource.incremental)
         if given is not None:
+            if resource.window is not None:
+                given = given.within(*resource.window)
             self.cursor = self._bound(given)
             call = call.with_cursor(self.cursor.inner)
         steps = list(resource.steps)

@@ -60,6 +60,7 @@ class Resource(Hinted):
         spec: class that describes its settings.
         limit: of what its function may yield.
         incremental: cursor that isn't an argument of the function.
+        window: start and end of the only part of the cursor's range to read, whatever its state says.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Resource(Hinted):
     spec: Any = None
     limit: Limit | None = None
     incremental: Any = None
+    window: tuple[Any, Any] | None = None
     naming_function: Callable[[dict[str, Any]], str] | None = None
     inputs: list[Any] = field(default_factory=list)
     custom_metrics: dict[str, Any] = field(default_factory=dict)
@@ -382,6 +384,20 @@ class Resource(Hinted):
         made.name = _checked_name(new_name)
         made.section = new_section or self.section
         return made
+
+    def within(self, start: Any, end: Any) -> Resource:
+        """Return the same resource, reading only `[start, end)` of its cursor; its state stays out of it."""
+        made = self.clone()
+        made.window = (start, end)
+        return made
+
+    @property
+    def cursor(self) -> Any:
+        """The cursor it is read by, an argument of its function or not; None without."""
+        defaults = (p.default for p in self._signature().parameters.values()) if self._is_function else ()
+        given = self._call or Call((), {})
+        found = next((v for v in (*given.args, *given.kwargs.values(), *defaults) if is_cursor(v)), None)
+        return self.incremental if found is None else found
 
     @property
     def state(self) -> dict[str, Any]:

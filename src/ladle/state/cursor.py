@@ -18,9 +18,9 @@ from ladle.errors import LadleError
 from ladle.state.values import from_json
 
 MAX_HASHES = 5_000
-"""Most hashes a state holds for one cursor: 60 KB as stored. With more rows at the boundary none are held."""
+"""Most hashes a state holds for one cursor: 70 KB as stored. With more rows at the boundary none are held."""
 MAX_CONTENTS = 1_000
-"""Most rows at the boundary of a keyed cursor whose content is compared as well: 12 KB as stored."""
+"""Most rows at the boundary of a keyed cursor whose content is compared as well: 28 KB as stored."""
 
 _DIGEST_BYTES = 9
 _LEGACY_DIGEST_BYTES = 15

@@ -35,6 +35,20 @@ def with_source_state(state: Mapping[str, Any], source: str, content: Mapping[st
     return sources
 
 
+def rebased(base: Any, ours: Any, theirs: Any) -> Any:
+    """Return `theirs` with what `ours` changed of their common `base`, key by key at every depth."""
+    if not isinstance(ours, Mapping) or not isinstance(theirs, Mapping):
+        return theirs if ours == base else ours
+    base = base if isinstance(base, Mapping) else {}
+    merged = {k: v for k, v in theirs.items() if k in ours or k not in base}
+    for key, value in ours.items():
+        if key in theirs:
+            merged[key] = rebased(base.get(key), value, theirs[key])
+        elif key not in base or base[key] != value:
+            merged[key] = value
+    return merged
+
+
 def without_resources(content: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
     """Return a source's state without the parts of the named resources."""
     gone = set(names)
