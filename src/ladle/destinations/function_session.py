@@ -173,9 +173,14 @@ class FunctionSession:
         return files_of(table, schema, due(batches, done), shape, folder)
 
     def _told(self, table: Table) -> dict[str, Any]:
-        """Return the table as the function gets it."""
+        """Return the table as the function gets it: a child table has the write disposition of its root."""
+        assert self._record is not None
+        root, tables = table.to_dict(), self._record.schema["tables"]
+        while "parent" in root:
+            root = tables[root["parent"]]
         columns = {c.name: c.to_dict() for c in self._shape(table.name).columns(table)}
-        return {**table.to_dict(), "columns": columns}
+        disposition = root.get("write_disposition", "append")
+        return {**table.to_dict(), "columns": columns, "write_disposition": disposition}
 
     def _in_turn(self, batches: Iterable[Batch], told: Mapping[str, Any]) -> Iterator[Batch]:
         if self._pool is None:

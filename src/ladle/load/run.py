@@ -17,7 +17,7 @@ from ladle.events import Emit, Progress, durable
 from ladle.load.strategies.append import append
 from ladle.load.strategies.replace import replace
 from ladle.package.store import Package
-from ladle.schema.change import AddColumn, AddTable, Change, diff
+from ladle.schema.change import AddColumn, AddTable, Change, Limits, diff
 from ladle.schema.schema import SYSTEM_TABLE_MAP, Schema
 from ladle.schema.table import Table
 
@@ -112,7 +112,7 @@ def _load_once(package: Package, destination: Destination, dataset: str, emit: E
         if manifest.empty_tables:
             with durable(emit, "load.clear"):
                 session.clear(manifest.empty_tables)
-        rows, seconds = _write(session, package, schema, emit, destination.limits.writers)
+        rows, seconds = _write(session, package, schema, emit, destination.limits)
         with durable(emit, "load.commit"):
             session.commit()
     return LoadResult(package.load_id, rows, tuple(changes), seconds)
@@ -178,7 +178,7 @@ def wanted(package: Package, schema: Schema) -> dict[str, Table]:
 
 
 def _write(
-    session: Session, package: Package, schema: Schema, emit: Emit, writers: int
+    session: Session, package: Package, schema: Schema, emit: Emit, limits: Limits
 ) -> tuple[dict[str, int], dict[str, float]]:
     rows: dict[str, int] = {}
     seconds: dict[str, float] = {}
@@ -204,13 +204,14 @@ def _write(
     due: dict[str, Table] = {}
     for resource in package.manifest.resources:
         tables = [t for t in schema.chain(resource.table) if t.name not in rows and t.name not in due]
-        STRATEGIES[resource.write_disposition].prepare(session, tables)
-        if writers > 1:
+        disposition = resource.write_disposition if limits.dispositions else "append"
+        STRATEGIES[disposition].prepare(session, tables)
+        if limits.writers > 1:
             due.update((table.name, table) for table in tables)
         else:
             rows.update((table.name, write(table)) for table in tables)
     if due:
-        rows.update(_at_once(write, due, writers, session))
+        rows.update(_at_once(write, due, limits.writers, session))
     _check_all_written(package, schema, rows)
     return {name: count for name, count in rows.items() if name in package.manifest.counts}, seconds
 

@@ -251,6 +251,14 @@ def test_the_first_table_that_fails_closes_the_session_and_is_told(
     assert "commit" not in memory.calls
 
 
+def test_a_destination_without_dispositions_is_just_given_rows(tmp_path: Path) -> None:
+    memory = Memory(limits=Limits(dispositions=False))
+    made = package(tmp_path)
+    infos = [ResourceInfo(r.name, r.table, "merge", r.rows, r.parts) for r in made.manifest.resources]
+    loaded(memory, made.save(resources=tuple(infos)))
+    assert memory.calls == ["begin", "append t", "append t__l", "commit"]
+
+
 def test_a_destination_without_states_has_none_missing(tmp_path: Path) -> None:
     memory = Memory(newest=(None, None))
     loaded(memory, package(tmp_path, state=None))
