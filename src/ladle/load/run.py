@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -219,12 +219,16 @@ def _write(
 def _at_once(
     write: Callable[[Table], int], tables: Mapping[str, Table], writers: int, session: Session
 ) -> dict[str, int]:
-    """Write tables on threads; the first failure, or Ctrl-C, closes the session, so that all others end."""
+    """Write tables on threads, a single one on this; a failure, or Ctrl-C, closes the session to end all."""
+    if len(tables) == 1:
+        return {name: write(table) for name, table in tables.items()}
     with ThreadPoolExecutor(writers, "ladle-load") as pool:
         calls = {
             name: pool.submit(contextvars.copy_context().run, write, table) for name, table in tables.items()
         }
         try:
+            for call in wait(calls.values(), return_when=FIRST_EXCEPTION).done:
+                call.result()
             return {name: call.result() for name, call in calls.items()}
         except BaseException:
             session.close()

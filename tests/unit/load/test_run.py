@@ -233,13 +233,14 @@ def test_tables_are_written_at_once_where_the_destination_takes_it(
     assert memory.calls[-1] == "commit"
 
 
+@pytest.mark.parametrize("first", ["t", "t__l"])
 def test_the_first_table_that_fails_closes_the_session_and_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    first: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     memory, closed = Memory(limits=Limits(writers=2)), threading.Event()
 
     def failing(self: MemorySession, table: Any, *args: Any) -> int:
-        if table.name == "t":
+        if table.name == first:
             raise DestinationError("full")
         assert closed.wait(10)
         raise DestinationError("given up")
@@ -263,3 +264,18 @@ def test_a_destination_without_states_has_none_missing(tmp_path: Path) -> None:
     memory = Memory(newest=(None, None))
     loaded(memory, package(tmp_path, state=None))
     assert memory.calls[-1] == "commit"
+
+
+def test_a_single_table_is_written_on_the_callers_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[threading.Thread] = []
+    append = MemorySession.append
+
+    def noting(self: MemorySession, *args: Any) -> int:
+        threads.append(threading.current_thread())
+        return append(self, *args)
+
+    monkeypatch.setattr(MemorySession, "append", noting)
+    loaded(Memory(limits=Limits(writers=9)), package(tmp_path, [{"a": 1}]))
+    assert threads == [threading.current_thread()]
