@@ -40,7 +40,9 @@ LadleError
     │   └── IncrementalPrimaryKeyMissing       a row has no key to compare it by
     ├── DestinationError               writing failed
     │   ├── CommitFailed               certainly not applied: run again
-    │   └── CommitUnknown              may or may not be applied: the next run looks first
+    │   ├── CommitUnknown              may or may not be applied: the next run looks first
+    │   ├── DestinationTransientException   a function failed again and again: run again
+    │   └── DestinationTerminalException    raise it in a function: trying again is of no use
     └── PackageError                   files of a package are damaged or of another version
 """
 
@@ -67,6 +69,8 @@ __all__ = [
     "DataItemRequiredForDynamicTableHints",
     "DeletingResourcesNotSupported",
     "DestinationError",
+    "DestinationTerminalException",
+    "DestinationTransientException",
     "DuplicateConfigProviderException",
     "ExplicitSourceNameInvalid",
     "ExternalSchedulerNotAvailable",
@@ -153,7 +157,7 @@ class LadleError(Exception):
         self, what: str, *, expected: str | None = None, hint: str | None = None, **facts: Any
     ) -> None:
         super().__init__(what)
-        self.what = what
+        self.what = str(what)
         self.expected = expected
         self.hint = hint
         self.facts: dict[str, Any] = {k: v for k, v in facts.items() if v is not None}
@@ -458,6 +462,16 @@ class DestinationError(PipelineStepFailed):
 
 class CommitFailed(DestinationError):
     """The commit was certainly not applied. The package is kept; the next run loads it."""
+
+    retryable = True
+
+
+class DestinationTerminalException(DestinationError):
+    """A function destination can't take a batch, and never will: it isn't tried again within the run."""
+
+
+class DestinationTransientException(DestinationError):
+    """A function destination failed, and the last of its tries too. The package is kept; run again."""
 
     retryable = True
 

@@ -94,6 +94,7 @@ def test_guarantees_are_those_of_the_destinations() -> None:
         factory("duckdb")("x"),
         factory("postgres")("postgresql://localhost/x"),
         factory("filesystem")("x"),
+        ladle.destination(lambda items, table: None)(),
     ]
     assert [cell.strip() for cell in named.strip("|").split("|")[1:]] == [d.guarantee for d in made]
     shown = {row[0]: row[1] for row in rows(page("how_it_works"), "## Commit and guarantee")}
@@ -111,6 +112,9 @@ def test_signatures_of_destinations_are_shown_whole(name: str) -> None:
 def _spelled(signature: inspect.Signature) -> list[str]:
     words: list[str] = []
     for parameter in signature.parameters.values():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            words.append(f"**{parameter.name}")
+            continue
         if parameter.kind is parameter.KEYWORD_ONLY and "*" not in words:
             words.append("*")
         words.append(f"{parameter.name}={parameter.default!r}")

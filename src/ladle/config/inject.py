@@ -156,7 +156,7 @@ class Injector:
             except Gaps as found:
                 gaps.extend(found.gaps)
         if gaps and where:
-            raise missing(self._func.__name__, gaps, where.providers)
+            raise missing(getattr(self._func, "__name__", type(self._func).__name__), gaps, where.providers)
         return values
 
     def _from_spec(self, passed: dict[str, Any], sections: tuple[str, ...]) -> dict[str, Any]:

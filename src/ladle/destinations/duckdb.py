@@ -17,6 +17,7 @@ from ladle.config import context
 from ladle.config.settings import searched
 from ladle.destinations import dialect as statements
 from ladle.destinations.base import Session
+from ladle.destinations.capabilities import Capabilities, capabilities, overridden
 from ladle.destinations.dialect import Dialect
 from ladle.destinations.sql import SqlSession
 from ladle.errors import CommitFailed, DestinationError, UsageError
@@ -94,6 +95,15 @@ class DuckDb:
     streams: bool = True
     limits: Limits = _LIMITS
     configured: bool = field(default=False, compare=False)
+
+    @property
+    def destination_name(self) -> str:
+        """The same as `name`."""
+        return self.name
+
+    def capabilities(self) -> Capabilities:
+        """Return what it can hold and how names are made for it."""
+        return capabilities(self.limits)
 
     def bound(self, pipeline: str) -> DuckDb:
         """Return the destination with its file name: that configured for the pipeline, if there is one."""
@@ -323,6 +333,7 @@ def duckdb_destination(
     *,
     destination_name: str | None = None,
     lock_wait_s: float = 30.0,
+    **capability: Any,
 ) -> DuckDb:
     """Load into a DuckDB database.
 
@@ -332,16 +343,20 @@ def duckdb_destination(
             `<pipeline name>.duckdb` in the current folder.
         destination_name: a name of its own; then the default file is `<destination_name>.duckdb`.
         lock_wait_s: seconds to wait while another process holds the file.
+        capability: `naming_convention`, `max_table_nesting` and others of `Capabilities`.
 
     Raises:
-        UsageError: `:memory:` without a connection: its data would be gone when the load ends.
+        UsageError: `:memory:` without a connection: its data would be gone when the load ends; a capability
+            that it hasn't.
     """
     name = destination_name or "duckdb"
+    limits = overridden(_LIMITS, capability, "duckdb", ("credentials", "destination_name", "lock_wait_s"))
     if isinstance(credentials, duckdb.DuckDBPyConnection):
-        return DuckDb(connection=credentials, name=name)
+        return DuckDb(connection=credentials, name=name, limits=limits)
+    made = DuckDb(name=name, lock_wait_s=lock_wait_s, limits=limits)
     if credentials is None:
-        return DuckDb(_file(_configured(name)), name=name, lock_wait_s=lock_wait_s, configured=True)
-    return DuckDb(_file(str(credentials)), name=name, lock_wait_s=lock_wait_s)
+        return replace(made, path=_file(_configured(name)), configured=True)
+    return replace(made, path=_file(str(credentials)))
 
 
 def _configured(name: str) -> str | None:

@@ -14,6 +14,7 @@ import adbc_driver_postgresql
 from ladle.config import context
 from ladle.destinations import postgres_login
 from ladle.destinations.base import Session
+from ladle.destinations.capabilities import Capabilities, capabilities, overridden
 from ladle.destinations.postgres_connection import DIALECT, PostgresConnection
 from ladle.destinations.postgres_errors import cause, refused
 from ladle.destinations.postgres_login import Login
@@ -53,6 +54,15 @@ class Postgres:
     limits: Limits = _LIMITS
     credentials: Any = field(default=None, repr=False, compare=False)
     configured: bool = False
+
+    @property
+    def destination_name(self) -> str:
+        """The same as `name`."""
+        return self.name
+
+    def capabilities(self) -> Capabilities:
+        """Return what it can hold and how names are made for it."""
+        return capabilities(self.limits)
 
     def bound(self, pipeline: str) -> Postgres:
         """Return the destination with the login that is configured for the pipeline, if one is."""
@@ -117,6 +127,7 @@ def postgres_destination(
     destination_name: str | None = None,
     create_indexes: bool = True,
     lock_wait_s: float = 600.0,
+    **capability: Any,
 ) -> Postgres:
     """Load into a Postgres database, version 15 or later.
 
@@ -128,10 +139,14 @@ def postgres_destination(
         destination_name: a name of its own, which also is that of its section.
         create_indexes: make a unique index for each column that is declared unique, as `_dlt_id` is.
         lock_wait_s: seconds to wait for other loads that have to go first.
+        capability: `naming_convention`, `max_table_nesting` and others of `Capabilities`.
 
     Raises:
-        UsageError: the credentials aren't a Postgres URL or a mapping.
+        UsageError: the credentials aren't a Postgres URL or a mapping; a capability that it hasn't.
     """
     name = destination_name or "postgres"
+    own = ("credentials", "destination_name", "create_indexes", "lock_wait_s")
+    limits = overridden(_LIMITS, capability, "postgres", own)
     login = postgres_login.login(credentials, name)
-    return Postgres(login, name, create_indexes, lock_wait_s, credentials=credentials, configured=True)
+    made = Postgres(login, name, create_indexes, lock_wait_s, credentials=credentials, configured=True)
+    return replace(made, limits=limits)

@@ -38,7 +38,7 @@ class ExtractOptions:
     Attributes:
         hints: given to the run; they win over the resources'.
         batch_bytes: aimed size of a batch, in bytes of Arrow data.
-        limits: of the destination, for the lengths of names.
+        limits: of the destination, for the lengths of names and the levels of nesting.
         pull: how many at once, and in which order; None as the settings say.
         pipeline: that runs.
         source_state: mutable; what resources remember. To be kept once the package is sealed.
@@ -167,8 +167,9 @@ class _Extraction:
             key = next(iter(first.parts))
         else:
             key = self._new_part(resource, name, hints)
-        nesting = hints.max_table_nesting
-        plan = self._plan(name, nesting if nesting is not None else self._source.max_table_nesting)
+        # A destination's own limit goes before the source's, as in the reference.
+        limits = (hints.max_table_nesting, self._options.limits.max_nesting, self._source.max_table_nesting)
+        plan = self._plan(name, next((n for n in limits if n is not None), None))
         where = Where(resource.name, name, 0)
         stream = Stream(key, where, plan, self._options.batch_bytes, self._outlet)
         self._streams[key] = self._of_table[id(resource), name] = stream

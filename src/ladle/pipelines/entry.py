@@ -116,7 +116,10 @@ def attach(
     name = pipeline_name or _script_name()
     root = Path(pipelines_dir) if pipelines_dir is not None else data_dir() / "pipelines"
     stored = PipelineFolder(root / checked_name(name)).state()
-    known = stored.get("destination_name") or stored.get("destination_type", "").rpartition(".")[2] or None
+    kind = stored.get("destination_type", "").rpartition(".")[2] or None
+    known = stored.get("destination_name") or kind
+    if kind == "destination":
+        known = None  # a function: only the program that has it can give it
     location = stored.get("_local", {}).get("location")
     if destination is None and known == "duckdb" and location:
         destination = resolve("duckdb", location)
