@@ -25,9 +25,11 @@ def pipeline(
     *,
     destination: Any = None,
     dataset_name: str | None = None,
+    full_refresh: bool | None = None,
     dev_mode: bool = False,
     refresh: Refresh | None = None,
     progress: Any = None,
+    pipeline_salt: str | None = None,
     on_running: RunningPolicy = "wait",
     running_wait_s: float = 3600.0,
 ) -> Pipeline:
@@ -39,9 +41,11 @@ def pipeline(
         pipelines_dir: where working folders are; default `$LADLE_DATA_DIR/pipelines`, `~/.ladle/pipelines`.
         destination: `"duckdb"`, `"postgres"`, `"filesystem"`, or a factory from `ladle.destinations`.
         dataset_name: where tables go; default `<pipeline_name>_dataset`.
+        full_refresh: the old name of `dev_mode`.
         dev_mode: a fresh dataset (name with a time suffix) and a fresh working folder for this object.
         refresh: applied on every run; see `Pipeline.run`.
         progress: `"log"`, `"rich"`, a function of events, or an object with `update(name, inc)`.
+        pipeline_salt: accepted and not needed: nothing that ladle shows or stores holds a secret.
         on_running: what to do while another run of the same pipeline is under way: `wait` for it, `fail`,
             or `join` it: extract beside it and commit one after the other.
         running_wait_s: how long to wait, in seconds.
@@ -65,14 +69,13 @@ def pipeline(
             pipelines_dir=Path(root) if root is not None else data_dir() / "pipelines",
             destination=resolve(destination) if destination is not None else None,
             dataset_name=dataset_name or _configured("dataset_name"),
-            dev_mode=dev_mode or flag("dev_mode") or flag("pipeline", "dev_mode"),
+            dev_mode=dev_mode or bool(full_refresh) or flag("dev_mode") or flag("pipeline", "dev_mode"),
             refresh=refresh,
             emit=collector(progress if progress is not None else _configured("progress")),
             on_running=on_running,
             running_wait_s=running_wait_s,
         )
     made.activate()
-    context.pipeline_name.set(name)
     return made
 
 
