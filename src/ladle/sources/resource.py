@@ -83,6 +83,7 @@ class Resource(Hinted):
     _injector: Any = None
     _variants: dict[str, Hints] = field(default_factory=dict)
     _validator: Any = None
+    _pipes: dict[int, tuple[Resource, Any, Resource]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.steps = list(self.steps)
@@ -362,12 +363,22 @@ class Resource(Hinted):
     def __or__(self, transform: Any) -> Resource:
         """Return a transformer with the items of this resource piped into it, or a function as a step."""
         if isinstance(transform, Resource):
-            return transform.clone().pipe_data_from(self)
+            return self._piped_into(transform)
         if inspect.isgeneratorfunction(transform):
             return self.clone().add_yield_map(transform)
         if callable(transform):
             return self.clone().add_map(transform)
         return NotImplemented
+
+    def _piped_into(self, transform: Resource) -> Resource:
+        """Return a copy that takes items from here; the same one again, so that it runs once."""
+        form = (transform.steps, transform.hints, transform.name, transform.__dict__["_call"])
+        known = self._pipes.get(id(transform))
+        if known is not None and known[0] is transform and known[1] == form:
+            return known[2]
+        made = transform.clone().pipe_data_from(self)
+        self._pipes[id(transform)] = (transform, (list(form[0]), *form[1:]), made)
+        return made
 
     def __ror__(self, data: Any) -> Resource:
         """Return this transformer with the items of an iterable piped into it."""
@@ -382,7 +393,7 @@ class Resource(Hinted):
         made.steps = list(self.steps)
         made.inputs = list(self.inputs)
         made.custom_metrics = {}
-        made.__dict__["_variants"] = dict(self._variants)
+        made.__dict__.update(_variants=dict(self._variants), _pipes={})
         return made
 
     def with_name(self, new_name: str, new_section: str | None = None) -> Resource:

@@ -338,7 +338,9 @@ class SourceFactory(Generic[P]):
                 listed.append(part if isinstance(part, Resource) else Resource(name_of(part), part))
         self._check_names(listed)
         copies: dict[int, Resource] = {}
-        listed = [_copied(r, copies) for r in listed]  # what a module keeps is nobody's to change
+        listed = list(
+            {id(r): _copied(r, copies) for r in listed}.values()
+        )  # what a module keeps is nobody's to change
         for resource in copies.values():
             resource.source_name = self.name
             resource.section = self._options.get("section") or resource.section or self.section

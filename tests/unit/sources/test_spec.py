@@ -468,6 +468,43 @@ def test_a29_transformers_that_work_elsewhere_keep_the_order(kind: str) -> None:
     assert list(gen(50) | made) == [{"x": i} for i in range(50)]
 
 
+def test_a29_a_pipe_that_goes_on_runs_once(load: Load) -> None:
+    asked: list[int] = []
+
+    @ladle.transformer
+    def details(item: dict[str, int]) -> dict[str, int]:
+        asked.append(item["i"])
+        return {"detail": item["i"]}
+
+    @ladle.transformer
+    def more(item: dict[str, int]) -> dict[str, int]:
+        return {"more": item["detail"]}
+
+    @ladle.source
+    def api() -> Any:
+        parent = gen(2)
+        parent.selected = False
+        return parent | details, parent | details, parent | details | more
+
+    for _ in range(2):
+        asked.clear()
+        tables = load(api(), write_disposition="replace")
+        assert tables == {"details": [{"detail": 0}, {"detail": 1}], "more": [{"more": 0}, {"more": 1}]}
+        assert asked == [0, 1]
+
+
+def test_a29_a_transformer_serves_several_parents() -> None:
+    first, second = gen(1), gen(2)
+    one, two = first | tr, second | tr
+    assert (len(list(one)), len(list(two)), tr.parent) == (1, 2, None)
+    assert first | tr is one
+    changed = tr.clone()
+    before = first | changed
+    changed.add_map(lambda row: None)
+    assert (list(before), list(first | changed)) == ([{"j": 0}], [])
+    assert first.clone() | tr is not one
+
+
 def test_a30_the_parent_runs_deselected(load: Load) -> None:
     source = both()
     source.gen.selected = False
