@@ -10,7 +10,7 @@ from typing import Any
 
 from ladle.errors import UsageError
 from ladle.pipelines.info import LoadInfo
-from ladle.pipelines.work import Remember
+from ladle.pipelines.order import Remember
 from ladle.sources.resource import Resource
 from ladle.sources.source import Source
 from ladle.state.windows import Window, windows

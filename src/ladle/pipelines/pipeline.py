@@ -22,22 +22,16 @@ from ladle.pipelines.arguments import check_choice, checked_name, schema_name
 from ladle.pipelines.backfill import Backfill, load_windows
 from ladle.pipelines.info import ExtractInfo, LoadInfo, NormalizeInfo, PackageInfo, PipelineTrace, now
 from ladle.pipelines.memory import Memory
+from ladle.pipelines.order import Extracted, Order, Remember, extracted_info, normalized_info
 from ladle.pipelines.refresh import REFRESH, Refresh
 from ladle.pipelines.steps import Steps
-from ladle.pipelines.work import (
-    Extracted,
-    Order,
-    Remember,
-    RunningPolicy,
-    Work,
-    extracted_info,
-    normalized_info,
-)
+from ladle.pipelines.work import RunningPolicy, Work
 from ladle.schema.naming import naming
 from ladle.schema.schema import Schema
 from ladle.sources.current import active_pipeline
 from ladle.sources.given import sources_of
 from ladle.sources.hints import Hints
+from ladle.sources.pull import configured
 from ladle.sources.source import Source
 from ladle.state.folder import PipelineFolder
 
@@ -349,10 +343,13 @@ class Pipeline:
         table_format: str | None = None,
         schema_contract: Any = None,
         refresh: Refresh | None = None,
+        max_parallel_items: int | None = None,
+        workers: int | None = None,
     ) -> ExtractInfo:
         """Pull `data` into packages and stop; `normalize` and `load` go on, in this process or another.
 
-        Arguments and errors as for `run`.
+        Arguments and errors as for `run`; `max_parallel_items` and `workers` win over their settings
+        (`EXTRACT__MAX_PARALLEL_ITEMS`, 20; `EXTRACT__WORKERS`, 5).
         """
         hints = Hints.of(
             table_name=table_name,
@@ -370,8 +367,10 @@ class Pipeline:
             if self.destination is not None and self._memory.must_look():
                 self._work.restore()
             self._packages.sweep()
+            pull = configured(max_parallel_items, workers)
             orders = [
-                Order(s, hints, refresh or self.refresh, loader_file_format, overlap=False) for s in sources
+                Order(s, hints, refresh or self.refresh, loader_file_format, overlap=False, pull=pull)
+                for s in sources
             ]
             packages = [self._work.extract_source(order) for order in orders]
         infos = tuple(extracted_info(e.package) for e in packages if e is not None)
@@ -541,6 +540,16 @@ class Pipeline:
         manifest = found[load_id]
         rows = dict(manifest.counts) or {r.name: r.rows for r in manifest.resources}
         return PackageInfo(load_id, manifest.stage, manifest.schema["name"], rows=rows)
+
+    def get_load_package_state(self, load_id: str) -> dict[str, Any]:
+        """Return what resources and the destination's code noted with a package.
+
+        Raises:
+            UsageError: there is none with that load id.
+        """
+        self.get_load_package_info(load_id)
+        found = {m.load_id: m for m in (*self._packages.done(), *self._packages.waiting())}
+        return dict(found[load_id].package_state)
 
     def list_failed_jobs_in_package(self, load_id: str) -> list[Any]:
         """Return nothing: a load is all or nothing, so that no job of a package fails alone."""

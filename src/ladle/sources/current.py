@@ -7,8 +7,10 @@ of the context of the resource they work for.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import Any
@@ -71,6 +73,16 @@ class Scope:
 NOWHERE = Scope()
 scope: ContextVar[Scope] = ContextVar("ladle_scope", default=NOWHERE)
 active_pipeline: ContextVar[Any] = ContextVar("ladle_active_pipeline", default=None)
+
+
+@contextmanager
+def at_work(pipeline: Any, package_state: dict[str, Any]) -> Iterator[None]:
+    """Run a block for a pipeline and one of its packages."""
+    token = scope.set(replace(scope.get(), pipeline=pipeline, package_state=package_state))
+    try:
+        yield
+    finally:
+        scope.reset(token)
 
 
 def pipeline() -> Any:

@@ -339,3 +339,10 @@ def test_what_is_a_frame() -> None:
         assert is_frame(frame)
     for row in ({"c": 1}, [1], 5, "text"):
         assert not is_frame(row)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_rows_without_a_cursor_beside_one_that_is_repeated(form: str) -> None:
+    runs = Runs(Incremental("c", on_cursor_value_missing="include"))
+    assert runs(ids((1, 0)), form=form) == ids((1, 0))
+    assert runs(ids((0, None), (1, 0)), form=form) == ids((0, None))
