@@ -51,7 +51,7 @@ ARROWS: dict[str, set[str]] = {
 FORBIDDEN_ROOMS = {"common", "utils", "util", "helpers", "core", "base", "misc", "lib"}
 
 # Modules that resolve names to modules on demand: the public names, and the registry of destinations.
-LAZY_IMPORTS = {"ladle", "ladle.destinations", "ladle.destinations.registry"}
+LAZY_IMPORTS = {"ladle", "ladle.dataset", "ladle.destinations", "ladle.destinations.registry"}
 
 # Signatures people call by keyword, which take what they take in the reference.
 LONG_SIGNATURES: dict[str, str] = {
@@ -73,6 +73,7 @@ TO_PYLIST: dict[str, str] = {
 # Classes with a second base that is no protocol, generic or enum.
 SECOND_BASES: dict[str, str] = {
     "ladle.errors.UsageError": "also a ValueError, so that code which expects one catches it",
+    "ladle.errors.TableNotFound": "also a KeyError: `dataset[name]` is a look-up",
     "ladle.errors.MissingDependency": "also an ImportError, so that code which expects one catches it",
 }
 

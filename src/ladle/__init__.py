@@ -6,7 +6,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ladle import destinations, errors
+    from ladle import dataset, destinations, errors
+    from ladle.dataset.dataset import Dataset
+    from ladle.dataset.relation import Relation
     from ladle.pipelines.entry import attach, pipeline, run
     from ladle.pipelines.info import LoadInfo
     from ladle.pipelines.pipeline import Pipeline
@@ -15,10 +17,13 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "Dataset",
     "LoadInfo",
     "Pipeline",
+    "Relation",
     "Schema",
     "attach",
+    "dataset",
     "destinations",
     "errors",
     "pipeline",
@@ -28,8 +33,10 @@ __all__ = [
 ]
 
 _WHERE = {
+    "Dataset": "ladle.dataset.dataset",
     "LoadInfo": "ladle.pipelines.info",
     "Pipeline": "ladle.pipelines.pipeline",
+    "Relation": "ladle.dataset.relation",
     "Schema": "ladle.schema.schema",
     "attach": "ladle.pipelines.entry",
     "pipeline": "ladle.pipelines.entry",
@@ -40,7 +47,7 @@ _WHERE = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("destinations", "errors"):
+    if name in ("dataset", "destinations", "errors"):
         return importlib.import_module(f"ladle.{name}")
     if name not in _WHERE:
         raise AttributeError(f"module 'ladle' has no attribute {name!r}")

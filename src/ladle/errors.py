@@ -3,7 +3,9 @@
 LadleError
 ├── UsageError (also ValueError)       fix the call
 │   ├── ResourceNameMissing
-│   └── InvalidPipelineName
+│   ├── InvalidPipelineName
+│   ├── TableNotFound (also KeyError)  the dataset has no such table; lists those it has
+│   └── LineageFailedException         a query names what the schema doesn't have
 ├── ConfigError                        fix a setting
 │   └── MissingDependency              install an extra
 ├── CannotRestorePipelineException     name a pipeline that exists
@@ -31,12 +33,14 @@ __all__ = [
     "DestinationError",
     "InvalidPipelineName",
     "LadleError",
+    "LineageFailedException",
     "MissingDependency",
     "PackageError",
     "PipelineIsRunning",
     "PipelineStepFailed",
     "ResourceNameMissing",
     "SourceError",
+    "TableNotFound",
     "UsageError",
     "shorten",
 ]
@@ -207,3 +211,19 @@ class CommitUnknown(DestinationError):
 
 class PackageError(PipelineStepFailed):
     """Files of a package are damaged, missing or of another version."""
+
+
+class TableNotFound(UsageError, KeyError):
+    """The schema of a dataset has no table of that name."""
+
+    @classmethod
+    def among(cls, name: str, tables: Sequence[str], dataset: str) -> TableNotFound:
+        """Name the tables there are."""
+        return cls(
+            f"table `{name}` is not in the schema of dataset `{dataset}`",
+            expected="one of " + ", ".join(tables),
+        )
+
+
+class LineageFailedException(UsageError):
+    """A query names tables or columns that the schema of its dataset doesn't have."""

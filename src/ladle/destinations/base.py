@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
+from ladle.destinations.reading import Reader
 from ladle.schema.change import Change, Limits
 from ladle.schema.table import Table
 
@@ -131,11 +132,22 @@ class Destination(Protocol):
     def streams(self) -> bool:
         """Whether a load may begin while data is still coming: many small appends cost what one does."""
 
+    @property
+    def sql_dialect(self) -> str:
+        """The name in sqlglot of the dialect that it is read in."""
+
     def bound(self, pipeline: str) -> Destination:
         """Return the destination with defaults filled from the pipeline's name, e.g. a file name."""
 
     def open(self, dataset: str) -> Session:
         """Connect to a dataset.
+
+        Raises:
+            DestinationError: no connection; the hint says what to check.
+        """
+
+    def reader(self, dataset: str) -> Reader:
+        """Connect to read a dataset, and to run SQL in it.
 
         Raises:
             DestinationError: no connection; the hint says what to check.
