@@ -80,7 +80,7 @@ class Cursor:
     # -- frames
 
     def df(self, chunk_size: int | None = None) -> Any:
-        """Return a pandas frame of the rows that are left, or of the next `chunk_size`; None where none are."""
+        """Return a pandas frame of the rows that are left, or of the next; None where none are."""
         return _frame(self.arrow(chunk_size))
 
     def iter_df(self, chunk_size: int | None = None) -> Iterator[Any]:

@@ -196,18 +196,23 @@ def join(
         raise UsageError.unknown_choice("kind of join", kind, KINDS)
     select = open_to_conditions(query)
     there = [p.alias_or_name for p in projections(query)]
+    way = path(*_ends(origin, other), catalog) if on is None else []
     name = _free_name(select, other)
     if on is not None:
         add(select, other.source(name), _renamed(on, other.prefix, name), kind)
-    elif origin is None or other.origin is None:
+    elif origin is not None:
+        follow(select, origin, way, other.source(name), kind)
+    _project(select, there, other, name)
+    return select
+
+
+def _ends(origin: str | None, other: Joined) -> tuple[str, str]:
+    if origin is None or other.origin is None:
         raise UsageError(
             "only relations that begin with a table can be joined by references",
             expected='dataset.table("name"), or a condition: .join(other, on="a.x = b.y")',
         )
-    else:
-        follow(select, origin, path(origin, other.origin, catalog), other.source(name), kind)
-    _project(select, there, other, name)
-    return select
+    return origin, other.origin
 
 
 def _free_name(select: exp.Select, other: Joined) -> str:

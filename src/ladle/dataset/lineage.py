@@ -135,7 +135,7 @@ def projections(query: exp.Expression) -> list[exp.Expression]:
 
 def _first(query: exp.Expression) -> exp.Expression:
     """Return the select that names the columns of a query: the first one of a UNION."""
-    while isinstance(query, (exp.SetOperation, exp.Subquery)):
+    while isinstance(query, exp.Query) and not isinstance(query, exp.Select):
         query = query.this
     return query
 
