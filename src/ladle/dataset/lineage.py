@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, cast
 
 from sqlglot import exp
@@ -42,15 +43,31 @@ class Resolved:
 
     Attributes:
         expression: the tree.
-        columns: hints by name of the columns it returns, in order.
+        catalog: that it was resolved against.
     """
 
     expression: exp.Expression
-    columns: Mapping[str, dict[str, Any]]
+    catalog: Catalog
+
+    @cached_property
+    def columns(self) -> Mapping[str, dict[str, Any]]:
+        """Hints by name of the columns it returns, in order."""
+        select = _first(self.expression)
+        found = {p.alias_or_name: _output(p, select, self.catalog) for p in projections(self.expression)}
+        if all("data_type" in hints for hints in found.values()):
+            return found
+        try:
+            typed = annotate_types(self.expression.copy(), schema=self.catalog.mapping)
+        except SqlglotError:
+            return found
+        made = {p.alias_or_name: _typed(p) for p in projections(typed)}
+        return {
+            name: hints if "data_type" in hints else {**hints, **made[name]} for name, hints in found.items()
+        }
 
 
 def resolve(expression: exp.Expression, catalog: Catalog) -> Resolved:
-    """Qualify tables and columns of a query, and say what columns it returns.
+    """Qualify tables and columns of a query.
 
     Raises:
         LineageFailedException: not a query, or a table or column that the schema doesn't have.
@@ -73,7 +90,7 @@ def resolve(expression: exp.Expression, catalog: Catalog) -> Resolved:
         validate_qualify_columns(tree)
     except SqlglotError as exc:
         raise _unresolved(exc, catalog) from exc
-    return Resolved(tree, _columns(tree, catalog))
+    return Resolved(tree, catalog)
 
 
 def _unresolved(exc: SqlglotError, catalog: Catalog) -> LineageFailedException:
@@ -118,15 +135,6 @@ def _check_tables(tree: exp.Expression, catalog: Catalog) -> None:
 # -- hints
 
 
-def _columns(tree: exp.Expression, catalog: Catalog) -> dict[str, dict[str, Any]]:
-    try:
-        typed = annotate_types(tree.copy(), schema=catalog.mapping)
-    except SqlglotError:
-        typed = tree
-    select = _first(typed)
-    return {p.alias_or_name: _output(p, select, catalog) for p in projections(typed)}
-
-
 def projections(query: exp.Expression) -> list[exp.Expression]:
     """Return what a query selects, those of the first select of a UNION."""
     first = _first(query)
@@ -144,7 +152,7 @@ def _output(projection: exp.Expression, select: exp.Expression, catalog: Catalog
     name = projection.alias_or_name
     hints = _inherited(projection, select, catalog)
     if hints is None:
-        return {"name": name, **_typed(projection)}
+        return {"name": name}
     original = hints.get(ORIGINAL, hints["name"])
     hints = {**hints, "name": name}
     hints.pop(ORIGINAL, None)
