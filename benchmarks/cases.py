@@ -87,12 +87,14 @@ class Sizes:
     memory: int = 2_000_000
     memory_less: int = 500_000
     memory_peer: int = 100_000
+    cursor: int = 1_000_000
+    resources: int = 1_000
     quick: bool = field(default=False, kw_only=True)
 
     @classmethod
     def for_quick(cls) -> Sizes:
         """Return a tenth of everything."""
-        return cls(10_000, 20_000, 100_000, 200_000, 50_000, 10_000, quick=True)
+        return cls(10_000, 20_000, 100_000, 200_000, 50_000, 10_000, 100_000, 100, quick=True)
 
 
 def _rows(count: int) -> str:
@@ -169,6 +171,26 @@ def _to_postgres(sizes: Sizes) -> list[Case]:
     ]
 
 
+def _everyday(sizes: Sizes) -> list[Case]:
+    def sides(measure: str, times: int = 1, **arguments: Any) -> tuple[Side, Side]:
+        return _ladle(measure, **arguments), _dlt("defaults", measure, times=times, **arguments)
+
+    what = f"{_rows(sizes.cursor)} through a cursor"
+    rows = {"count": sizes.cursor, "pass": sizes.cursor}
+    few = {"count": sizes.cursor, "pass": 1_000}
+    many = f"one run of {sizes.resources:,} resources of a row each"
+    asked = "100 requests to a local server that takes 50 ms for each, 20 at once, loaded"
+    note = "the ideal is 250 ms; the budget is 1.3 times that"
+    ours, peer = (Side(s.label, s.runner, s.arguments, "ms", s.times) for s in sides("requests", 2))
+    return [
+        Case("cursor-rows", f"{what}, dicts", *sides("incremental_rows", **rows), "faster", 20),
+        Case("cursor-arrow", f"{what}, Arrow", *sides("incremental_arrow", 2, **rows), "faster", 3),
+        Case("cursor-few", f"{what}, dicts, 1,000 pass", *sides("incremental_rows", 2, **few), "shown"),
+        Case("resources", many, *sides("resources", count=sizes.resources), "shown"),
+        Case("requests", asked, ours, peer, "below", 325, "ms", note),
+    ]
+
+
 def _one_row() -> list[Case]:
     what = "one row into an existing DuckDB dataset, warm"
 
@@ -223,5 +245,5 @@ def _memory(sizes: Sizes) -> list[Case]:
 
 def all_cases(sizes: Sizes) -> list[Case]:
     """Return every row of the table, in its order."""
-    sized = (_to_duckdb, _frames, _to_postgres, _memory)
+    sized = (_to_duckdb, _frames, _to_postgres, _memory, _everyday)
     return [*(case for cases in sized for case in cases(sizes)), *_one_row(), *_start()]

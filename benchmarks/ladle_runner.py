@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import everyday
 import ladle
 from clock import Figures, count_calls, main, median_ms, timed
 from data import ROWS, iter_nested
@@ -78,5 +79,11 @@ def one_row(arguments: Arguments) -> Figures:
     return figures | {"calls": calls}
 
 
+def _made(arguments: Arguments) -> tuple[Any, Any]:
+    _warm_up(arguments)
+    return ladle, _pipeline(arguments)
+
+
 if __name__ == "__main__":
-    main({"rows": rows, "generator": generator, "arrow": arrow, "parquet": parquet, "one_row": one_row})
+    own = {"rows": rows, "generator": generator, "arrow": arrow, "parquet": parquet, "one_row": one_row}
+    main(own | everyday.measures(_made))

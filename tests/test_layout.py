@@ -52,6 +52,16 @@ FORBIDDEN_ROOMS = {"common", "utils", "util", "helpers", "core", "base", "misc",
 
 # Modules that resolve names to modules on demand: the public names, and the registry of destinations.
 LAZY_IMPORTS = {"ladle", "ladle.dataset", "ladle.destinations", "ladle.destinations.registry"}
+# Modules that resolve names to modules on demand: the public names, the registry of destinations, and the
+# declaration of a cursor, which needs Arrow when a frame comes.
+LAZY_IMPORTS = {
+    "ladle",
+    "ladle.config",
+    "ladle.destinations",
+    "ladle.destinations.registry",
+    "ladle.sources",
+    "ladle.sources.incremental",
+}
 
 # Signatures people call by keyword, which take what they take in the reference.
 LONG_SIGNATURES: dict[str, str] = {
@@ -59,11 +69,20 @@ LONG_SIGNATURES: dict[str, str] = {
     "ladle.pipelines.pipeline.Pipeline.__init__": "what `ladle.pipeline` takes",
     "ladle.pipelines.pipeline.Pipeline.run": "what may be set for one run",
     "ladle.pipelines.pipeline.Pipeline.extract": "what may be set for one run",
-    "ladle.sources.resource.resource": "the public decorator: what may be set for a table",
+    "ladle.pipelines.pipeline.Pipeline.backfill": "what may be set for one backfill",
+    "ladle.sources.incremental.Incremental.__init__": "what the reference's `incremental` takes",
+    "ladle.sources.decorators.resource": "the public decorator: what may be set for a table",
+    "ladle.sources.decorators.source": "the public decorator: what may be set for a source",
+    "ladle.sources.decorators.transformer": "the public decorator: what may be set for a table",
+    "ladle.sources.hinted.Hinted.apply_hints": "what may be set for a table",
+    "ladle.sources.mark.make_hints": "what may be set for a table",
+    "ladle.sources.source.SourceFactory.clone": "what `source` takes",
 }
 
 # Files over the limit: generated tables and dialects as data only.
-LONG_FILES: dict[str, str] = {}
+LONG_FILES: dict[str, str] = {
+    "ladle.pipelines.pipeline": "the face of the library: the reference's forty methods, each of which hands on",
+}
 
 # Where Arrow becomes Python values: on failure, or over something that is small by its nature.
 TO_PYLIST: dict[str, str] = {
@@ -74,6 +93,7 @@ TO_PYLIST: dict[str, str] = {
 SECOND_BASES: dict[str, str] = {
     "ladle.errors.UsageError": "also a ValueError, so that code which expects one catches it",
     "ladle.errors.TableNotFound": "also a KeyError: `dataset[name]` is a look-up",
+    "ladle.errors.ConfigFieldMissingException": 'also a KeyError: `secrets["x"]` raises it',
     "ladle.errors.MissingDependency": "also an ImportError, so that code which expects one catches it",
 }
 
@@ -196,7 +216,9 @@ def test_every_room_is_in_the_table() -> None:
 
 
 def test_no_room_is_a_drawer() -> None:
-    folders = {path.name for path in SRC.rglob("*") if path.is_dir()} | {
+    # `sources.helpers` is a name that people import, as in the reference.
+    kept = {SRC / "sources" / "helpers"}
+    folders = {path.name for path in SRC.rglob("*") if path.is_dir() and path not in kept} | {
         path.stem for path in SRC.glob("*.py")
     }
     assert not folders & FORBIDDEN_ROOMS, "a helper lives in the room that owns the noun"

@@ -13,6 +13,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import everyday
 from clock import Figures, count_calls, main, median_ms, timed
 from data import ROWS, iter_nested
 
@@ -88,5 +89,12 @@ def one_row(arguments: Arguments) -> Figures:
     return figures | {"calls": calls}
 
 
+def _made(arguments: Arguments) -> tuple[Any, Any]:
+    dlt = _dlt(arguments)
+    _warm_up(dlt, arguments)
+    return dlt, _pipeline(dlt, arguments)
+
+
 if __name__ == "__main__":
-    main({"rows": rows, "pages": pages, "generator": generator, "one_row": one_row})
+    own = {"rows": rows, "pages": pages, "generator": generator, "one_row": one_row}
+    main(own | everyday.measures(_made))

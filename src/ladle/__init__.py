@@ -6,14 +6,19 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ladle import dataset, destinations, errors
+    from ladle import dataset, destinations, errors, sources
+    from ladle.config.access import config, secrets
+    from ladle.config.markers import TSecretStrValue, TSecretValue
+    from ladle.config.spec import TCredentials
     from ladle.dataset.dataset import Dataset
     from ladle.dataset.relation import Relation
     from ladle.pipelines.entry import attach, pipeline, run
     from ladle.pipelines.info import LoadInfo
     from ladle.pipelines.pipeline import Pipeline
     from ladle.schema.schema import Schema
-    from ladle.sources.resource import resource, source
+    from ladle.sources import current, mark
+    from ladle.sources.current import source_state as state
+    from ladle.sources.decorators import defer, resource, source, transformer
 
 __version__ = "0.1.0"
 __all__ = [
@@ -22,14 +27,25 @@ __all__ = [
     "Pipeline",
     "Relation",
     "Schema",
+    "TCredentials",
+    "TSecretStrValue",
+    "TSecretValue",
     "attach",
+    "config",
+    "current",
     "dataset",
+    "defer",
     "destinations",
     "errors",
+    "mark",
     "pipeline",
     "resource",
     "run",
+    "secrets",
     "source",
+    "sources",
+    "state",
+    "transformer",
 ]
 
 _WHERE = {
@@ -38,17 +54,33 @@ _WHERE = {
     "Pipeline": "ladle.pipelines.pipeline",
     "Relation": "ladle.dataset.relation",
     "Schema": "ladle.schema.schema",
+    "TCredentials": "ladle.config.spec",
+    "TSecretStrValue": "ladle.config.markers",
+    "TSecretValue": "ladle.config.markers",
     "attach": "ladle.pipelines.entry",
+    "defer": "ladle.sources.decorators",
     "pipeline": "ladle.pipelines.entry",
-    "resource": "ladle.sources.resource",
+    "resource": "ladle.sources.decorators",
     "run": "ladle.pipelines.entry",
-    "source": "ladle.sources.resource",
+    "secrets": "ladle.config.access",
+    "source": "ladle.sources.decorators",
+    "transformer": "ladle.sources.decorators",
+}
+_MODULES = {
+    "config": "ladle.config",
+    "current": "ladle.sources.current",
+    "dataset": "ladle.dataset",
+    "destinations": "ladle.destinations",
+    "errors": "ladle.errors",
+    "mark": "ladle.sources.mark",
+    "sources": "ladle.sources",
+    "state": "ladle.state",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("dataset", "destinations", "errors"):
-        return importlib.import_module(f"ladle.{name}")
+    if name in _MODULES:
+        return importlib.import_module(_MODULES[name])
     if name not in _WHERE:
         raise AttributeError(f"module 'ladle' has no attribute {name!r}")
     found = getattr(importlib.import_module(_WHERE[name]), name)

@@ -4,15 +4,39 @@ LadleError
 ├── UsageError (also ValueError)       fix the call
 │   ├── ResourceNameMissing
 │   ├── InvalidPipelineName
+│   ├── ResourceError                  how a resource or a source is made is wrong
+│   │   ├── ResourcesNotFoundError, ResourceNotFoundError
+│   │   ├── SourceDataIsNone, SourceNotAFunction, SourceIsAClassTypeError, ExplicitSourceNameInvalid
+│   │   ├── InvalidResourceDataType, InvalidResourceDataTypeMultiplePipes, DeletingResourcesNotSupported
+│   │   ├── ResourceNotATransformer, InvalidTransformerGeneratorFunction, InvalidStepFunctionArguments
+│   │   ├── ParametrizedResourceUnbound, PipeNotBoundToData
+│   │   └── InconsistentTableTemplate, DataItemRequiredForDynamicTableHints
+│   ├── FileImportNotFound
 │   ├── TableNotFound (also KeyError)  the dataset has no such table; lists those it has
-│   └── LineageFailedException         a query names what the schema doesn't have
+│   ├── LineageFailedException         a query names what the schema doesn't have
+│   ├── IncrementalUnboundError        pass the function to the resource, not its generator
+│   └── JoinSchedulerError             give the cursor a type that an interval of time converts to
+├── ContextNotAvailable                `ladle.current.*` outside of what it asks for
+│   ├── ResourceNameNotAvailable, SourceSectionNotAvailable, CurrentSourceNotAvailable
+│   └── CurrentSourceSchemaNotAvailable, CurrentLoadPackageStateNotAvailable, PipelineNotActive
 ├── ConfigError                        fix a setting
-│   └── MissingDependency              install an extra
+│   ├── ConfigFieldMissingException    set it (also KeyError); lists all that was tried
+│   ├── ConfigValueCannotBeCoercedException   give a value of its type
+│   ├── ValueNotSecretException        move a secret from config.toml to secrets.toml
+│   ├── ConfigFileNotFoundException, TomlProviderReadException   mend the file
+│   ├── InvalidNativeValue             credentials that can't be read: InvalidConnectionString and others
+│   ├── MissingDependency              install an extra
+│   └── ExternalSchedulerNotAvailable  set the interval, or don't ask for it
 ├── CannotRestorePipelineException     name a pipeline that exists
 ├── PipelineIsRunning                  wait for the other run, or choose another policy
 └── PipelineStepFailed                 one step of a run failed; `.step` says which
     ├── SourceError                    reading failed
+    │   └── ResourceExtractionError    the code of a resource raised
     ├── DataError                      a value is wrong: resource, table, column, row
+    │   ├── IncrementalCursorPathMissing       a row has no cursor
+    │   ├── IncrementalCursorPathHasValueNone  a row's cursor is None
+    │   ├── IncrementalCursorInvalidCoercion   cursors of different types
+    │   └── IncrementalPrimaryKeyMissing       a row has no key to compare it by
     ├── DestinationError               writing failed
     │   ├── CommitFailed               certainly not applied: run again
     │   └── CommitUnknown              may or may not be applied: the next run looks first
@@ -29,19 +53,68 @@ __all__ = [
     "CommitFailed",
     "CommitUnknown",
     "ConfigError",
+    "ConfigFieldMissingException",
+    "ConfigFieldMissingTypeHintException",
+    "ConfigFileNotFoundException",
+    "ConfigValueCannotBeCoercedException",
+    "ConfigurationException",
+    "ContextNotAvailable",
+    "CurrentLoadPackageStateNotAvailable",
+    "CurrentSourceNotAvailable",
+    "CurrentSourceSchemaNotAvailable",
     "DataError",
+    "DataItemRequiredForDynamicTableHints",
+    "DeletingResourcesNotSupported",
     "DestinationError",
+    "DuplicateConfigProviderException",
+    "ExplicitSourceNameInvalid",
+    "ExternalSchedulerNotAvailable",
+    "FileImportNotFound",
+    "FinalConfigFieldException",
+    "InconsistentTableTemplate",
+    "IncrementalCursorInvalidCoercion",
+    "IncrementalCursorPathHasValueNone",
+    "IncrementalCursorPathMissing",
+    "IncrementalPrimaryKeyMissing",
+    "IncrementalUnboundError",
+    "InvalidAzureCredential",
+    "InvalidBoto3Session",
+    "InvalidConnectionString",
+    "InvalidGoogleOauth2Json",
+    "InvalidGoogleServicesJson",
+    "InvalidNativeValue",
     "InvalidPipelineName",
+    "InvalidResourceDataType",
+    "InvalidResourceDataTypeMultiplePipes",
+    "InvalidStepFunctionArguments",
+    "InvalidTransformerGeneratorFunction",
+    "JoinSchedulerError",
     "LadleError",
     "LineageFailedException",
     "MissingDependency",
+    "OAuth2ScopesRequired",
     "PackageError",
+    "ParametrizedResourceUnbound",
+    "PipeNotBoundToData",
     "PipelineIsRunning",
+    "PipelineNotActive",
     "PipelineStepFailed",
+    "ResourceError",
+    "ResourceExtractionError",
     "ResourceNameMissing",
+    "ResourceNameNotAvailable",
+    "ResourceNotATransformer",
+    "ResourceNotFoundError",
+    "ResourcesNotFoundError",
+    "SourceDataIsNone",
     "SourceError",
+    "SourceIsAClassTypeError",
+    "SourceNotAFunction",
+    "SourceSectionNotAvailable",
     "TableNotFound",
+    "TomlProviderReadException",
     "UsageError",
+    "ValueNotSecretException",
     "shorten",
 ]
 
@@ -147,8 +220,190 @@ class InvalidPipelineName(UsageError):
     """A pipeline name can't be used as a folder name."""
 
 
+class ResourceError(UsageError):
+    """How a resource or a source is made is wrong; raised before anything is read."""
+
+
+class ResourceNotFoundError(ResourceError):
+    """A source has no resource of that name."""
+
+
+class ResourcesNotFoundError(ResourceNotFoundError):
+    """A source lacks some of the resources that were named."""
+
+
+class SourceDataIsNone(ResourceError):
+    """A source function returned nothing."""
+
+
+class SourceNotAFunction(ResourceError):
+    """`source` was put on something that can't be called."""
+
+
+class SourceIsAClassTypeError(ResourceError):
+    """`source` was put on a class."""
+
+
+class ExplicitSourceNameInvalid(ResourceError):
+    """The name of a source can't be the name of a schema."""
+
+
+class InvalidResourceDataType(ResourceError):
+    """A resource can't be made of data of this type."""
+
+
+class InvalidResourceDataTypeMultiplePipes(InvalidResourceDataType):
+    """Two resources of a source have one name."""
+
+
+class DeletingResourcesNotSupported(ResourceError):
+    """A resource can't be deleted from a source; deselect it."""
+
+
+class ResourceNotATransformer(ResourceError):
+    """Data was piped to a resource that is no transformer."""
+
+
+class InvalidTransformerGeneratorFunction(ResourceError):
+    """A transformer's function doesn't take an item as its first argument."""
+
+
+class InvalidStepFunctionArguments(ResourceError):
+    """A function for a step doesn't take an item, or item and `meta`."""
+
+
+class ParametrizedResourceUnbound(ResourceError):
+    """A resource needs arguments that it wasn't called with."""
+
+
+class PipeNotBoundToData(ResourceError):
+    """A transformer has no resource to take items from."""
+
+
+class InconsistentTableTemplate(ResourceError):
+    """Hints of a table contradict one another."""
+
+
+class DataItemRequiredForDynamicTableHints(ResourceError):
+    """Hints are functions of the item, and no item was given."""
+
+
+class FileImportNotFound(UsageError):
+    """A file to import isn't there."""
+
+
+class ContextNotAvailable(LadleError):
+    """`ladle.current` was asked for something that isn't at work now."""
+
+
+class ResourceNameNotAvailable(ContextNotAvailable):
+    """No resource is being read here."""
+
+
+class SourceSectionNotAvailable(ContextNotAvailable):
+    """State was asked for where no source is being read."""
+
+
+class CurrentSourceNotAvailable(ContextNotAvailable):
+    """No source is being read here."""
+
+
+class CurrentSourceSchemaNotAvailable(ContextNotAvailable):
+    """No schema of a source is at work here."""
+
+
+class CurrentLoadPackageStateNotAvailable(ContextNotAvailable):
+    """No load package is at work here."""
+
+
+class PipelineNotActive(ContextNotAvailable):
+    """No pipeline is active."""
+
+
 class ConfigError(LadleError):
     """A setting is missing or can't be read; `tried` lists where it was looked for."""
+
+
+ConfigurationException = ConfigError
+
+
+class ConfigFieldMissingException(ConfigError, KeyError):
+    """Settings are missing. The text lists every key that was tried, in order, and the files looked at.
+
+    Attributes:
+        spec_name: whose settings they are.
+        fields: their names.
+        traces: for each name, the pairs (provider, key) that were tried.
+        files: pairs (path, whether it is there).
+    """
+
+    def __str__(self) -> str:
+        lines = [self.what]
+        for name, tried in self.facts.get("traces", {}).items():
+            lines.append(f"for `{name}` these were tried, in this order:")
+            lines += [f"  ({provider}, {key})" for provider, key in tried]
+        lines += [
+            f"file {path}{'' if there else ' (not there)'}" for path, there in self.facts.get("files", ())
+        ]
+        if self.hint:
+            lines.append(f"hint: {self.hint}")
+        return "\n".join(lines)
+
+
+class ConfigValueCannotBeCoercedException(ConfigError):
+    """A value that was found isn't of the type asked for; names key, provider and type, masks secrets."""
+
+
+class ConfigFieldMissingTypeHintException(ConfigError):
+    """A field of a spec has no type."""
+
+
+class FinalConfigFieldException(ConfigError):
+    """A value was given for a field that is final."""
+
+
+class ConfigFileNotFoundException(ConfigError):
+    """A configuration file can't be read."""
+
+
+class TomlProviderReadException(ConfigError):
+    """A configuration file isn't TOML; `path`, `line` and `column` say where."""
+
+
+class DuplicateConfigProviderException(ConfigError):
+    """A provider of that name is registered already."""
+
+
+class ValueNotSecretException(ConfigError):
+    """A secret stands where secrets don't belong: in `config.toml`."""
+
+
+class InvalidNativeValue(ConfigError):
+    """Credentials, or another spec, can't be read from the value given. Never shows the value."""
+
+
+class InvalidConnectionString(InvalidNativeValue):
+    """Not a connection string."""
+
+
+class InvalidGoogleServicesJson(InvalidNativeValue):
+    """Not the JSON of a service account."""
+
+
+class InvalidGoogleOauth2Json(InvalidNativeValue):
+    """Not the JSON of client secrets."""
+
+
+class InvalidBoto3Session(InvalidNativeValue):
+    """Not a session of boto3 or botocore."""
+
+
+class InvalidAzureCredential(InvalidNativeValue):
+    """Not a credential of azure-identity."""
+
+
+class OAuth2ScopesRequired(ConfigError):
+    """A refresh token is asked for without scopes."""
 
 
 class MissingDependency(ConfigError, ImportError):
@@ -187,8 +442,16 @@ class SourceError(PipelineStepFailed):
     """Reading a resource failed; the cause is what its code raised."""
 
 
+class ResourceExtractionError(SourceError):
+    """The code of a resource raised; `.resource` names it and the cause is what it raised."""
+
+
 class DataError(PipelineStepFailed):
     """A value can't be stored; names resource, table, column and row."""
+
+
+class StateTooLarge(PipelineStepFailed):
+    """The state of a source has grown beyond its limit; nothing of the run was loaded."""
 
 
 class DestinationError(PipelineStepFailed):
@@ -227,3 +490,29 @@ class TableNotFound(UsageError, KeyError):
 
 class LineageFailedException(UsageError):
     """A query names tables or columns that the schema of its dataset doesn't have."""
+class IncrementalUnboundError(UsageError):
+    """A cursor was used outside of a run of its resource."""
+
+
+class JoinSchedulerError(UsageError):
+    """The interval of a scheduler can't be turned into a range of this cursor."""
+
+
+class ExternalSchedulerNotAvailable(ConfigError):
+    """A cursor takes its range from a scheduler, and no interval was found."""
+
+
+class IncrementalCursorPathMissing(DataError):
+    """A row has nothing at the cursor path, and `on_cursor_value_missing` is `raise`."""
+
+
+class IncrementalCursorPathHasValueNone(DataError):
+    """A row's cursor is None or NaN, and `on_cursor_value_missing` is `raise`."""
+
+
+class IncrementalCursorInvalidCoercion(DataError):
+    """A row's cursor can't be compared with the bounds or with the rows before it."""
+
+
+class IncrementalPrimaryKeyMissing(DataError):
+    """A row at the boundary has no value under the primary key that finds repeated rows."""

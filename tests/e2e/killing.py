@@ -1,4 +1,8 @@
-"""Kills processes at their durable steps, lets others recover, and compares with what nobody disturbed."""
+"""Kills processes at their durable steps, lets others recover, and compares with what nobody disturbed.
+
+The tests at the end are the same for each destination. A file of its own imports them, as xdist spreads by
+file; it has the fixture `undisturbed`, and as `QUICK` what of them is not left to the slow ones.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from tests.e2e import content
 from tests.e2e.forks import KILLED, call, ended, error_of, start
 from tests.e2e.sites import Site, Steps
@@ -23,6 +28,18 @@ class Undisturbed:
     sites: Sequence[Site]
     tables: Sequence[content.Tables]
     steps: Sequence[Steps]
+
+
+@dataclass(frozen=True)
+class Quick:
+    """What is killed in every run of the suite: in any state of these runs, at random so many times.
+
+    `recoveries`: steps of the run `GROWN`, whose recoveries are killed too.
+    """
+
+    runs: Sequence[int]
+    recoveries: Sequence[str]
+    times: int
 
 
 def undisturbed_runs(kind: str, root: Path, server: str = "", ahead: bool = False) -> Undisturbed:
@@ -98,3 +115,55 @@ def survives_moments(undisturbed: Undisturbed, seed: int, times: int, root: Path
         process.kill()
         assert ended(process) in (0, KILLED), error_of(site.folder)
         recovers(undisturbed, site, run, f"moment {i}")
+
+
+EVERY_RUN = pytest.mark.parametrize("run", [FIRST, GROWN, LAST])
+RECOVERIES = ["after package.extracted", "after package.normalized", "after load.commit"]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    quick: Quick = metafunc.module.QUICK
+    names = metafunc.fixturenames
+    if "quick_run" in names:
+        metafunc.parametrize("quick_run", quick.runs)
+    if "quick_recovery" in names:
+        metafunc.parametrize("quick_recovery", quick.recoveries)
+    if "seed" in names:
+        slow = pytest.param(2, 40, marks=pytest.mark.slow)
+        metafunc.parametrize(("seed", "times"), [(1, quick.times), slow])
+
+
+def test_killed_in_any_state(undisturbed: Undisturbed, quick_run: int, tmp_path: Path) -> None:
+    survives_each(undisturbed, quick_run, undisturbed.steps[quick_run].distinct(), tmp_path)
+
+
+@pytest.mark.slow
+@EVERY_RUN
+def test_killed_at_any_step(undisturbed: Undisturbed, run: int, tmp_path: Path) -> None:
+    survives_each(undisturbed, run, undisturbed.steps[run].all(), tmp_path)
+
+
+def test_killed_again_in_any_state_of_the_recovery(
+    undisturbed: Undisturbed, quick_recovery: str, tmp_path: Path
+) -> None:
+    survives_recovery(undisturbed, GROWN, quick_recovery, tmp_path)
+
+
+@pytest.mark.slow
+@EVERY_RUN
+@pytest.mark.parametrize("step", RECOVERIES)
+def test_killed_again_in_any_state_of_any_recovery(
+    undisturbed: Undisturbed, run: int, step: str, tmp_path: Path
+) -> None:
+    survives_recovery(undisturbed, run, step, tmp_path)
+
+
+def test_killed_twice_or_more_at_random(
+    undisturbed: Undisturbed, seed: int, times: int, tmp_path: Path
+) -> None:
+    survives_random(undisturbed, seed, times, tmp_path)
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment(undisturbed: Undisturbed, tmp_path: Path) -> None:
+    survives_moments(undisturbed, seed=3, times=30, root=tmp_path)

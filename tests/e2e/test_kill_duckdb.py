@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-from tests.e2e.killing import (
+from tests.e2e.killing import (  # noqa: F401 - pytest finds the tests here
     FIRST,
     GROWN,
     LAST,
+    Quick,
     Undisturbed,
-    survives_each,
-    survives_moments,
-    survives_random,
-    survives_recovery,
+    pytest_generate_tests,
+    test_killed_again_in_any_state_of_any_recovery,
+    test_killed_again_in_any_state_of_the_recovery,
+    test_killed_at_any_moment,
+    test_killed_at_any_step,
+    test_killed_in_any_state,
+    test_killed_twice_or_more_at_random,
     undisturbed_runs,
 )
+
+QUICK = Quick(runs=[FIRST, GROWN, LAST], recoveries=["after package.extracted", "after load.commit"], times=6)
 
 
 @pytest.fixture(scope="module")
@@ -35,42 +39,3 @@ def test_every_durable_step_is_announced_before_and_after(undisturbed: Undisturb
     steps = undisturbed.steps[FIRST].names
     assert {*steps} == {f"{when} {name}" for name in STEPS for when in ("before", "after")}
     assert len(steps) == 2 * len(STEPS)
-
-
-@pytest.mark.parametrize("run", [FIRST, GROWN, LAST])
-def test_killed_in_any_state(undisturbed: Undisturbed, run: int, tmp_path: Path) -> None:
-    survives_each(undisturbed, run, undisturbed.steps[run].distinct(), tmp_path)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("run", [FIRST, GROWN, LAST])
-def test_killed_at_any_step(undisturbed: Undisturbed, run: int, tmp_path: Path) -> None:
-    survives_each(undisturbed, run, undisturbed.steps[run].all(), tmp_path)
-
-
-@pytest.mark.parametrize(("run", "step"), [(GROWN, "after package.extracted"), (GROWN, "after load.commit")])
-def test_killed_again_in_any_state_of_the_recovery(
-    undisturbed: Undisturbed, run: int, step: str, tmp_path: Path
-) -> None:
-    survives_recovery(undisturbed, run, step, tmp_path)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("run", [FIRST, GROWN, LAST])
-@pytest.mark.parametrize("step", ["after package.extracted", "after package.normalized", "after load.commit"])
-def test_killed_again_in_any_state_of_any_recovery(
-    undisturbed: Undisturbed, run: int, step: str, tmp_path: Path
-) -> None:
-    survives_recovery(undisturbed, run, step, tmp_path)
-
-
-@pytest.mark.parametrize(("seed", "times"), [(1, 6), pytest.param(2, 40, marks=pytest.mark.slow)])
-def test_killed_twice_or_more_at_random(
-    undisturbed: Undisturbed, seed: int, times: int, tmp_path: Path
-) -> None:
-    survives_random(undisturbed, seed, times, tmp_path)
-
-
-@pytest.mark.slow
-def test_killed_at_any_moment(undisturbed: Undisturbed, tmp_path: Path) -> None:
-    survives_moments(undisturbed, seed=3, times=30, root=tmp_path)

@@ -2,61 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-from tests.e2e.killing import (
-    FIRST,
+from tests.e2e.killing import (  # noqa: F401 - pytest finds the tests here
     GROWN,
-    LAST,
+    Quick,
     Undisturbed,
-    survives_each,
-    survives_moments,
-    survives_random,
-    survives_recovery,
+    pytest_generate_tests,
+    test_killed_again_in_any_state_of_any_recovery,
+    test_killed_again_in_any_state_of_the_recovery,
+    test_killed_at_any_moment,
+    test_killed_at_any_step,
+    test_killed_in_any_state,
+    test_killed_twice_or_more_at_random,
     undisturbed_runs,
 )
+
+QUICK = Quick(runs=[GROWN], recoveries=["after load.commit"], times=4)
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Undisturbed:
     return undisturbed_runs("postgres", tmp_path_factory.mktemp("runs"), postgres_url)
-
-
-@pytest.mark.parametrize("run", [GROWN])
-def test_killed_in_any_state(undisturbed: Undisturbed, run: int, tmp_path: Path) -> None:
-    survives_each(undisturbed, run, undisturbed.steps[run].distinct(), tmp_path)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("run", [FIRST, GROWN, LAST])
-def test_killed_at_any_step(undisturbed: Undisturbed, run: int, tmp_path: Path) -> None:
-    survives_each(undisturbed, run, undisturbed.steps[run].all(), tmp_path)
-
-
-@pytest.mark.parametrize(("run", "step"), [(GROWN, "after load.commit")])
-def test_killed_again_in_any_state_of_the_recovery(
-    undisturbed: Undisturbed, run: int, step: str, tmp_path: Path
-) -> None:
-    survives_recovery(undisturbed, run, step, tmp_path)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("run", [FIRST, GROWN, LAST])
-@pytest.mark.parametrize("step", ["after package.extracted", "after package.normalized", "after load.commit"])
-def test_killed_again_in_any_state_of_any_recovery(
-    undisturbed: Undisturbed, run: int, step: str, tmp_path: Path
-) -> None:
-    survives_recovery(undisturbed, run, step, tmp_path)
-
-
-@pytest.mark.parametrize(("seed", "times"), [(1, 4), pytest.param(2, 40, marks=pytest.mark.slow)])
-def test_killed_twice_or_more_at_random(
-    undisturbed: Undisturbed, seed: int, times: int, tmp_path: Path
-) -> None:
-    survives_random(undisturbed, seed, times, tmp_path)
-
-
-@pytest.mark.slow
-def test_killed_at_any_moment(undisturbed: Undisturbed, tmp_path: Path) -> None:
-    survives_moments(undisturbed, seed=3, times=30, root=tmp_path)

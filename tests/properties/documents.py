@@ -25,8 +25,8 @@ SCALARS: dict[str, st.SearchStrategy[Any]] = {
 KEYS = st.sampled_from(
     ["a", "A", "aB", "a_b", "a__b", "b", "v", "v__v_text", "v__v_bigint", "", "x", "list", "value"]
 )
-APART = st.sampled_from(["a", "aB", "b", "v", "v__v_text", "v__v_bigint", "", "x", "value"])
-"""Keys of which no two name one list: which of two comes first decides types, and that depends on the cut."""
+SPELLINGS = st.sampled_from(["a", "A", "a__b", "b", "B", "list", "value"])
+"""Keys of which most name a list, dict or column that others name too."""
 LEAVES = st.one_of(
     st.none(),
     st.booleans(),
@@ -56,3 +56,12 @@ def flat_documents(max_size: int = 8) -> st.SearchStrategy[list[dict[str, Any]]]
     """Return documents without lists, whose keys collide."""
     inner = st.dictionaries(KEYS, LEAVES, max_size=3)
     return st.lists(st.dictionaries(KEYS, LEAVES | inner, max_size=5), min_size=1, max_size=max_size)
+
+
+def documents_that_share(max_size: int = 8) -> st.SearchStrategy[list[dict[str, Any]]]:
+    """Return documents whose lists share tables, and whose dicts share columns, with values of all kinds."""
+    few = st.sampled_from([1, 0.5, "x", True, b"x"])
+    lists = st.lists(few, max_size=2)
+    inner = st.one_of(few, lists, st.dictionaries(SPELLINGS, few | lists, max_size=2))
+    values = st.one_of(lists, st.lists(inner, max_size=2), st.dictionaries(SPELLINGS, inner, max_size=2))
+    return st.lists(st.dictionaries(SPELLINGS, values, max_size=3), min_size=1, max_size=max_size)

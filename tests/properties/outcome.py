@@ -15,7 +15,9 @@ from ladle.normalize.run import Normalizer, Options, normalize
 from ladle.package.store import Package, Packages
 from ladle.schema.change import Limits
 from ladle.schema.schema import Schema
-from ladle.sources.resource import Hints, Resource, Source
+from ladle.sources.hints import Hints
+from ladle.sources.resource import Resource
+from ladle.sources.source import Source
 
 IDS = ("_dlt_id", "_dlt_parent_id", "_dlt_load_id")
 MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
@@ -60,11 +62,7 @@ def _read(package: Package) -> Outcome:
         for row in table:
             row["parent"] = sorted(places[row["_dlt_parent_id"]]) if "_dlt_parent_id" in row else None
         # repr: NaN equals NaN, 1 differs from 1.0 and True
-        plain = [{n: repr(v) for n, v in row.items() if n not in IDS} for row in table]
-        if schema.table_map[name].parent is not None:
-            # lists that share a table come there in the order of batches; their positions are in the rows
-            plain.sort(key=lambda row: sorted(row.items()))
-        out[name] = types, plain
+        out[name] = types, [{n: repr(v) for n, v in row.items() if n not in IDS} for row in table]
     return out
 
 

@@ -1,19 +1,32 @@
-"""Settings from the environment, resolved once at the edge."""
+"""Single settings, for the rooms that need one or two: the front of the look-up chain."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
+from ladle.config.chain import here
+from ladle.config.lookup import look
+from ladle.config.markers import TSecretStrValue
+from ladle.config.resolve import read
 from ladle.errors import ConfigError
 
 
-def setting(*path: str, default: str | None = None) -> str | None:
-    """Return a setting from the environment; an unset or empty one gives `default`.
+def setting(*path: str, default: str | None = None, secret: bool = False) -> str | None:
+    """Return a setting as text; an unset or empty one gives `default`.
 
-    `setting("destination", "duckdb", "credentials")` reads `DESTINATION__DUCKDB__CREDENTIALS`.
+    `setting("destination", "duckdb", "credentials")` reads `DESTINATION__DUCKDB__CREDENTIALS`, then
+    `[destination.duckdb] credentials` of the files; below the name of the pipeline at work first.
+
+    Args:
+        path: sections and key, exactly.
+        default: what to return where there is none.
+        secret: look among secrets only.
     """
-    return os.environ.get("__".join(path).upper()) or default
+    *sections, name = path
+    hint = TSecretStrValue if secret else str
+    found = look(name, hint, here((), tuple(sections)))
+    return default if found is None else str(read(found, hint)) or default
 
 
 def flag(*path: str) -> bool:

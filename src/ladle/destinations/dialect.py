@@ -97,6 +97,13 @@ def delete_all(dataset: str, table: str) -> exp.Expression:
     return exp.Delete(this=table_ref(dataset, table))
 
 
+def delete_up_to(dataset: str, table: str, dialect: Dialect) -> str:
+    """DELETE of a pipeline's states up to a version; parameters: its name, the version."""
+    ref = dialect.sql(table_ref(dataset, table))
+    name, version = dialect.placeholder(1), dialect.placeholder(2)
+    return f'DELETE FROM {ref} WHERE "pipeline_name" = {name} AND "version" <= {version}'
+
+
 def create_unique_index(dataset: str, table: str, column: str) -> exp.Expression:
     """CREATE UNIQUE INDEX on one column; the engine names it."""
     params = exp.IndexParameters(columns=[column_ref(column)])

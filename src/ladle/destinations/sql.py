@@ -20,6 +20,9 @@ from ladle.schema.schema import ENGINE_VERSION, LOADS_TABLE, STATE_TABLE, VERSIO
 from ladle.schema.table import Table
 from ladle.state.blob import decode_state, encode_state, state_hash
 
+_KEPT_STATES = 100
+"""Versions of a pipeline's state that stay in the dataset."""
+
 
 class SqlConnection(Protocol):
     """What a driver has to do. Autocommit is off between `begin` and `commit`."""
@@ -308,6 +311,9 @@ class SqlSession:
             _dlt_load_id=record.load_id,
             _dlt_id=f"{record.load_id}.{state['_state_version']}",
         )
+        if (oldest := state["_state_version"] - _KEPT_STATES) > 0:
+            forget = statements.delete_up_to(self._dataset, STATE_TABLE, self._dialect)
+            self._connection.execute(forget, [record.pipeline, oldest])
 
     def _insert(self, table: str, **values: Any) -> None:
         sql = statements.insert_row(self._dataset, table, list(values), self._dialect)

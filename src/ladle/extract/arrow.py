@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import pyarrow as pa
@@ -12,7 +13,7 @@ from ladle.extract.columns import MAX_LEVELS, column
 from ladle.extract.plain import as_mapping
 from ladle.extract.refused import Refused, Where, to_error
 
-__all__ = ["Where", "as_mapping", "as_rows", "to_array", "to_batch"]
+__all__ = ["Where", "as_mapping", "as_rows", "located", "to_array", "to_batch"]
 
 
 def to_array(values: Sequence[Any], *, where: Where) -> pa.Array:
@@ -32,8 +33,19 @@ def to_array(values: Sequence[Any], *, where: Where) -> pa.Array:
     Raises:
         DataError: a value can't be stored, or is nested deeper than `MAX_LEVELS`.
     """
-    try:
+    with located(where):
         return column(values)
+
+
+@contextmanager
+def located(where: Where) -> Iterator[None]:
+    """Turn what a conversion raises into an error that says where the value came from.
+
+    Raises:
+        DataError: a value can't be stored, or is nested deeper than `MAX_LEVELS`.
+    """
+    try:
+        yield
     except Refused as refused:
         raise to_error(refused, where) from refused.__cause__
     except RecursionError as exc:

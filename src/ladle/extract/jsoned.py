@@ -10,13 +10,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from ladle.errors import DataError
-from ladle.extract.arrow import Where
+from ladle.extract.arrow import Where, located
 from ladle.extract.columns import MAX_LEVELS, column
 from ladle.extract.gather import gather
 from ladle.extract.json_text import json_text
 from ladle.extract.plain import plain_all
-from ladle.extract.refused import Refused, to_error
+from ladle.extract.refused import Refused
 from ladle.package.raw import kinds_of, make_variant
 from ladle.schema.naming import Naming
 
@@ -81,17 +80,8 @@ def to_array_keeping_json(rows: Sequence[Mapping[str, Any]], plan: JsonPlan, whe
     Raises:
         DataError: a value can't be stored, or is nested deeper than `MAX_LEVELS`.
     """
-    try:
+    with located(where):
         return _struct(list(rows), plan, _Spot(plan.naming.table(where.table)))
-    except Refused as refused:
-        raise to_error(refused, where) from refused.__cause__
-    except RecursionError as exc:
-        raise DataError(
-            f"cannot store values nested this deep (the limit is {MAX_LEVELS} levels)",
-            hint="call with fewer Python frames on the stack, or raise sys.setrecursionlimit",
-            resource=where.resource,
-            table=where.table,
-        ) from exc
 
 
 def _struct(rows: list[Any], plan: JsonPlan, spot: _Spot) -> pa.Array:

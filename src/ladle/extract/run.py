@@ -2,328 +2,207 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-import pyarrow as pa
-
-from ladle.errors import LadleError, SourceError, UsageError
-from ladle.events import Emit, Progress
+from ladle.errors import UsageError
+from ladle.events import Emit
 from ladle.extract.arrow import Where
-from ladle.extract.batcher import BATCH_BYTES, Batcher
-from ladle.extract.frames import frame_batches, is_frame
-from ladle.extract.jsoned import JsonPlan, to_array_keeping_json
+from ladle.extract.batcher import BATCH_BYTES
+from ladle.extract.declare import apply_hints, declare, table_name, wanted, with_root_key
+from ladle.extract.jsoned import JsonPlan
+from ladle.extract.outlets import Sorter
+from ladle.extract.stream import Outlet, Sink, Stream, TableSink
 from ladle.package.manifest import ResourceInfo
-from ladle.package.raw import hoist_deep
-from ladle.package.store import Package, StageWriter
+from ladle.package.store import Package
 from ladle.schema.change import Limits
 from ladle.schema.naming import naming
-from ladle.schema.schema import SYSTEM_TABLES, Schema
-from ladle.schema.table import Column, Table
-from ladle.sources.resource import Hints, Resource, Source
+from ladle.schema.schema import Schema
+from ladle.schema.table import Table
+from ladle.sources.current import Scope
+from ladle.sources.hints import Hints
+from ladle.sources.lanes import PullOptions
+from ladle.sources.pull import Plain, configured, turns
+from ladle.sources.resource import Resource
+from ladle.sources.source import Source
 
-Sink = Callable[[str, str, pa.RecordBatch], None]
-_MAX_NESTED_GENERATORS = 20
-_UNLIMITED = Limits()
-_TYPE_HINTS = ("data_type", "precision", "scale", "timezone")
+__all__ = ["ExtractOptions", "Sink", "apply_hints", "declare", "extract", "table_name"]
 
 
 @dataclass(frozen=True, slots=True)
 class ExtractOptions:
-    """Settings of extract. `batch_bytes`: aimed size of a batch, in bytes of Arrow data."""
+    """Settings of extract.
+
+    Attributes:
+        hints: given to the run; they win over the resources'.
+        batch_bytes: aimed size of a batch, in bytes of Arrow data.
+        limits: of the destination, for the lengths of names.
+        pull: how many at once, and in which order; None as the settings say.
+        pipeline: that runs.
+        source_state: mutable; what resources remember. To be kept once the package is sealed.
+        package_state: mutable; stored with the package.
+        interval: start and end that a scheduler asks for.
+        metrics: mutable; what resources count, by name.
+    """
 
     hints: Hints
     batch_bytes: int = BATCH_BYTES
-
-
-def table_name(schema: Schema, source: str, limits: Limits) -> str:
-    """Return the name of a root table as it will be at the destination."""
-    names = naming(schema.naming)
-    return names.table(names.fit(source, max_length=limits.max_table_name))
-
-
-def apply_hints(
-    schema: Schema, resource: Resource, hints: Hints, limits: Limits = _UNLIMITED
-) -> tuple[Schema, Table]:
-    """Return the schema with the resource's root table as declared, and that table.
-
-    Hints win over what the schema knows; column hints are merged one by one; a primary or merge key
-    replaces an earlier one.
-
-    Raises:
-        UsageError: the table is a child table.
-    """
-    name = table_name(schema, hints.table_name or resource.name, limits)
-    if name in SYSTEM_TABLES:
-        raise UsageError(
-            f"the table name `{name}` is taken: ladle keeps its own records there",
-            resource=resource.name,
-            hint="choose another table_name",
-        )
-    table = schema.table_map.get(name) or Table(name, resource=resource.name, write_disposition="append")
-    if table.parent is not None:
-        raise UsageError(
-            f"resource `{resource.name}` can't write to `{name}`: it holds a list of table `{table.parent}`",
-            table=name,
-            hint="choose another table_name",
-        )
-    fit = partial(naming(schema.naming).fit, max_length=limits.max_column_name)
-    columns = {fit(n): {**_known(table, fit(n)), **c} for n, c in hints.columns.items()}
-    for hint, keys in (("primary_key", hints.primary_key), ("merge_key", hints.merge_key)):
-        if keys is not None:
-            for known in table.columns.values():
-                if getattr(known, hint):
-                    columns.setdefault(known.name, _known(table, known.name))[hint] = False
-            for key in keys:
-                column = columns.setdefault(fit(key), _known(table, fit(key)))
-                column[hint] = True
-                column.setdefault("nullable", False)
-    declared = [Column.from_dict(n, c) for n, c in columns.items()]
-    for hinted in declared:
-        _check_type(table, hinted, resource.name)
-    table = table.with_columns(declared)
-    table = replace(table, write_disposition=hints.write_disposition or "append")
-    if hints.file_format is not None:
-        table = table.with_extra(file_format=hints.file_format)
-    return schema.with_tables([table]), table
-
-
-def _check_type(table: Table, column: Column, resource: str) -> None:
-    """Refuse a hint that gives a column with data another type: the destination keeps the one it has."""
-    known = table.columns.get(column.name)
-    if known is None or known.data_type is None or "x-normalizer" not in table.extra:
-        return
-    changed = [h for h in _TYPE_HINTS if getattr(column, h) != getattr(known, h)]
-    if changed:
-        was = ", ".join(f"{h}={getattr(known, h)}" for h in changed)
-        wanted = ", ".join(f"{h}={getattr(column, h)}" for h in changed)
-        raise UsageError(
-            f"column `{column.name}` of table `{table.name}` was loaded with {was}, a hint asks for {wanted}",
-            resource=resource,
-            expected="the type it has: the destination keeps it",
-            hint='start the table over with refresh="drop_resources", or load into another column or table',
-        )
-
-
-def _known(table: Table, column: str) -> dict[str, Any]:
-    known = table.columns.get(column)
-    if known is None:
-        return {}
-    stored = known.to_dict()
-    # Nullability by default isn't a declaration: a key hint may still set it.
-    return {k: v for k, v in stored.items() if k != "name" and not (k == "nullable" and v is True)}
-
-
-def _plan(schema: Schema, max_nesting: int | None) -> JsonPlan:
-    declared = frozenset(
-        (t.name, c.name)
-        for t in schema.table_map.values()
-        for c in t.columns.values()
-        if c.data_type == "json"
-    )
-    return JsonPlan(naming(schema.naming), declared, max_nesting)
-
-
-def declare(
-    source: Source, package: Package, schema: Schema, hints: Hints, limits: Limits = _UNLIMITED
-) -> Package:
-    """Return the package with the schema as all selected resources declare it, and what they are.
-
-    Args:
-        source: its resources aren't read yet.
-        package: new.
-        schema: what is known of the source's tables.
-        hints: given to `run`; they win over the resources'.
-        limits: of the destination, for the lengths of names.
-
-    Raises:
-        UsageError: two resources of one table ask for different write dispositions.
-    """
-    infos: list[ResourceInfo] = []
-    asked: dict[str, tuple[str, str]] = {}
-    for resource in source.resources:
-        merged = hints.over(resource.hints)
-        if not resource.selected or merged.write_disposition == "skip":
-            continue
-        schema, table = apply_hints(schema, resource, merged, limits)
-        if merged.write_disposition is not None:
-            first = asked.setdefault(table.name, (merged.write_disposition, resource.name))
-            _check_agreed(first, merged, resource)
-        parts = {str(len(infos)): merged.table_name or resource.name}
-        infos.append(ResourceInfo(resource.name, table.name, "append", parts=parts))
-    infos = [replace(i, write_disposition=asked.get(i.table, ("append", ""))[0]) for i in infos]
-    schema = schema.with_tables(
-        replace(schema.table_map[i.table], write_disposition=i.write_disposition) for i in infos
-    )
-    schema = _with_root_key(schema, source)
-    return package.with_manifest(schema=schema.to_dict(), resources=tuple(infos))
-
-
-def _check_agreed(first: tuple[str, str], hints: Hints, resource: Resource) -> None:
-    disposition, name = first
-    if disposition == hints.write_disposition:
-        return
-    raise UsageError(
-        f"resources `{name}` and `{resource.name}` feed one table with different write dispositions",
-        table=hints.table_name or resource.name,
-        expected=f"one for both: `{disposition}` or `{hints.write_disposition}`",
-        hint="give one of them another table_name, or pass write_disposition to run",
-    )
+    limits: Limits = field(default_factory=Limits)
+    pull: PullOptions | None = None
+    pipeline: Any = None
+    source_state: dict[str, Any] | None = None
+    package_state: dict[str, Any] | None = None
+    interval: tuple[Any, Any] | None = None
+    metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def extract(
-    source: Source, package: Package, options: ExtractOptions, emit: Emit, sink: Sink | None = None
+    source: Source,
+    package: Package,
+    options: ExtractOptions,
+    emit: Emit,
+    sink: TableSink | Sink | None = None,
 ) -> Package:
     """Pull all resources that the package declares and flush the raw stage to disk.
 
     Args:
-        source: its resources are read in order, each once.
+        source: its resources are read once each, several at once where they are async or parallel.
         package: declared; owns the files.
-        options: hints given to `run` and batch size.
+        options: hints given to `run`, batch size, state, limits.
         emit: hears progress in rows.
-        sink: also gets each raw batch, so that normalize can run while extract goes on.
+        sink: also gets each raw batch, and tables declared meanwhile, so that normalize can run while extract
+            goes on.
 
     Returns:
         The package, extracted, still to be saved: the caller adds the state, so that data and state are
-        sealed in one step. Memory: O(one batch).
+        sealed in one step. Memory: O(one batch) for each resource that is being read.
 
     Raises:
-        SourceError: a resource's own code failed; the cause is its exception.
+        ResourceExtractionError: a resource's own code failed; the cause is its exception.
         DataError: an item can't be stored; names resource, row and path.
     """
     writer = package.writer("raw")
-    schema = Schema.from_dict(package.manifest.schema)
-    waiting = list(package.manifest.resources)
-    done = []
     try:
-        for resource in source.resources:
-            if not waiting or not resource.selected or waiting[0].name != resource.name:
-                continue
-            nesting = options.hints.over(resource.hints).max_table_nesting
-            plan = _plan(schema, nesting if nesting is not None else source.max_table_nesting)
-            stream = _Stream(waiting.pop(0), plan, options.batch_bytes, writer, emit, sink)
-            done.append(stream.pull(resource))
-        return package.with_manifest(stage="extracted", raw=writer.seal(), resources=tuple(done))
+        work = _Extraction(source, package, options, Outlet(writer, emit, sink))
+        work.pull()
+        manifest = {"schema": work.schema.to_dict()} if work.redeclared else {}
+        return package.with_manifest(stage="extracted", raw=writer.seal(), resources=work.infos(), **manifest)
     except BaseException:
         writer.abandon()
         raise
 
 
-def _with_root_key(schema: Schema, source: Source) -> Schema:
-    if source.root_key is None:
-        return schema
-    roots = [t for t in schema.table_map.values() if t.parent is None]
-    return schema.with_tables(t.with_extra(**{"x-root-key": source.root_key or None}) for t in roots)
+class _Extraction:
+    """One source being extracted: the schema as declared so far, and the streams begun so far."""
 
+    def __init__(self, source: Source, package: Package, options: ExtractOptions, outlet: Outlet) -> None:
+        self._source = source
+        self._options = options
+        self._outlet = outlet
+        self.schema = Schema.from_dict(package.manifest.schema)
+        self.redeclared = False
+        self._infos = list(package.manifest.resources)
+        self._streams: dict[str, Stream] = {}
+        self._wanted = wanted(source, options.hints)
+        self._infos_of = self._match(package.manifest.resources)
+        self._json = _json_columns(self.schema.table_map.values())
 
-class _Stream:
-    """The raw stream of one resource: batches on their way to the package, and to the sink if any."""
+    def _match(self, infos: Sequence[ResourceInfo]) -> dict[int, int]:
+        """Return the index of each declared resource's info; resources of a name come in order."""
+        found: dict[int, int] = {}
+        waiting = list(enumerate(infos))
+        for resource in self._wanted:
+            if waiting and waiting[0][1].name == resource.name and not self._is_dynamic(resource):
+                found[id(resource)] = waiting.pop(0)[0]
+        return found
 
-    def __init__(
-        self,
-        info: ResourceInfo,
-        plan: JsonPlan,
-        batch_bytes: int,
-        writer: StageWriter,
-        emit: Emit,
-        sink: Sink | None,
-    ) -> None:
-        self._info = info
-        self._key, self._root = next(iter(info.parts.items()))
-        self._where = Where(info.name, self._root, 0)
-        self._plan = plan
-        self._batcher = Batcher(self._where, plan, batch_bytes)
-        self._writer = writer
-        self._emit = emit
-        self._sink = sink
+    def _is_dynamic(self, resource: Resource) -> bool:
+        return callable(self._options.hints.over(resource.hints).table_name)
 
-    def pull(self, resource: Resource) -> ResourceInfo:
-        try:
-            items = iter(resource.items())
-        except LadleError:
-            raise
-        except Exception as exc:
-            raise self._failed(exc) from exc
-        while True:
-            try:
-                item = next(items, _END)
-            except LadleError:
-                raise
-            except Exception as exc:
-                raise self._failed(exc) from exc
-            if item is _END:
-                break
-            self._take(item, 0)
-        self._send(self._batcher.flush())
-        return replace(self._info, rows=self._batcher.rows)
-
-    def _failed(self, exc: Exception) -> SourceError:
-        return SourceError(
-            f"resource `{self._info.name}` failed with {type(exc).__name__}: {exc}",
-            resource=self._info.name,
-            row=self._batcher.rows,
-            hint="nothing of this run was loaded; the row says how far it had come",
+    def pull(self) -> None:
+        options = self._options
+        scope = Scope(
+            pipeline=options.pipeline,
+            source=self._source,
+            source_state=options.source_state if options.source_state is not None else {},
+            package_state=options.package_state,
+            interval=options.interval,
+            metrics=options.metrics,
         )
+        sorters: dict[int, Sorter] = {}
+        for got in turns(self._wanted, replace(options.pull or configured(), scope=scope)):
+            resource: Any = got.resource
+            sorter = sorters.get(id(resource))
+            if sorter is None:
+                sorter = sorters[id(resource)] = Sorter(resource, options.hints, self.stream)
+            if type(got) is Plain:
+                sorter.drain(got)
+            else:
+                sorter.take(got.item, got.meta)  # type: ignore[union-attr]
+        for stream in self._streams.values():
+            stream.flush()
 
-    def _take(self, item: Any, depth: int) -> None:
-        kind = type(item)
-        if kind is dict:
-            self._send(self._batcher.add_row(item))
-        elif item is None:
-            return
-        elif kind is list:
-            if item and all(map(is_frame, item)):
-                for frame in item:
-                    self._take(frame, depth)
-                return
-            for batch in self._batcher.add(item):
-                self._send(batch)
-        elif is_frame(item):
-            self._take_frame(item)
-        elif inspect.isgenerator(item) or isinstance(item, Resource):
-            self._take_generator(item, depth)
+    def stream(self, resource: Resource, name: str, hints: Hints) -> Stream:
+        """Return the stream of a table; declare the table where the package doesn't, or hints changed."""
+        index = self._infos_of.get(id(resource))
+        first = self._infos[index] if index is not None else None
+        known = next((s for s in self._streams.values() if s.where == Where(resource.name, name, 0)), None)
+        declared = first is not None and name in first.parts.values()
+        if not declared or known is not None or hints != self._options.hints.over(resource.hints):
+            self._declare(resource, name, hints)
+        if known is not None:
+            return known
+        if declared and first is not None:
+            key = next(iter(first.parts))
         else:
-            for batch in self._batcher.add([item]):
-                self._send(batch)
+            key = self._new_part(resource, name, hints)
+        nesting = hints.max_table_nesting
+        plan = self._plan(name, nesting if nesting is not None else self._source.max_table_nesting)
+        where = Where(resource.name, name, 0)
+        stream = self._streams[key] = Stream(key, where, plan, self._options.batch_bytes, self._outlet)
+        return stream
 
-    def _take_generator(self, item: Iterable[Any], depth: int) -> None:
-        if depth >= _MAX_NESTED_GENERATORS:
-            raise UsageError(
-                f"resource `{self._info.name}` yields generators nested deeper than {_MAX_NESTED_GENERATORS}",
-                hint="yield items, not the generator itself",
-            )
-        for inner in item:
-            self._take(inner, depth + 1)
+    def _new_part(self, resource: Resource, name: str, hints: Hints) -> str:
+        key = str(len(self._infos))
+        table = table_name(self.schema, name, self._options.limits)
+        disposition = hints.write_disposition or "append"
+        self._infos.append(ResourceInfo(resource.name, table, disposition, parts={key: name}))
+        return key
 
-    def _take_frame(self, frame: Any) -> None:
-        self._send(self._batcher.flush())
-        for batch in frame_batches(frame, self._where.at(self._batcher.rows)):
-            if not self._plan.is_empty and any(pa.types.is_nested(f.type) for f in batch.schema):
-                batch = self._keeping_json(batch)
-            self._batcher.skip(batch.num_rows)
-            self._send(batch)
+    def _declare(self, resource: Resource, name: str, hints: Hints) -> None:
+        hints = replace(hints.without_functions(), table_name=name)
+        before = self.schema.table_map
+        self.schema, table = apply_hints(self.schema, resource, hints, self._options.limits)
+        self._check_agreed(table, resource)
+        self.schema = with_root_key(self.schema, self._source)
+        changed = [t for n, t in self.schema.table_map.items() if before.get(n) != t]
+        if changed:
+            self.redeclared = True
+            self._json |= _json_columns(changed)
+            self._outlet.declare(changed)
 
-    def _keeping_json(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        # Arrow has no kernel that makes JSON text: only frames with nested columns that must be kept whole
-        # take the way of rows.
-        nested = [f.name for f in batch.schema if pa.types.is_nested(f.type)]
-        where = self._where.at(self._batcher.rows)
-        array = to_array_keeping_json(batch.select(nested).to_pylist(), self._plan, where)
-        made = dict(zip(nested, array.flatten(), strict=True))
-        arrays = [made.get(n, a) for n, a in zip(batch.schema.names, batch.columns, strict=True)]
-        whole = hoist_deep(pa.StructArray.from_arrays(arrays, names=batch.schema.names))
-        return pa.RecordBatch.from_struct_array(whole).replace_schema_metadata(batch.schema.metadata)
+    def _check_agreed(self, table: Table, resource: Resource) -> None:
+        for info in self._infos:
+            if info.table == table.name and info.write_disposition != table.write_disposition:
+                both = f"`{info.name}` and `{resource.name}`"
+                raise UsageError(
+                    f"resources {both} feed one table with different write dispositions",
+                    table=table.name,
+                    expected=f"one for both: `{info.write_disposition}` or `{table.write_disposition}`",
+                    hint="give one of them another table_name, or pass write_disposition to run",
+                )
 
-    def _send(self, batch: pa.RecordBatch | None) -> None:
-        if batch is None:
-            return
-        self._writer.append(self._key, batch)
-        self._emit(Progress("extract", self._info.name, batch.num_rows))
-        if self._sink is not None:
-            self._sink(self._info.name, self._root, batch)
+    def _plan(self, name: str, max_nesting: int | None) -> JsonPlan:
+        root = table_name(self.schema, name, self._options.limits)
+        below = {c for c in self._json if c[0] == root or c[0].startswith(root)}
+        return JsonPlan(naming(self.schema.naming), frozenset(below), max_nesting)
+
+    def infos(self) -> tuple[ResourceInfo, ...]:
+        """Return what became of each resource and table."""
+        rows = {key: stream.rows for key, stream in self._streams.items()}
+        return tuple(replace(i, rows=sum(rows.get(k, 0) for k in i.parts)) for i in self._infos)
 
 
-_END = object()
+def _json_columns(tables: Any) -> set[tuple[str, str]]:
+    return {(t.name, c.name) for t in tables for c in t.columns.values() if c.data_type == "json"}

@@ -23,6 +23,7 @@ from ladle.load.run import (
     wanted,
     was_committed,
 )
+from ladle.load.strategies.append import append
 from ladle.package.store import Package
 from ladle.schema.change import AddTable, diff
 from ladle.schema.schema import Schema
@@ -261,6 +262,10 @@ class LoadAhead:
         counts = package.manifest.counts
         due = {n: c for n, c in counts.items() if schema.table_map[n].typed_columns()}
         final = schema.table_map
+        known = {(r.table, r.write_disposition) for r in self._package.manifest.resources}
+        late = {(r.table, r.write_disposition) for r in package.manifest.resources} - known
         as_made = all(t.typed_columns() == final[n].typed_columns() for n, t in self._made.items())
-        if due != self._rows or not as_made:
+        # Tables named by their items: rows that are only added need no preparation, others would have.
+        prepared = all(STRATEGIES[disposition] is append for _, disposition in late)
+        if due != self._rows or not as_made or not prepared:
             raise _GaveUp

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections.abc import Sequence
 
 import pyarrow as pa
 
@@ -11,9 +12,10 @@ from ladle.errors import LadleError
 from ladle.normalize.run import Normalizer
 from ladle.package.store import Package
 from ladle.schema.schema import Schema
+from ladle.schema.table import Table
 
 _QUEUED_BATCHES = 2
-_Item = tuple[str, str, pa.RecordBatch]
+_Item = tuple[str, str, pa.RecordBatch] | tuple[Sequence[Table]]
 
 
 class BackgroundNormalizer:
@@ -34,18 +36,32 @@ class BackgroundNormalizer:
         Raises:
             DataError: an earlier batch failed.
         """
+        self._hand_over((resource, root, batch))
+
+    def declare(self, tables: Sequence[Table]) -> None:
+        """Hand over tables as they are declared from here on, before the batches that need them.
+
+        Raises:
+            DataError: an earlier batch failed.
+        """
+        self._hand_over((tables,))
+
+    def _hand_over(self, item: _Item) -> None:
         self._raise()
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="ladle-normalize", daemon=True)
             self._thread.start()
-        self._queue.put((resource, root, batch))
+        self._queue.put(item)
 
     def _work(self) -> None:
         while (item := self._queue.get()) is not None:
             if self._error is not None:
                 continue
             try:
-                self._normalizer.feed(*item)
+                if len(item) == 1:
+                    self._normalizer.declare(item[0])
+                else:
+                    self._normalizer.feed(*item)
             except BaseException as error:  # noqa: BLE001 - handed to the thread that puts
                 if isinstance(error, LadleError):
                     error.with_facts(step="normalize")

@@ -12,8 +12,7 @@ from ladle.errors import DataError
 from ladle.normalize.arrays import keep
 from ladle.normalize.coerce import coerce, kind_data_type
 from ladle.normalize.detect import DETECTORS
-from ladle.normalize.names import Kinds, Names
-from ladle.normalize.unnest import Path
+from ladle.normalize.names import Kinds, Named, Names
 from ladle.schema.table import DATA_TYPES, Column, Table
 from ladle.schema.types import arrow_type, column_of
 
@@ -67,7 +66,7 @@ class Typed:
     joined: frozenset[str]
 
 
-def type_columns(named: Iterable[tuple[str, Path, Kinds]], table: Table, typing: Typing) -> Typed:
+def type_columns(named: Iterable[Named], table: Table, typing: Typing) -> Typed:
     """Type each named column; row count and order stay.
 
     A new column takes the type of its first value in row order; bigint and double join to double while
@@ -248,7 +247,7 @@ def _without_nul(values: pa.Array) -> pa.Array:
     return pc.replace_substring(values, "\0", "\u2400")
 
 
-def check_not_null(typed: Typed, named: Iterable[tuple[str, Path, Kinds]], resource: str) -> None:
+def check_not_null(typed: Typed, named: Iterable[Named], resource: str) -> None:
     """Refuse rows without a value in columns that are declared not nullable.
 
     Args:

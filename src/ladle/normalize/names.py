@@ -15,6 +15,8 @@ from ladle.normalize.unnest import Leaf, Path
 from ladle.schema.naming import Naming, shorten
 
 Kinds = tuple[tuple[str, pa.Array], ...]
+Named = tuple[str, Path, Kinds]
+"""A column: its name, the path of the source, its values by kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class Names:
         return shorten(name, name, self.max_column)
 
 
-def name_leaves(leaves: Iterable[Leaf], names: Names) -> list[tuple[str, Path, Kinds]]:
+def name_leaves(leaves: Iterable[Leaf], names: Names) -> list[Named]:
     """Return `(column, source path, kinds)` for each column, in order of first appearance.
 
     Leaves whose names come out equal share the column row by row. Where a row has values in several of
@@ -50,7 +52,7 @@ def name_leaves(leaves: Iterable[Leaf], names: Names) -> list[tuple[str, Path, K
     grouped: dict[str, list[Leaf]] = {}
     for leaf in leaves:
         grouped.setdefault(names.column(leaf.path), []).append(leaf)
-    named: list[tuple[str, Path, Kinds]] = []
+    named: list[Named] = []
     for column, group in grouped.items():
         if len(group) == 1 or not any(leaf.kinds for leaf in group):
             named.append((column, group[0].path, group[0].kinds))
@@ -59,12 +61,12 @@ def name_leaves(leaves: Iterable[Leaf], names: Names) -> list[tuple[str, Path, K
     return named
 
 
-def _share(column: str, group: list[Leaf], names: Names) -> list[tuple[str, Path, Kinds]]:
+def _share(column: str, group: list[Leaf], names: Names) -> list[Named]:
     group = sorted(group, key=lambda leaf: (names.naming.separator.join(leaf.path) != column, leaf.path))
     first = next((leaf for leaf in group if leaf.kinds), group[0])
     shared: list[tuple[str, pa.Array]] = list(first.kinds)
     taken = _has_value(first.kinds)
-    extra: list[tuple[str, Path, Kinds]] = []
+    extra: list[Named] = []
     for leaf in group:
         if leaf is first or not leaf.kinds:
             continue

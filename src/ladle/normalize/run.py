@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
@@ -16,15 +16,14 @@ from ladle.normalize.keys import (
     LOAD_ID,
     ROOT_ID,
     ROW_ID,
-    RowKeys,
     child_keys,
-    key_arrays,
     random_ids,
     root_keys,
     with_key_columns,
 )
 from ladle.normalize.names import Kinds, Names, name_leaves, spelling_tag
-from ladle.normalize.unnest import Piece, unnest
+from ladle.normalize.rows import Part, Rows, rows_of
+from ladle.normalize.unnest import Path, Piece, unnest
 from ladle.package.manifest import DataFile
 from ladle.package.raw import is_frame
 from ladle.package.store import Package
@@ -98,6 +97,17 @@ class Normalizer:
         self._seen: dict[str, _Progress] = {}
         self._root_rows: dict[str, int] = {}
         self._writer = package.writer("ready")
+        self._outdated = False
+
+    def declare(self, tables: Sequence[Table]) -> None:
+        """Take tables as they are declared from here on.
+
+        Where rows of one were normalised already, the package is normalised anew once it is sealed: the
+        outcome is as if all had been declared at the beginning.
+        """
+        self._outdated = self._outdated or any(t.name in self._seen for t in tables)
+        self._base = self._base.with_tables(tables)
+        self._tables.update((t.name, t) for t in tables)
 
     def feed(self, resource: str, root: str, batch: pa.RecordBatch) -> None:
         """Normalise one raw batch.
@@ -110,55 +120,69 @@ class Normalizer:
         Raises:
             DataError: a null where none is allowed.
         """
+        if self._outdated:
+            return
         pieces = unnest(batch.to_struct_array())
         first_row = self._root_rows.get(resource, 0)
         self._root_rows[resource] = first_row + batch.num_rows
-        keys: list[RowKeys | None] = []
         frame = is_frame(batch.schema)
         # A frame needs keys for its child tables, and where it has no other column.
         keyed = not (frame and len(pieces) == 1 and any(leaf.kinds for leaf in pieces[0].leaves))
         self._part = (resource, root)
         self._unchanged = batch if self._passing and not keyed else None
-        taken: set[tuple[str, int]] = set()
-        paths: list[tuple[str, ...]] = []
-        for index, piece in enumerate(pieces):
-            paths.append((*paths[piece.parent], *piece.path) if index else ())
-            name = self._names.table(root, paths[index])
-            salt = spelling_tag("\0".join(piece.path)) + "." if (name, piece.parent) in taken else ""
-            taken.add((name, piece.parent))
-            if piece.rows == 0 and index:
-                keys.append(None)
-                continue
-            parent_name = self._names.table(root, paths[piece.parent]) if index else None
-            table = self._tables.get(name) or self._new_table(name, parent_name, resource)
-            if parent_name is not None and table.parent is None and table.resource is not None:
-                raise _taken_error(table, parent_name, piece, resource)
-            named = name_leaves(piece.leaves, self._names)
-            parent_keys = keys[piece.parent] if index else None
+        fed = [(n, rows_of(parts, self._names)) for n, parts in self._parts(root, pieces).items()]
+        for name, rows in fed:
+            self._tables[name] = self._table(name, rows, root, resource)
+        for name, rows in fed:
             try:
-                keys.append(self._piece(piece, table, named, parent_keys, (frame, keyed, salt), resource))
+                self._feed_table(self._tables[name], rows, (frame, keyed), resource)
             except DataError as error:
-                raise _at_root_row(error, pieces, index, first_row) from error.__cause__
+                if (row := error.facts.get("row")) is not None:
+                    error.facts["row"] = first_row + rows.root_row(row)
+                raise
         self._emit(Progress("normalize", root, batch.num_rows))
 
-    def _new_table(self, name: str, parent: str | None, resource: str) -> Table:
-        if parent is not None:
-            return Table(name, parent=parent)
-        return Table(name, resource=resource, write_disposition="append")
+    def _parts(self, root: str, pieces: list[Piece]) -> dict[str, list[Part]]:
+        """Name and key the pieces; return them by table."""
+        parts: list[Part | None] = []
+        paths: list[Path] = []
+        tables: dict[str, list[Part]] = {}
+        for index, piece in enumerate(pieces):
+            paths.append((*paths[piece.parent], *piece.path) if index else ())
+            if piece.rows == 0 and index:
+                parts.append(None)
+                continue
+            shared = tables.setdefault(self._names.table(root, paths[index]), [])
+            salted = any(part.piece.parent == piece.parent for part in shared)
+            salt = spelling_tag("\0".join(piece.path)) + "." if salted else ""
+            named = name_leaves(piece.leaves, self._names)
+            own = next((_text_of(kinds) for column, _, kinds in named if column == ROW_ID), None)
+            above = parts[piece.parent] if index else None
+            keys = child_keys(piece, above.keys, own, salt) if above else root_keys(piece, own)
+            part = Part(piece, paths[index], named, keys, above)
+            parts.append(part)
+            shared.append(part)
+        return tables
 
-    def _piece(
-        self,
-        piece: Piece,
-        table: Table,
-        named: list[tuple[str, tuple[str, ...], Kinds]],
-        parent: RowKeys | None,
-        mode: tuple[bool, bool, str],
-        resource: str,
-    ) -> RowKeys:
-        frame, keyed, salt = mode
+    def _table(self, name: str, rows: Rows, root: str, resource: str) -> Table:
+        table = self._tables.get(name) or self._new_table(name, rows.first, root, resource)
+        for part in rows.parts:
+            if part.above is not None and table.parent is None and table.resource is not None:
+                raise _taken_error(table, self._names.table(root, part.above.path), part.piece, resource)
+        return table
+
+    def _new_table(self, name: str, first: Part, root: str, resource: str) -> Table:
+        if first.above is None:
+            return Table(name, resource=resource, write_disposition="append")
+        # of several possible parents, that of the first row, wherever a batch was cut
+        return Table(name, parent=self._names.table(root, first.above.path))
+
+    def _feed_table(self, table: Table, rows: Rows, mode: tuple[bool, bool], resource: str) -> None:
+        frame, keyed = mode
+        named = rows.named()
         seen = self._seen.setdefault(table.name, _Progress())
-        own = next((_text_of(kinds) for column, _, kinds in named if column == ROW_ID), None)
-        key_names = self._key_names(table, piece, keyed, {column for column, _, _ in named})
+        child = rows.parts[0].above is not None
+        key_names = self._key_names(table, child, keyed, {column for column, _, _ in named})
         data = [entry for entry in named if entry[0] not in key_names]
         typing = Typing(
             self._names,
@@ -170,19 +194,18 @@ class Normalizer:
             fresh=seen.fresh,
         )
         typed = type_columns(data, table, typing)
-        keys = root_keys(piece, own) if parent is None else child_keys(piece, parent, own, salt)
         arrays = typed.arrays
-        made = key_arrays(piece, keys, parent, self._package.load_id, ROOT_ID in key_names)
+        made = rows.keys(self._package.load_id, ROOT_ID in key_names)
         arrays.update((n, made[n]) for n in key_names)
         table = with_key_columns(typed.table, key_names)
-        check_not_null(replace(typed, table=table), named, resource)
+        if rows.count:
+            check_not_null(replace(typed, table=table), named, resource)
         self._tables[table.name] = table
         seen.fresh |= typed.fresh
         seen.joined |= typed.joined
-        seen.rows += piece.rows
-        seen.bare |= parent is None and len(key_names) < len(_ROOT_KEYS)
+        seen.rows += rows.count
+        seen.bare |= not child and len(key_names) < len(_ROOT_KEYS)
         self._write(table.name, arrays)
-        return keys
 
     def _write(self, table: str, arrays: dict[str, pa.Array]) -> None:
         if self._unchanged is not None and _is_same(self._unchanged, arrays):
@@ -198,8 +221,8 @@ class Normalizer:
         if self._ready is not None:
             self._ready(self._in_order(self._tables[table]), made)
 
-    def _key_names(self, table: Table, piece: Piece, keyed: bool, present: set[str]) -> list[str]:
-        if piece.parent >= 0:
+    def _key_names(self, table: Table, child: bool, keyed: bool, present: set[str]) -> list[str]:
+        if child:
             root = [ROOT_ID] if self._wants_root_key(table) else []
             return [*root, "_dlt_parent_id", "_dlt_list_idx", ROW_ID]
         if keyed:
@@ -225,6 +248,8 @@ class Normalizer:
         Raises:
             DataError: a key column had no value in any row.
         """
+        if self._outdated:
+            return
         for table in self._tables.values():
             seen = self._seen.get(table.name)
             for column in table.columns.values():
@@ -243,10 +268,10 @@ class Normalizer:
             DataError: as `check`.
         """
         self.check()
-        passed = self._passed_files(package)
+        passed = None if self._outdated else self._passed_files(package)
         if passed is None:
             self.abandon()
-            return normalize(package, stored, self._limits, self._options, self._emit, passing=False)
+            return normalize(package, stored, self._limits, self._options, self._emit, passing=self._outdated)
         files = self._conform((*passed, *self._writer.seal()))
         tables = [self._final(t) for t in self._tables.values()]
         schema = replace(self._base, table_map={t.name: t for t in tables}, stored_hash=None).bumped(stored)
@@ -366,17 +391,6 @@ def _taken_error(table: Table, parent: str, piece: Piece, resource: str) -> Data
 def _text_of(kinds: Kinds) -> pa.Array | None:
     arrays = [values.cast(pa.string()) for _, values in kinds]
     return pc.coalesce(*arrays) if arrays else None
-
-
-def _at_root_row(error: DataError, pieces: list[Piece], index: int, first_row: int) -> DataError:
-    """Turn the row number within a piece into the row number in the resource's input."""
-    row = error.facts.get("row")
-    while row is not None and pieces[index].parent_rows is not None:
-        row = pieces[index].parent_rows[row].as_py()  # type: ignore[index]
-        index = pieces[index].parent
-    if row is not None:
-        error.facts["row"] = first_row + row
-    return error
 
 
 def normalize(

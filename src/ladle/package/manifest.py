@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from ladle.errors import PackageError
+from ladle.state.values import from_json, to_json
 
 FORMAT = 1
 STAGES = ("new", "extracted", "normalized", "loaded", "aborted")
@@ -55,6 +56,7 @@ class Manifest:
         schema: stored form; hints after extract, complete after normalize.
         base_hash: hash of the schema that normalize started from, to see whether it is still the newest.
         state: pipeline state to commit with the data, or None where it didn't change.
+        state_base: the source's part of the state that extract began with, to tell what it changed.
         counts: rows by table, as normalize made them.
         changes: counts by table of what didn't become rows one to one (for the sum of rows).
         refresh: tables to drop and tables to empty just before the load.
@@ -70,6 +72,7 @@ class Manifest:
     raw: tuple[DataFile, ...] = ()
     ready: tuple[DataFile, ...] = ()
     state: Mapping[str, Any] | None = None
+    state_base: Mapping[str, Any] | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     drop_tables: tuple[str, ...] = ()
     empty_tables: tuple[str, ...] = ()
@@ -77,7 +80,8 @@ class Manifest:
 
     def to_bytes(self) -> bytes:
         """Return the JSON that `write` stores."""
-        return orjson.dumps({"format": FORMAT, **asdict(self)}, default=dict)
+        typed = {"state": to_json(self.state)}  # values of state that JSON has no type for
+        return orjson.dumps({"format": FORMAT, **asdict(self), **typed}, default=dict)
 
     @classmethod
     def from_bytes(cls, data: bytes, where: Path) -> Manifest:
@@ -102,6 +106,7 @@ class Manifest:
             stored["resources"] = tuple(ResourceInfo(**r) for r in stored["resources"])
             stored["drop_tables"] = tuple(stored["drop_tables"])
             stored["empty_tables"] = tuple(stored["empty_tables"])
+            stored["state"] = from_json(stored["state"])
             return cls(**stored)
         except (KeyError, TypeError) as exc:
             raise _damaged(where) from exc

@@ -338,10 +338,13 @@ class Packages:
         with durable(self._emit, "package.unsealed"):
             (folder / _MANIFEST).unlink(missing_ok=True)
         with durable(self._emit, "package.removed"):
+            # Owned until it is gone: the folder may be another run's, just made, who takes what nobody owns.
+            shutil.rmtree(folder, ignore_errors=True)
             lock = self._owned.pop(folder.name, None)
             if lock is not None:
                 lock.release()
-            shutil.rmtree(folder, ignore_errors=True)
+            if os.name == "nt":  # where a file that is open can't be removed
+                shutil.rmtree(folder, ignore_errors=True)
 
     def _prune(self) -> None:
         done = sorted(self._done.glob("*.json"), key=lambda p: _number(p.stem))

@@ -9,9 +9,11 @@ from typing import Any
 from ladle.config.settings import data_dir, setting
 from ladle.destinations.registry import resolve
 from ladle.errors import CannotRestorePipelineException
+from ladle.pipelines.arguments import check_choice, checked_name
 from ladle.pipelines.info import LoadInfo
-from ladle.pipelines.pipeline import REFRESH, Pipeline, active, check_choice, checked_name
-from ladle.pipelines.work import Refresh, RunningPolicy
+from ladle.pipelines.pipeline import Pipeline, active
+from ladle.pipelines.refresh import REFRESH, Refresh
+from ladle.pipelines.work import RunningPolicy
 from ladle.progress import collector
 from ladle.state.folder import PipelineFolder
 

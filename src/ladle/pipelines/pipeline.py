@@ -2,30 +2,46 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ladle.destinations.base import Destination
 from ladle.destinations.registry import resolve
-from ladle.errors import InvalidPipelineName, LadleError, UsageError
+from ladle.errors import LadleError, UsageError
 from ladle.events import Emit
+from ladle.package.manifest import Manifest
 from ladle.package.store import Packages
+from ladle.pipelines.arguments import check_choice, checked_name, schema_name
+from ladle.pipelines.backfill import Backfill, load_windows
 from ladle.pipelines.info import ExtractInfo, LoadInfo, NormalizeInfo, PackageInfo, PipelineTrace, now
+from ladle.pipelines.memory import Memory
+from ladle.pipelines.refresh import REFRESH, Refresh
 from ladle.pipelines.steps import Steps
-from ladle.pipelines.work import Extracted, Refresh, RunningPolicy, Work, extracted_info, normalized_info
+from ladle.pipelines.work import (
+    Extracted,
+    Order,
+    Remember,
+    RunningPolicy,
+    Work,
+    extracted_info,
+    normalized_info,
+)
 from ladle.schema.naming import naming
 from ladle.schema.schema import Schema
-from ladle.sources.resource import Hints, Source, sources_of
+from ladle.sources.current import active_pipeline
+from ladle.sources.given import sources_of
+from ladle.sources.hints import Hints
+from ladle.sources.source import Source
 from ladle.state.folder import PipelineFolder
 
-REFRESH = ("drop_sources", "drop_resources", "drop_data")
 _FORMATS = ("parquet", "jsonl", "csv")
-active: ContextVar[Pipeline | None] = ContextVar("ladle_active_pipeline", default=None)
+active: ContextVar[Pipeline | None] = active_pipeline
 
 
 class Pipeline:
@@ -57,13 +73,10 @@ class Pipeline:
         if dev_mode:
             self._folder.remove()
         self._packages = Packages(self._folder.root, emit)
+        self._memory = Memory(pipeline_name, self._folder, self._packages, self._steps, emit)
         self._work = Work(
             self,
-            pipeline_name,
-            self._folder,
-            self._packages,
-            self._steps,
-            emit,
+            self._memory,
             destination.bound(pipeline_name) if destination else None,
             None,
             on_running,
@@ -220,7 +233,7 @@ class Pipeline:
         first_run, since = self.first_run, now()
         with self._steps.traced(self._packages.release):
             with self._work.turn():
-                if self._work.must_look():
+                if self._memory.must_look():
                     self._work.restore()
                 loaded = self._work.finish_pending()
                 if self._work.on_running != "join":
@@ -229,14 +242,88 @@ class Pipeline:
                 loaded += self._load_new(sources, hints, refresh, loader_file_format)
             return self._load_info(since, loaded, first_run)
 
+    def backfill(
+        self,
+        data: Any,
+        *,
+        start: Any,
+        end: Any,
+        window: Any,
+        workers: int = 1,
+        restart: bool = False,
+        table_name: str | None = None,
+        write_disposition: str | None = None,
+    ) -> tuple[LoadInfo, ...]:
+        """Load `[start, end)` of a resource's cursor, window by window, each with a commit of its own.
+
+        Called again with the same range and window, it goes on after the windows that are committed. The
+        resource's live cursor is neither read nor moved: normal runs may go on beside it.
+
+        Args:
+            data: a resource with a cursor (`ladle.sources.incremental`), or a source of one such resource.
+            start: of the range, inside it: a number, date or datetime.
+            end: of the range, outside it.
+            window: length of a window: a number, a timedelta, or text such as `day`, `6 hours`, `month`.
+            workers: windows to extract at once; they are committed one after the other.
+            restart: forget what an earlier backfill of this cursor committed, and load all windows.
+            table_name: wins over the resource's own.
+            write_disposition: wins over the resource's own; not `replace`.
+
+        Returns:
+            The infos of the windows loaded now, in order of the windows.
+
+        Raises:
+            UsageError: no cursor, a range that can't be cut, or another backfill of the cursor is on record.
+            SourceError, DataError, DestinationError: as `run`; windows committed before stay.
+        """
+        hints = Hints.of(table_name=table_name, write_disposition=write_disposition)
+        self._need_destination()
+        found = self._sources(data, hints, None)
+        job = Backfill.of(found, start, end, window, disposition=write_disposition)
+        with self._steps.traced(self._packages.release), self._work.turn():
+            if self._memory.must_look():
+                self._work.restore()
+            self._work.finish_pending()
+            if restart:
+                with self._memory.managed(self._memory.save_only_here) as state:
+                    job.forget(state)
+            waiting = job.remaining(self._memory.newest())
+        pipelines = [self._beside() for _ in range(workers)] if workers > 1 else [self]
+        return load_windows(job, waiting, [partial(p._load_window, hints) for p in pipelines])  # noqa: SLF001
+
+    def _load_window(self, hints: Hints, source: Source, remember: Remember) -> LoadInfo:
+        since, first_run = now(), self.first_run
+        # One that joins holds the pipeline only while it commits.
+        turn = nullcontext() if self._work.on_running == "join" else self._work.turn()
+        with self._steps.traced(self._packages.release), turn:
+            return self._load_info(since, self._load_new([source], hints, None, None, remember), first_run)
+
+    def _beside(self) -> Pipeline:
+        """Return the same pipeline once more, for another thread."""
+        made = Pipeline(
+            self.pipeline_name,
+            pipelines_dir=Path(self.pipelines_dir),
+            destination=self.destination,
+            dataset_name=self.dataset_name,
+            emit=self._memory.emit,
+            on_running="join",
+            running_wait_s=self._work.running_wait_s,
+        )
+        made._work.dataset_name = self.dataset_name
+        return made
+
     def _load_new(
-        self, sources: list[Source], hints: Hints, refresh: Refresh | None, file_format: str | None
+        self,
+        sources: list[Source],
+        hints: Hints,
+        refresh: Refresh | None,
+        file_format: str | None,
+        remember: Remember | None = None,
     ) -> list[PackageInfo]:
         loaded = []
         for source in sources:
-            extracted = self._work.extract_source(
-                source, hints, refresh or self.refresh, file_format, overlap=True
-            )
+            order = Order(source, hints, refresh or self.refresh, file_format, remember=remember)
+            extracted = self._work.extract_source(order)
             if extracted is not None:
                 with self._work.turn():
                     loaded.append(self._work.load_package(extracted, early=False))
@@ -269,15 +356,13 @@ class Pipeline:
         sources = self._sources(data, hints, schema)
         first_run, since = self.first_run, now()
         with self._steps.traced(self._packages.release), self._work.turn():
-            if self.destination is not None and self._work.must_look():
+            if self.destination is not None and self._memory.must_look():
                 self._work.restore()
             self._packages.sweep()
-            packages = [
-                self._work.extract_source(
-                    s, hints, refresh or self.refresh, loader_file_format, overlap=False
-                )
-                for s in sources
+            orders = [
+                Order(s, hints, refresh or self.refresh, loader_file_format, overlap=False) for s in sources
             ]
+            packages = [self._work.extract_source(order) for order in orders]
         infos = tuple(extracted_info(e.package) for e in packages if e is not None)
         return self._steps.noted("extract", ExtractInfo(self, since, now(), infos, first_run))
 
@@ -344,8 +429,65 @@ class Pipeline:
         with self._steps.traced(self._packages.release), self._work.turn():
             self._work.restore()
 
-    def drop(self) -> Pipeline:
-        """Delete the working folder, unfinished packages included; the destination stays as it is."""
+    def sync_schema(self, schema_name: str | None = None) -> dict[str, Any]:
+        """Create the tables and columns that a schema of the working folder has and the destination lacks.
+
+        Args:
+            schema_name: default the pipeline's default schema.
+
+        Returns:
+            What was added, by table. Done by a load without rows, in one commit as any other.
+
+        Raises:
+            LadleError: there is no such schema.
+        """
+        self._need_destination()
+        names = self.schema_names
+        schema = self.schemas.get(schema_name or next(iter(names), ""))
+        if schema is None:
+            raise UsageError.unknown_choice("schema", schema_name, names)
+        with self._steps.traced(self._packages.release), self._work.turn():
+            return dict(self._work.load_schema(schema).schema_update)
+
+    @contextmanager
+    def managed_state(self, *, extract_state: bool = False) -> Iterator[dict[str, Any]]:
+        """Hand out the state to be changed in a `with` block; an exception leaves it as it was.
+
+        Args:
+            extract_state: True loads the changed state to the destination at once; else the next load with a
+                changed state brings it there.
+        """
+        if extract_state:
+            self._need_destination()
+        keep = self._work.load_state if extract_state else self._memory.save_only_here
+        with (
+            self._steps.traced(self._packages.release),
+            self._work.turn(),
+            self._memory.managed(keep) as state,
+        ):
+            yield state
+
+    def set_local_state_val(self, key: str, value: Any) -> None:
+        """Keep a value in the working folder only; no destination ever sees it."""
+        self._memory.save_local({**self._memory.local(), key: value})
+
+    def get_local_state_val(self, key: str) -> Any:
+        """Return a value that `set_local_state_val` kept.
+
+        Raises:
+            KeyError: there is none.
+        """
+        return self._memory.local()[key]
+
+    def drop(self, pipeline_name: str | None = None) -> Pipeline:
+        """Delete the working folder, unfinished packages included; the destination stays as it is.
+
+        Args:
+            pipeline_name: of another pipeline in the same `pipelines_dir`; default this one.
+        """
+        if pipeline_name not in (None, self.pipeline_name):
+            PipelineFolder(Path(self.pipelines_dir) / checked_name(str(pipeline_name))).remove()
+            return self
         with self._work.turn():
             self._packages.release()
             self._folder.remove()
@@ -355,6 +497,49 @@ class Pipeline:
         """Forget all unfinished packages, damaged ones too; schema and state are again as last committed."""
         with self._steps.traced(self._packages.release), self._work.turn():
             self._work.drop_pending()
+
+    def abort_packages(self, load_id: str | None = None, dry_run: bool = False) -> list[dict[str, Any]]:
+        """Forget unfinished packages and return what that means: load id, stage and rows of each.
+
+        Args:
+            load_id: of one of them; default all.
+            dry_run: only return the plan.
+
+        Raises:
+            UsageError: no package with that load id is pending.
+        """
+        with self._steps.traced(self._packages.release), self._work.turn():
+            pending = [p for p in self._packages.pending() if load_id in (None, p.load_id)]
+            if load_id is not None and not pending:
+                known = [m.load_id for m in self._packages.waiting()]
+                raise UsageError.unknown_choice("pending package", load_id, known)
+            plan = [_abort_plan(p.manifest) for p in pending]
+            if not dry_run:
+                self._work.drop_pending(pending)
+            return plan
+
+    def get_load_package_info(self, load_id: str) -> PackageInfo:
+        """Return what is known of a package, pending or finished.
+
+        Raises:
+            UsageError: there is none with that load id.
+        """
+        found = {m.load_id: m for m in (*self._packages.done(), *self._packages.waiting())}
+        if load_id not in found:
+            raise UsageError.unknown_choice("load package", load_id, list(found))
+        manifest = found[load_id]
+        rows = dict(manifest.counts) or {r.name: r.rows for r in manifest.resources}
+        return PackageInfo(load_id, manifest.stage, manifest.schema["name"], rows=rows)
+
+    def list_failed_jobs_in_package(self, load_id: str) -> list[Any]:
+        """Return nothing: a load is all or nothing, so that no job of a package fails alone."""
+        self.get_load_package_info(load_id)
+        return []
+
+    def list_extracted_resources(self) -> list[str]:
+        """Names of the resources in packages that wait to be normalised."""
+        waiting = (m for m in self._packages.waiting() if m.stage == "extracted")
+        return list(dict.fromkeys(r.name for m in waiting for r in m.resources))
 
     def list_extracted_load_packages(self) -> list[str]:
         """Load ids of packages that wait to be normalised."""
@@ -387,10 +572,10 @@ class Pipeline:
     def _sources(self, data: Any, hints: Hints, schema: Schema | str | None) -> list[Source]:
         if data is None:
             return []
-        name = schema.name if isinstance(schema, Schema) else schema or _schema_name(self.pipeline_name)
+        name = schema.name if isinstance(schema, Schema) else schema or schema_name(self.pipeline_name)
         found = sources_of(data, self.default_schema_name or name if schema is None else name, hints)
         if isinstance(schema, Schema):
-            found = [replace(s, schema=self._folder.schema(s.name) or schema) for s in found]
+            found = [replace(s, given_schema=self._folder.schema(s.name) or schema) for s in found]
         return found
 
     def _set_destination(self, destination: Any, dataset_name: str | None, credentials: Any) -> None:
@@ -423,22 +608,6 @@ class Pipeline:
         return self._steps.noted("load", info)
 
 
-def checked_name(name: str) -> str:
-    """Return the name; raise InvalidPipelineName where it can't be a folder's."""
-    if not isinstance(name, str) or not re.fullmatch(r"[\w.\- ]+", name) or name.strip(". ") == "":
-        raise InvalidPipelineName(
-            f"`{name}` can't be the name of a pipeline",
-            expected="letters, digits, `_`, `-`, `.` and spaces: it becomes a folder name",
-        )
-    return name
-
-
-def _schema_name(pipeline_name: str) -> str:
-    name = re.sub(r"\W", "_", naming("snake_case").identifier(pipeline_name))
-    return name if not name[:1].isdigit() else f"_{name}"
-
-
-def check_choice(what: str, value: Any, choices: Sequence[str]) -> None:
-    """Raise UsageError, naming the nearest, unless the value is one of the choices or None."""
-    if value is not None and value not in choices:
-        raise UsageError.unknown_choice(what, value, choices)
+def _abort_plan(manifest: Manifest) -> dict[str, Any]:
+    rows = dict(manifest.counts) or {r.name: r.rows for r in manifest.resources}
+    return {"load_id": manifest.load_id, "stage": manifest.stage, "rows": rows}

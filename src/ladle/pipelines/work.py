@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ladle.config.settings import flag, number
-from ladle.destinations.base import Destination, Session
+from ladle.destinations.base import Destination
 from ladle.errors import DataError, DestinationError, PipelineIsRunning
-from ladle.events import Emit, durable
+from ladle.events import Emit, Notice, durable
 from ladle.extract.run import ExtractOptions, declare, extract, table_name
 from ladle.load.ahead import BEGIN_BYTES, LoadAhead
 from ladle.load.run import BehindDestination, LoadResult, StateMissing, load, schema_update
@@ -19,16 +20,57 @@ from ladle.normalize.background import BackgroundNormalizer
 from ladle.normalize.run import Normalizer, Options, Ready, normalize
 from ladle.package.lock import FileLock
 from ladle.package.store import Package, Packages
+from ladle.pipelines.arguments import schema_name
 from ladle.pipelines.info import ExtractInfo, NormalizeInfo, PackageInfo, now
+from ladle.pipelines.memory import Memory
+from ladle.pipelines.refresh import Refresh, Reset, plan
 from ladle.pipelines.steps import Steps
 from ladle.schema.change import Limits
 from ladle.schema.schema import STATE_TABLE, Schema
-from ladle.sources.resource import Hints, Source
-from ladle.state.folder import PipelineFolder, next_state
+from ladle.sources.hints import Hints
+from ladle.sources.source import Source
+from ladle.state.folder import PipelineFolder
 
 RunningPolicy = Literal["wait", "fail", "join"]
-Refresh = Literal["drop_sources", "drop_resources", "drop_data"]
+Remember = Callable[[dict[str, Any]], None]
 _BEHIND_TRIES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What one extract is asked for.
+
+    Attributes:
+        source: is read once.
+        hints: given to the run; they win over the resources'.
+        refresh: what to forget first.
+        file_format: for file destinations.
+        overlap: normalise and load beside it.
+        remember: changes the source's state once all was read.
+    """
+
+    source: Source
+    hints: Hints
+    refresh: Refresh | None = None
+    file_format: str | None = None
+    overlap: bool = True
+    remember: Remember | None = None
+
+
+@dataclass(slots=True)
+class Beside:
+    """What goes on beside an extract, as far as it was begun."""
+
+    background: BackgroundNormalizer | None = None
+    ahead: LoadAhead | None = None
+
+    def abandon(self) -> None:
+        """Give all of it up."""
+        # The load first: the normaliser may wait for it to take a batch.
+        if self.ahead is not None:
+            self.ahead.abandon()
+        if self.background is not None:
+            self.background.abandon()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +82,8 @@ class Extracted:
 
     def close(self) -> None:
         """Give up the load that began ahead, so that another one can begin."""
-        _abandon(None, self.ahead)
+        if self.ahead is not None:
+            self.ahead.abandon()
 
     def __enter__(self) -> Extracted:
         return self
@@ -49,25 +92,13 @@ class Extracted:
         self.close()
 
 
-def _abandon(background: BackgroundNormalizer | None, ahead: LoadAhead | None) -> None:
-    # The load first: the normaliser may wait for it to take a batch.
-    if ahead is not None:
-        ahead.abandon()
-    if background is not None:
-        background.abandon()
-
-
 @dataclass(slots=True)
 class Work:
     """The working folder, the packages and the destination of one pipeline.
 
     Attributes:
         owner: the pipeline, for the infos.
-        pipeline_name: its name.
-        folder: state and schemas as last committed.
-        packages: unfinished and finished ones.
-        steps: where steps are noted.
-        emit: hears events.
+        memory: its state and schemas, and where its packages and steps are.
         destination: bound; None until one is named.
         dataset_name: where tables go.
         on_running: what to do while another run is under way.
@@ -75,11 +106,7 @@ class Work:
     """
 
     owner: Any
-    pipeline_name: str
-    folder: PipelineFolder
-    packages: Packages
-    steps: Steps
-    emit: Emit
+    memory: Memory
     destination: Destination | None
     dataset_name: str | None
     on_running: RunningPolicy
@@ -88,60 +115,109 @@ class Work:
     _lock_depth: int = 0
 
     def __post_init__(self) -> None:
-        self._lock = FileLock(self.folder.root / "run.lock")
+        self._lock = FileLock(self.memory.folder.root / "run.lock")
+
+    @property
+    def pipeline_name(self) -> str:
+        """The pipeline's name."""
+        return self.memory.pipeline_name
+
+    @property
+    def folder(self) -> PipelineFolder:
+        """State and schemas as last committed."""
+        return self.memory.folder
+
+    @property
+    def packages(self) -> Packages:
+        """Unfinished and finished ones."""
+        return self.memory.packages
+
+    @property
+    def steps(self) -> Steps:
+        """Where steps are noted."""
+        return self.memory.steps
+
+    @property
+    def emit(self) -> Emit:
+        """Hears events."""
+        return self.memory.emit
 
     def is_first_run(self) -> bool:
         """Whether nothing was ever committed, as far as the folder knows."""
         return not self.folder.exists()
 
-    def extract_source(
-        self, source: Source, hints: Hints, refresh: Refresh | None, file_format: str | None, overlap: bool
-    ) -> Extracted | None:
-        """Extract one source; with `overlap` normalise and load beside it. None: there was nothing to do."""
+    def extract_source(self, order: Order) -> Extracted | None:
+        """Extract one source, and normalise and load beside it where that is asked for.
+
+        Returns:
+            None where there was nothing to do.
+        """
         since, first_run = now(), self.is_first_run()
-        known = self.folder.schema(source.name)
-        stored = source.schema or known or Schema(source.name)
+        known = self.folder.schema(order.source.name)
+        stored = order.source.given_schema or known or Schema(order.source.name)
         package = self.packages.create(self.pipeline_name)
-        background: BackgroundNormalizer | None = None
-        ahead: LoadAhead | None = None
+        beside = Beside()
         with self.steps.step("extract", package.load_id):
             try:
-                package = self._declared(source, package, stored, hints, refresh)
-                if overlap:
-                    ahead = self._ahead(package)
-                    background = BackgroundNormalizer(self._normalizer(package, ahead.put if ahead else None))
-                sink = background.put if background else None
-                package = extract(source, package, ExtractOptions(hints), self.emit, sink)
-                state, changed = self._next_state(source.name)
-                if background:
-                    background.drain()
-                if not changed and self._is_empty(package, stored):
-                    _abandon(background, ahead)
-                    self.packages.discard(package)
-                    return None
-                package = package.save(state=state if changed else None, file_format=file_format)
+                sealed = self._extract(order, package, stored, beside)
             except BaseException:
-                _abandon(background, ahead)
+                beside.abandon()
                 with contextlib.suppress(OSError):
                     self.packages.discard(package)
                 raise
-        self.steps.noted(
-            "extract", ExtractInfo(self.owner, since, now(), (extracted_info(package),), first_run)
+        if sealed is None:
+            beside.abandon()
+            self.packages.discard(package)
+            return None
+        infos = (extracted_info(sealed),)
+        self.steps.noted("extract", ExtractInfo(self.owner, since, now(), infos, first_run))
+        return self._normalized(sealed, beside, known, first_run)
+
+    def _extract(self, order: Order, package: Package, stored: Schema, beside: Beside) -> Package | None:
+        """Pull the source and seal the package; None where loading it would change nothing."""
+        name = order.source.name
+        base = self.memory.source_state(name)
+        reset = self._reset(order, stored, base)
+        content = copy.deepcopy(reset.state if reset else base)
+        package = self._declared(order, package, stored, reset)
+        if order.overlap:
+            beside.ahead = self._ahead(package)
+            ready = beside.ahead.put if beside.ahead else None
+            beside.background = BackgroundNormalizer(self._normalizer(package, ready))
+        options = ExtractOptions(
+            order.hints, limits=self._limits(), pipeline=self.owner, source_state=content
         )
-        if background is None:
+        package = extract(order.source, package, options, self.emit, beside.background)
+        if order.remember is not None:
+            order.remember(content)
+        after = self.memory.next(name, base, content, self.destination, self.dataset_name)
+        if beside.background:
+            beside.background.drain()
+        if not after.changed and self._is_empty(package, stored):
+            return None
+        return package.save(
+            state=after.state if after.changed else None,
+            state_base=after.base if after.changed else None,
+            file_format=order.file_format,
+        )
+
+    def _normalized(
+        self, package: Package, beside: Beside, known: Schema | None, first_run: bool
+    ) -> Extracted:
+        """Seal what was normalised beside extract."""
+        if beside.background is None:
             return Extracted(package)
         since = now()
         try:
             with self.steps.step("normalize", package.load_id):
                 # Not the folder's schema of now: a run beside this one may have changed it since.
-                package = background.finish(package, known)
+                package = beside.background.finish(package, known)
         except BaseException:
-            _abandon(None, ahead)
+            beside.abandon()
             raise
-        self.steps.noted(
-            "normalize", NormalizeInfo(self.owner, since, now(), (normalized_info(package),), first_run)
-        )
-        return Extracted(package, ahead)
+        infos = (normalized_info(package),)
+        self.steps.noted("normalize", NormalizeInfo(self.owner, since, now(), infos, first_run))
+        return Extracted(package, beside.ahead)
 
     def _ahead(self, package: Package) -> LoadAhead | None:
         """Return a load that may begin before extract has ended, where the run holds the pipeline alone."""
@@ -152,26 +228,28 @@ class Work:
             return None
         return LoadAhead(package, destination, str(self.dataset_name), self.emit, begin_bytes)
 
-    def _declared(
-        self, source: Source, package: Package, stored: Schema, hints: Hints, refresh: Refresh | None
-    ) -> Package:
-        """Declare the resources; with `refresh` forget the tables that will be dropped first."""
-        if refresh is None:
-            return declare(source, package, stored, hints, self._limits())
-        declared = Schema.from_dict(declare(source, package, stored, hints, self._limits()).manifest.schema)
-        names = {r.hints.table_name or r.name for r in source.resources if r.selected}
-        if hints.table_name:
-            names.add(hints.table_name)
-        roots = {table_name(stored, n, self._limits()) for n in names}
-        if refresh == "drop_sources":
-            gone = [t.name for t in stored.table_map.values()]
-        else:
-            gone = [t.name for root in roots for t in stored.chain(root)]
-        if refresh == "drop_data":
-            package = declare(source, package, declared, hints, self._limits())
-            return package.with_manifest(empty_tables=tuple(gone))
-        package = declare(source, package, stored.without_tables(gone), hints, self._limits())
-        return package.with_manifest(drop_tables=tuple(gone))
+    def _reset(self, order: Order, stored: Schema, state: dict[str, Any]) -> Reset | None:
+        """Tell what a refresh will drop, before anything is read."""
+        if order.refresh is None:
+            return None
+        selected = [r for r in order.source.listed if r.selected]
+        names = {r.hints.table_name or r.name for r in selected}
+        if order.hints.table_name:
+            names.add(order.hints.table_name)
+        roots = sorted(table_name(stored, n, self._limits()) for n in names if isinstance(n, str))
+        reset = plan(order.refresh, stored, roots, state, [r.name for r in selected])
+        self.emit(Notice(f"{reset}, when the load of source `{order.source.name}` begins"))
+        return reset
+
+    def _declared(self, order: Order, package: Package, stored: Schema, reset: Reset | None) -> Package:
+        """Declare the resources, on a schema without what will be dropped."""
+        if reset is not None and reset.drops:
+            stored = stored.without_tables(reset.tables)
+        package = declare(order.source, package, stored, order.hints, self._limits())
+        if reset is None:
+            return package
+        dropped = {"drop_tables" if reset.drops else "empty_tables": reset.tables}
+        return package.with_manifest(**dropped)
 
     def _is_empty(self, package: Package, stored: Schema) -> bool:
         """Whether loading the package would change nothing: no rows, nothing to replace, drop or empty."""
@@ -183,19 +261,14 @@ class Work:
         )
         return not (manifest.raw or manifest.drop_tables or manifest.empty_tables or replaced)
 
-    def _next_state(self, schema_name: str) -> tuple[dict[str, Any], bool]:
-        pending = [p.manifest.state for p in self.packages.pending() if p.manifest.state]
-        state = dict(pending[-1]) if pending else self.folder.state()
-        content: dict[str, Any] = {
-            "pipeline_name": self.pipeline_name,
-            "dataset_name": self.dataset_name,
-            "default_schema_name": state.get("default_schema_name") or schema_name,
-            "schema_names": sorted({*state.get("schema_names", ()), schema_name}),
-        }
-        if self.destination is not None:
-            content["destination_type"] = f"dlt.destinations.{self.destination.type_name}"
-            content["destination_name"] = self.destination.name
-        return next_state(state, **content)
+    def restore(self) -> None:
+        """Take state and schemas from the destination where it knows more than the working folder."""
+        assert self.destination is not None
+        self.memory.restore(self.destination, str(self.dataset_name))
+
+    def _bare_state(self, package: Package) -> dict[str, Any]:
+        name = package.manifest.schema["name"]
+        return self.memory.next(name, {}, {}, self.destination, self.dataset_name).state
 
     def finish_pending(self) -> list[PackageInfo]:
         """Normalise and load what earlier runs left; their data comes before the new."""
@@ -268,7 +341,7 @@ class Work:
         assert self.destination is not None
         package = extracted.package
         with self.steps.step("load", package.load_id), extracted:
-            package = self._with_newer_state(self.settle(package))
+            package = self.memory.with_newer(self.settle(package))
             # Settled anew, its rows aren't those that were loaded ahead.
             ahead = extracted.ahead if package is extracted.package else None
             result = ahead.commit(package) if ahead else None
@@ -276,7 +349,7 @@ class Work:
             if result is None:
                 package, result = self._load_newest(package, self.destination)
             if package.manifest.state is not None:
-                self._save_state(package.manifest.state)
+                self.memory.save(package.manifest.state, self.destination)
             self.packages.finish(package, "loaded")
         rows = dict(result.rows)
         if package.manifest.state is not None:
@@ -301,29 +374,11 @@ class Work:
                 return package, load(package, destination, str(self.dataset_name), self.emit)
             except StateMissing:
                 # The dataset was dropped since, or the package that brings the state comes later.
-                package = package.save(state=self._next_state(package.manifest.schema["name"])[0])
+                package = package.save(state=self._bare_state(package))
             except BehindDestination:
-                self._catch_up(package.manifest.schema["name"])
-                package = self._with_newer_state(self.settle(self.normalize_package(package)))
+                self.memory.catch_up(package.manifest.schema["name"], destination, str(self.dataset_name))
+                package = self.memory.with_newer(self.settle(self.normalize_package(package)))
         return package, load(package, destination, str(self.dataset_name), self.emit)
-
-    def _catch_up(self, schema_name: str) -> None:
-        """Take what another run committed: its state, and its schema, which can change without the state."""
-        self.restore()
-        assert self.destination is not None
-        with closing(self.destination.open(str(self.dataset_name))) as session:
-            self._take_schema(schema_name, session)
-
-    def _with_newer_state(self, package: Package) -> Package:
-        """Where another run committed meanwhile, put this package's state on top of that one's."""
-        state = package.manifest.state
-        current = self.folder.state()
-        if state is None or state["_state_version"] > current["_state_version"]:
-            return package
-        content = {k: v for k, v in state.items() if k not in ("_state_version", "_version_hash")}
-        content["schema_names"] = sorted({*current.get("schema_names", ()), *state.get("schema_names", ())})
-        merged, changed = next_state(current, **content)
-        return package.save(state=merged if changed else None)
 
     @contextmanager
     def turn(self) -> Iterator[None]:
@@ -349,54 +404,29 @@ class Work:
             if self._lock_depth == 0:
                 self._lock.release()
 
-    def must_look(self) -> bool:
-        """Whether extract depends on what the destination knows: no folder yet, or resources with state.
+    def load_schema(self, schema: Schema) -> PackageInfo:
+        """Bring a schema to the destination by a load without rows."""
+        return self._load_bare(schema, None)
 
-        Otherwise the load itself looks whether another run was faster: a connection less for small runs.
-        """
-        state = self.folder.state()
-        return not state["_state_version"] or bool(state.get("sources"))
+    def load_state(self, state: dict[str, Any]) -> PackageInfo:
+        """Bring a state to the destination by a load without rows."""
+        name = state.get("default_schema_name")
+        schema = self.folder.schema(name) if name else None
+        return self._load_bare(schema or Schema(schema_name(self.pipeline_name)), state)
 
-    def restore(self) -> None:
-        """Take state and schemas from the destination where it knows more than the working folder."""
-        assert self.destination is not None
-        local = self.folder.state()
-        with self.steps.step("sync", None), closing(self.destination.open(str(self.dataset_name))) as session:
-            if not session.exists():
-                # The dataset is gone: what the folder remembers of it no longer holds.
-                if local["_state_version"] and not self.packages.waiting():
-                    with durable(self.emit, "folder.reset"):
-                        self.folder.reset()
-                return
-            stored = session.stored_state(self.pipeline_name)
-            if stored is None or stored["_state_version"] <= local["_state_version"]:
-                return
-            self._take(stored, session)
+    def _load_bare(self, schema: Schema, state: dict[str, Any] | None) -> PackageInfo:
+        package = self.packages.create(self.pipeline_name)
+        package.save(stage="normalized", schema=schema.to_dict(), base_hash=schema.version_hash, state=state)
+        package = next(p for p in self.packages.pending() if p.load_id == package.load_id)
+        return self.load_package(Extracted(package), early=False)
 
-    def _take(self, state: Mapping[str, Any], session: Session) -> None:
-        for name in state.get("schema_names", ()):
-            self._take_schema(name, session)
-        self._save_state(state)
-
-    def _take_schema(self, name: str, session: Session) -> None:
-        found = session.stored_schema(name)
-        if found is not None:
-            with durable(self.emit, "folder.schema"):
-                self.folder.save_schema(Schema.from_dict(found))
-
-    def _save_state(self, state: Mapping[str, Any]) -> None:
-        assert self.destination is not None
-        local = {"location": self.destination.displayable()}
-        with durable(self.emit, "folder.state"):
-            self.folder.save_state({**state, "_local": local})
-
-    def drop_pending(self) -> None:
-        """Forget all unfinished packages; the folder is again as last committed.
+    def drop_pending(self, packages: Sequence[Package] | None = None) -> None:
+        """Forget unfinished packages, all or those given; the folder is again as last committed.
 
         What normalize took into the schemas goes with the packages it came from.
         """
-        dropped = self.packages.drop_damaged()
-        for package in self.packages.pending():
+        dropped = self.packages.drop_damaged() if packages is None else 0
+        for package in self.packages.pending() if packages is None else packages:
             self.packages.finish(package, "aborted")
             dropped += 1
         if dropped:

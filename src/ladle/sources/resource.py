@@ -1,122 +1,224 @@
-"""Resource and source: named data with hints, from plain functions by decorators."""
+"""Resource: a named stream of items with hints and steps, from a plain function or from data."""
 
 from __future__ import annotations
 
-import functools
+import copy
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Generic, ParamSpec, Self
 
-from ladle.errors import ResourceNameMissing, UsageError
-from ladle.schema.schema import Schema
-from ladle.schema.table import WRITE_DISPOSITIONS
+from ladle.config.inject import Injector
+from ladle.errors import (
+    InvalidResourceDataType,
+    InvalidTransformerGeneratorFunction,
+    ParametrizedResourceUnbound,
+    ResourceNotATransformer,
+    UsageError,
+)
+from ladle.sources import current
+from ladle.sources.hinted import Hinted
+from ladle.sources.hints import Hints
+from ladle.sources.lanes import PullOptions, is_instruction
+from ladle.sources.names import name_of, section_of
+from ladle.sources.pipe import Call, is_special
+from ladle.sources.pull import pull
+from ladle.sources.steps import (
+    FilterItem,
+    Limit,
+    MapItem,
+    MetricsItem,
+    Step,
+    TransformItem,
+    YieldMapItem,
+    is_cursor,
+    takes_meta,
+)
 
-Columns = Mapping[str, Mapping[str, Any]]
-Step = Callable[[Any], Any]
-_FORMATS = ("parquet", "jsonl", "csv", "preferred")
-
-
-@dataclass(frozen=True, slots=True)
-class Hints:
-    """What is declared of a resource's table; None leaves it to the data or to what is known already."""
-
-    table_name: str | None = None
-    write_disposition: str | None = None
-    columns: Columns = field(default_factory=dict)
-    primary_key: tuple[str, ...] | None = None
-    merge_key: tuple[str, ...] | None = None
-    max_table_nesting: int | None = None
-    file_format: str | None = None
-
-    @classmethod
-    def of(
-        cls, *, columns: Any = None, primary_key: Any = None, merge_key: Any = None, **hints: Any
-    ) -> Hints:
-        """Check hints as a user writes them and return them in one form.
-
-        Raises:
-            UsageError: an unknown choice, or a hint of the wrong type; names what was expected.
-        """
-        _check_choice("write_disposition", hints.get("write_disposition"), WRITE_DISPOSITIONS)
-        _check_choice("file_format", hints.get("file_format"), _FORMATS)
-        nesting = hints.get("max_table_nesting")
-        if nesting is not None and (not isinstance(nesting, int) or isinstance(nesting, bool) or nesting < 0):
-            raise UsageError(
-                f"max_table_nesting can't be `{nesting!r}`", expected="a whole number from 0, or None"
-            )
-        name = hints.get("table_name")
-        if name is not None and (not isinstance(name, str) or not name.strip()):
-            raise UsageError(f"table_name can't be `{name!r}`", expected="a name that is not empty")
-        return cls(
-            columns=columns_of(columns), primary_key=_names(primary_key), merge_key=_names(merge_key), **hints
-        )
-
-    def over(self, other: Hints) -> Hints:
-        """Return these hints, and those of `other` where these say nothing; columns merge."""
-        merged = {name: getattr(self, name) for name in _MERGED}
-        merged = {k: v if v is not None else getattr(other, k) for k, v in merged.items()}
-        return Hints(columns={**other.columns, **self.columns}, **merged)
+P = ParamSpec("P")
+_STARS = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
 
 
-_MERGED = ("table_name", "write_disposition", "primary_key", "merge_key", "max_table_nesting", "file_format")
+@dataclass(eq=False, repr=False)
+class Resource(Hinted):
+    """A named stream of items with hints. Made by `@ladle.resource` and `@ladle.transformer`.
 
+    Methods that add steps or change hints change the resource and return it; calling it and `with_name`
+    return another one.
 
-def _check_choice(what: str, value: Any, choices: Sequence[str]) -> None:
-    if value is not None and value not in choices:
-        raise UsageError.unknown_choice(what, value, [c for c in choices if c != "merge"])
-    if value == "merge":
-        raise UsageError(
-            "write_disposition `merge` is not part of this version",
-            expected="append, replace or skip",
-            hint="load with `replace`, or append and deduplicate with a query",
-        )
-
-
-def _names(keys: Any) -> tuple[str, ...] | None:
-    if keys is None:
-        return None
-    if isinstance(keys, str):
-        return (keys,)
-    if isinstance(keys, Sequence) and all(isinstance(k, str) for k in keys):
-        return tuple(keys)
-    raise UsageError(f"a key can't be `{keys!r}`", expected="a column name or a list of column names")
-
-
-def columns_of(columns: Any) -> Columns:
-    """Return column hints by name from a dict of dicts or a list of dicts with `name`.
-
-    Raises:
-        UsageError: any other shape.
-    """
-    if columns is None:
-        return {}
-    if isinstance(columns, Mapping) and all(isinstance(c, Mapping) for c in columns.values()):
-        return {str(n): dict(c) for n, c in columns.items()}
-    if isinstance(columns, Sequence) and all(isinstance(c, Mapping) and "name" in c for c in columns):
-        return {str(c["name"]): {k: v for k, v in c.items() if k != "name"} for c in columns}
-    raise UsageError(
-        f"columns can't be a `{type(columns).__name__}`",
-        expected='{"price": {"data_type": "decimal"}} or [{"name": "price", "data_type": "decimal"}]',
-    )
-
-
-@dataclass(eq=False)
-class Resource:
-    """A named stream of items with hints. Made by `@ladle.resource`; call it to bind arguments.
-
-    `data`: an iterable, or a function that returns one; a function is called anew for every iteration.
+    Attributes:
+        name: also the table's name, unless the hints have one, and the key of its state.
+        data: an iterable, or a function that returns one; a function is called anew for every iteration.
+        hints: of its tables.
+        selected: whether a run loads its rows; what it feeds may be loaded all the same.
+        steps: between the function and the table, in order.
+        parent: whose items a transformer takes.
+        is_transformer: whether its function takes items of another resource.
+        parallelized: whether its function runs in worker threads.
+        section: of its settings: `sources.<section>.<name>.<argument>`.
+        source_name: of the source it belongs to.
+        spec: class that describes its settings.
+        limit: of what its function may yield.
+        incremental: cursor that isn't an argument of the function.
+        window: start and end of the only part of the cursor's range to read, whatever its state says.
     """
 
     name: str
     data: Any
     hints: Hints = field(default_factory=Hints)
     selected: bool = True
-    steps: tuple[Step, ...] = ()
+    steps: list[Step] = field(default_factory=list)
+    parent: Resource | None = None
+    is_transformer: bool = False
+    parallelized: bool = False
+    section: str | None = None
+    source_name: str | None = None
+    spec: Any = None
+    limit: Limit | None = None
+    incremental: Any = None
+    window: tuple[Any, Any] | None = None
+    naming_function: Callable[[dict[str, Any]], str] | None = None
+    inputs: list[Any] = field(default_factory=list)
+    custom_metrics: dict[str, Any] = field(default_factory=dict)
+    _call: Call | None = None
+    _injector: Any = None
+    _variants: dict[str, Hints] = field(default_factory=dict)
+    _validator: Any = None
+
+    def __post_init__(self) -> None:
+        self.steps = list(self.steps)
+
+    # -- calling
+
+    def bind(self, *args: Any, **kwargs: Any) -> Self:
+        """Give the function its arguments, once; returns the resource itself.
+
+        Raises:
+            TypeError: the arguments don't fit, or were given before.
+        """
+        if not self._is_function:
+            raise TypeError(f"resource `{self.name}` is made of data: it takes no arguments")
+        if self._call is not None:
+            raise TypeError(f"resource `{self.name}` was given its arguments before")
+        bound = self._signature().bind(*args, **kwargs)
+        self._call = Call(args, kwargs)
+        if self.naming_function is not None:
+            bound.apply_defaults()
+            self.name = self.naming_function(dict(bound.arguments))
+        return self
 
     def __call__(self, *args: Any, **kwargs: Any) -> Resource:
-        """Bind call arguments; returns a resource that can be iterated."""
-        return replace(self, data=functools.partial(self.data, *args, **kwargs))
+        """Return the same resource with the arguments of its function given.
+
+        Raises:
+            TypeError: the arguments don't fit, or were given before.
+        """
+        return self.clone().bind(*args, **kwargs)
+
+    @property
+    def _is_function(self) -> bool:
+        frame = hasattr(self.data, "__arrow_c_stream__")
+        return callable(self.data) and not frame and not is_special(type(self.data))
+
+    def _signature(self) -> inspect.Signature:
+        signature = inspect.signature(self.data)
+        if not self.is_transformer:
+            return signature
+        given = [p for p in list(signature.parameters.values())[1:] if p.name != "meta"]
+        return signature.replace(parameters=given)
+
+    @property
+    def requires_args(self) -> bool:
+        """Whether the function can't be called without arguments."""
+        if not self._is_function or self._call is not None:
+            return False
+        kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+        parameters = self._signature().parameters.values()
+        return any(p.default is p.empty and p.kind not in kinds for p in parameters)
+
+    @property
+    def args_bound(self) -> bool:
+        """Whether the resource can be read: arguments were given, or none are needed."""
+        return not self.requires_args
+
+    @property
+    def explicit_args(self) -> dict[str, Any]:
+        """The arguments given, by name."""
+        if self._call is None:
+            return {}
+        return dict(self._signature().bind(*self._call.args, **self._call.kwargs).arguments)
+
+    def arguments(self) -> Call:
+        """Return the arguments of the function, with settings and defaults that are cursors filled in.
+
+        Raises:
+            ParametrizedResourceUnbound: required arguments are missing.
+        """
+        call = self._call or Call((), {})
+        if not self._is_function or _takes_nothing(self.data):
+            return call
+        signature = self._signature()
+        call = self._with_cursor(self._filled(call), signature)
+        try:
+            signature.bind(*call.args, **call.kwargs)
+        except TypeError:
+            names = ", ".join(str(p) for p in signature.parameters.values())
+            raise ParametrizedResourceUnbound(
+                f"resource `{self.name}` needs arguments: ({names})",
+                hint=f"call it: {self.name}(...), or {self.name}.bind(...) where it is part of a source",
+            ) from None
+        return call
+
+    def _filled(self, call: Call) -> Call:
+        """Fill in arguments from the settings `sources.<section>.<name>`."""
+        if self._injector is None:
+            skip = (
+                {next(iter(inspect.signature(self.data).parameters)), "meta"} if self.is_transformer else ()
+            )
+            self._injector = Injector(self.data, spec=self.spec, skip=skip)
+        place = (None,) if self.is_transformer else ()
+        sections = ("sources", self.section or section_of(self.data), self.name)
+        args, kwargs = self._injector.fill((*place, *call.args), dict(call.kwargs), sections)
+        return Call(args[len(place) :], kwargs)
+
+    def _with_cursor(self, call: Call, signature: inspect.Signature) -> Call:
+        """Put defaults that are cursors among the arguments; a given one completes the default."""
+        cursors = {n: p.default for n, p in signature.parameters.items() if is_cursor(p.default)}
+        if not cursors:
+            return call
+        given = signature.bind_partial(*call.args, **call.kwargs).arguments
+        for name, default in cursors.items():
+            value = given.get(name)
+            given[name] = (
+                default.merge(value) if is_cursor(value) and hasattr(default, "merge") else value or default
+            )
+        bound = inspect.BoundArguments(signature, given)
+        return Call(bound.args, bound.kwargs)
+
+    def call(self, call: Call) -> Any:
+        """Call the function, or return the data."""
+        return self.data(*call.args, **call.kwargs) if self._is_function else self.data
+
+    def transform_step(self, call: Call) -> TransformItem:
+        """Return the function of a transformer as a step."""
+        meta = "meta" in list(inspect.signature(self.data).parameters)[1:]
+        return TransformItem(self.data, call.args, call.kwargs, meta, self.parallelized)
+
+    @property
+    def runs_beside(self) -> bool:
+        """Whether its items are made in threads or on the event loop."""
+        if self.is_transformer:
+            return False
+        data = inspect.unwrap(self.data) if callable(self.data) else self.data
+        beside = inspect.isasyncgenfunction(data) or inspect.iscoroutinefunction(data)
+        return beside or self.parallelized or isinstance(data, AsyncIterator) or inspect.isawaitable(data)
+
+    @property
+    def source(self) -> Resource | None:
+        """The resource that a transformer takes items from."""
+        return self.parent
+
+    # -- reading
 
     def __iter__(self) -> Iterator[Any]:
         """Yield the items; pages (lists) are flattened."""
@@ -126,195 +228,269 @@ class Resource:
             else:
                 yield item
 
-    def items(self) -> Iterable[Any]:
-        """Return what the data yields, pages as they are; a single value counts as one item."""
-        items = self._pulled()
-        return _stepped(items, self.steps) if self.steps else items
+    def items(self) -> Iterator[Any]:
+        """Yield what is left after all steps, pages as they are."""
+        around = current.scope.get()
+        options = PullOptions(scope=replace(around, metrics={self.name: self.custom_metrics}))
+        return (
+            got.item for got in pull([self], options) if got.item is not None and not is_instruction(got.item)
+        )
 
-    def add_map(self, item_map: Callable[[Any], Any]) -> Resource:
-        """Change each item by `item_map`, in place; one that becomes None is dropped. Returns itself."""
-        self.steps = (*self.steps, item_map)
+    __ladle_pages__ = items
+
+    # -- steps
+
+    def _insert(self, step: Step, insert_at: int | None) -> None:
+        if insert_at is None:
+            self.steps.append(step)
+            return
+        if insert_at == 0:
+            raise UsageError(
+                f"a step can't stand before the function of resource `{self.name}`",
+                expected="insert_at from 1, or below 0 to count from the end",
+            )
+        self.steps.insert(insert_at - 1 if insert_at > 0 else insert_at, step)
+
+    def add_map(self, item_map: Callable[..., Any], insert_at: int | None = None) -> Self:
+        """Change each item by `item_map(item)` or `item_map(item, meta)`; one that becomes None is dropped.
+
+        Args:
+            item_map: gets rows, those of pages one by one; frames as a whole. May be async.
+            insert_at: place among the steps; 0 is the resource's function. Default: the end.
+
+        Raises:
+            InvalidStepFunctionArguments: it doesn't take an item.
+        """
+        self._insert(MapItem(item_map), insert_at)
         return self
 
-    def add_filter(self, item_filter: Callable[[Any], Any]) -> Resource:
-        """Keep only the items for which `item_filter` is true, in place. Returns the resource."""
-        return self.add_map(lambda item: item if item_filter(item) else None)
+    def add_yield_map(self, item_map: Callable[..., Iterator[Any]], insert_at: int | None = None) -> Self:
+        """Replace each item by all that `item_map(item)` yields. Arguments as for `add_map`."""
+        self._insert(YieldMapItem(item_map), insert_at)
+        return self
 
-    def _pulled(self) -> Iterable[Any]:
-        data = (
-            self.data() if callable(self.data) and not hasattr(self.data, "__arrow_c_stream__") else self.data
+    def add_filter(self, item_filter: Callable[..., Any], insert_at: int | None = None) -> Self:
+        """Keep only the items for which `item_filter` is true. Arguments as for `add_map`."""
+        self._insert(FilterItem(item_filter), insert_at)
+        return self
+
+    def add_limit(
+        self, max_items: int | None = None, max_time: float | None = None, count_rows: bool | None = False
+    ) -> Self:
+        """Stop the function after so many yields; before any step. Does nothing to a transformer.
+
+        Args:
+            max_items: yields: a page or frame counts as one. 0: nothing; below 0 or None: no limit.
+            max_time: seconds; looked at after each yield.
+            count_rows: count rows; a page is never split.
+        """
+        limit = Limit(max_items, max_time, count_rows)
+        if not self.is_transformer:
+            self.limit = limit
+        return self
+
+    def add_metrics(
+        self, metrics_f: Callable[[Any, Any, dict[str, Any]], None], insert_at: int | None = None
+    ) -> Self:
+        """Call `metrics_f(items, meta, metrics)` with each item or page; the dict ends up in the trace."""
+        self._insert(
+            MetricsItem(metrics_f, lambda: current.scope.get().metrics.setdefault(self.name, {})), insert_at
         )
-        if isinstance(data, (list, tuple)) or hasattr(data, "__next__"):
-            return data  # type: ignore[no-any-return]
-        if is_one_item(data):
-            return (data,)
-        return data  # type: ignore[no-any-return]
+        return self
 
-    def with_name(self, new_name: str) -> Resource:
-        """Return the same resource under another name."""
-        return replace(self, name=new_name)
+    def add_step(self, item_transform: Callable[..., Any], insert_at: int | None = None) -> Self:
+        """Add a step of one's own: gets each item or page and its meta, returns what becomes of it."""
+        meta = takes_meta(item_transform)
+        self._insert(item_transform if meta else lambda item, _: item_transform(item), insert_at)
+        return self
+
+    def add_pipe(self, data: Any) -> None:
+        """Append a function of items, or a transformer, as another stage.
+
+        Raises:
+            InvalidResourceDataType: it is neither.
+        """
+        if isinstance(data, Resource) and data.is_transformer:
+            self.steps.extend((data.transform_step(data.arguments()), *data.steps))
+        elif callable(data) and not isinstance(data, Resource):
+            self.steps.append(TransformItem(data, (), {}, takes_meta(data), False))
+        else:
+            raise InvalidResourceDataType(
+                f"a stage of `{self.name}` can't be a `{type(data).__name__}`",
+                expected="a function of an item, or a transformer",
+            )
+
+    def parallelize(self) -> Self:
+        """Run the function in worker threads, beside those of other resources."""
+        self.parallelized = True
+        return self
+
+    def select_tables(self, *table_names: str) -> Self:
+        """Keep only items for these tables; for resources whose table depends on the item."""
+        wanted = set(table_names)
+        self.add_filter(lambda item, meta: self._table_of(item, meta) in wanted)
+        return self
+
+    def _table_of(self, item: Any, meta: Any) -> str:
+        named = getattr(meta, "table_name", None)
+        if isinstance(named, str):
+            return named
+        name = self.hints.table_name
+        return str(name(item)) if callable(name) else name or self.name
+
+    # -- pipes
+
+    def pipe_data_from(self, data_from: Any) -> Self:
+        """Take items from another resource, or from any iterable; returns the transformer itself.
+
+        Raises:
+            ResourceNotATransformer: this resource makes its own items.
+        """
+        if not self.is_transformer:
+            raise ResourceNotATransformer(
+                f"resource `{self.name}` is no transformer: it can't take items from another",
+                hint="decorate its function with @ladle.transformer",
+            )
+        self.parent = as_resource(data_from)
+        return self
+
+    def __or__(self, transform: Any) -> Resource:
+        """Return `transform` with the items of this resource piped into it."""
+        if isinstance(transform, Resource):
+            return transform.clone().pipe_data_from(self)
+        if callable(transform):
+            return self.add_map(transform)
+        return NotImplemented
+
+    def __ror__(self, data: Any) -> Resource:
+        """Return this transformer with the items of an iterable piped into it."""
+        return self.clone().pipe_data_from(data)
+
+    # -- copies
+
+    def clone(self) -> Resource:
+        """Return a copy: its own steps and hints, the same data and the same parent."""
+        made = Resource.__new__(Resource)
+        made.__dict__.update(self.__dict__)
+        made.steps = list(self.steps)
+        made.inputs = list(self.inputs)
+        made.custom_metrics = {}
+        made.__dict__["_variants"] = dict(self._variants)
+        return made
+
+    def with_name(self, new_name: str, new_section: str | None = None) -> Resource:
+        """Return the same resource under another name: another state, and another table unless one is set."""
+        made = self.clone()
+        made.name = _checked_name(new_name)
+        made.section = new_section or self.section
+        return made
+
+    def within(self, start: Any, end: Any) -> Resource:
+        """Return the same resource, reading only `[start, end)` of its cursor; its state stays out of it."""
+        made = self.clone()
+        made.window = (start, end)
+        return made
+
+    @property
+    def cursor(self) -> Any:
+        """The cursor it is read by, an argument of its function or not; None without."""
+        defaults = (p.default for p in self._signature().parameters.values()) if self._is_function else ()
+        given = self._call or Call((), {})
+        found = next((v for v in (*given.args, *given.kwargs.values(), *defaults) if is_cursor(v)), None)
+        return self.incremental if found is None else found
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """The resource's state while it is extracted; an empty dict otherwise."""
+        if current.scope.get().source_state is None:
+            return {}
+        return current.resource_state(self.name)
+
+    def add_input(self, location: Any, replace: bool = False) -> Self:
+        """Note where the data comes from."""
+        self.inputs = [location] if replace else [*self.inputs, location]
+        return self
+
+    # -- showing
+
+    def __repr__(self) -> str:
+        kind = "transformer" if self.is_transformer else "resource"
+        section = f" section={self.section}" if self.section else ""
+        feeds = f" from={self.parent.name}" if self.parent is not None else ""
+        return f"<ladle.{kind} {self.name}{section} write_disposition={self.write_disposition}{feeds}>"
+
+    @classmethod
+    def from_data(
+        cls,
+        data: Any,
+        name: str | None = None,
+        section: str | None = None,
+        hints: dict[str, Any] | None = None,
+        selected: bool = True,
+        data_from: Resource | None = None,
+        inject_config: bool = False,
+    ) -> Resource:
+        """Make a resource of data or of a function; with `data_from`, a transformer.
+
+        Raises:
+            ResourceNameMissing: data without a name.
+        """
+        made = Resource(name or name_of(data), data, section=section, selected=selected)
+        made.is_transformer = data_from is not None
+        made.merge_hints(hints or {})
+        return made.pipe_data_from(data_from) if data_from is not None else made
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Resource:
+        made = self.clone()
+        made.custom_metrics = copy.copy(self.custom_metrics)
+        return made
 
 
-def _stepped(items: Iterable[Any], steps: tuple[Step, ...]) -> Iterator[Any]:
-    for item in items:
-        if isinstance(item, list):
-            page = [changed for row in item if (changed := _change(row, steps)) is not None]
-            if page:
-                yield page
-        elif (changed := _change(item, steps)) is not None:
-            yield changed
+class ResourceFunction(Resource, Generic[P]):
+    """A resource made by a decorator: calling it with the function's arguments returns a `Resource`."""
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Resource:
+        """Return the resource with the arguments of its function given."""
+        return super().__call__(*args, **kwargs)
 
 
-def _change(item: Any, steps: tuple[Step, ...]) -> Any:
-    for step in steps:
-        if item is None:
-            return None
-        item = step(item)
-    return item
+def _takes_nothing(func: Any) -> bool:
+    code = getattr(func, "__code__", None)
+    return code is not None and not (code.co_argcount or code.co_kwonlyargcount or code.co_flags & _STARS)
 
 
-def is_one_item(data: Any) -> bool:
-    """Whether `data` is itself one item (a row, a frame, a scalar), not a stream of items."""
-    if isinstance(data, (Mapping, str, bytes)) or data is None:
-        return True
-    if (
-        hasattr(data, "__arrow_c_stream__")
-        or hasattr(data, "__arrow_c_array__")
-        or hasattr(data, "collect_schema")
-    ):
-        return True
-    if hasattr(data, "_fields") or hasattr(data, "model_dump") or hasattr(data, "__dataclass_fields__"):
-        return True
-    return not isinstance(data, Iterable)
-
-
-@dataclass(frozen=True, eq=False)
-class Source:
-    """A group of resources that share one schema, named `name`."""
-
-    name: str
-    resources: tuple[Resource, ...]
-    schema: Schema | None = None
-    max_table_nesting: int | None = None
-    root_key: bool | None = None
-
-
-def resource(
-    data: Any = None,
-    *,
-    name: str | None = None,
-    table_name: str | None = None,
-    max_table_nesting: int | None = None,
-    write_disposition: str | None = None,
-    columns: Any = None,
-    primary_key: str | Sequence[str] | None = None,
-    merge_key: str | Sequence[str] | None = None,
-    file_format: str | None = None,
-    selected: bool = True,
-) -> Any:
-    """Make a resource of a function or of data; as a decorator with or without arguments.
-
-    Args:
-        data: a generator function, or any iterable, dict, frame or Arrow object.
-        name: default the function's name; also the table's name unless `table_name` is given.
-        table_name: where rows go.
-        max_table_nesting: levels of nesting that become columns and tables; deeper values are kept as JSON.
-        write_disposition: `append` (default), `replace` or `skip`.
-        columns: hints by column name, or a list of dicts with `name`.
-        primary_key: column name or names; not null.
-        merge_key: column name or names; not null.
-        file_format: for file destinations: `parquet`, `jsonl` or `csv`.
-        selected: False leaves the resource out of a run.
-
-    Raises:
-        UsageError: a hint is wrong; raised here, not at run time.
-        ResourceNameMissing: data without a name.
-    """
-    hints = Hints.of(
-        columns=columns,
-        primary_key=primary_key,
-        merge_key=merge_key,
-        table_name=table_name,
-        max_table_nesting=max_table_nesting,
-        write_disposition=write_disposition,
-        file_format=file_format,
-    )
-
-    def decorate(wrapped: Any) -> Resource:
-        return Resource(name or name_of(wrapped), wrapped, hints, selected)
-
-    return decorate if data is None else decorate(data)
-
-
-def name_of(data: Any) -> str:
-    """Return the name a function or generator brings along.
-
-    Raises:
-        ResourceNameMissing: it has none.
-    """
-    found = getattr(data, "__name__", None)
-    if not isinstance(found, str):
-        raise ResourceNameMissing(
-            f"data of type `{type(data).__name__}` has no name to use for its table",
-            hint='name it: table_name="..." in run, or ladle.resource(data, name="...")',
-        )
-    return found
-
-
-def source(func: Callable[..., Any] | None = None, *, name: str | None = None, **options: Any) -> Any:
-    """Make a source of a function that returns or yields resources; as a decorator with or without arguments.
-
-    Args:
-        func: the function.
-        name: schema name; default the function's name.
-        options: `schema`, `max_table_nesting`, `root_key`.
-
-    Raises:
-        UsageError: the function gave no resource.
-    """
-
-    def decorate(wrapped: Callable[..., Any]) -> Callable[..., Source]:
-        @functools.wraps(wrapped)
-        def build(*args: Any, **kwargs: Any) -> Source:
-            made = wrapped(*args, **kwargs)
-            found = list(made) if inspect.isgenerator(made) or isinstance(made, (list, tuple)) else [made]
-            resources = [r for r in found if r is not None]
-            if not resources:
-                raise UsageError(
-                    f"source `{wrapped.__name__}` returned no resource", hint="return or yield resources"
-                )
-            built = tuple(r if isinstance(r, Resource) else resource(r) for r in resources)
-            return Source(name or wrapped.__name__, built, **options)
-
-        return build
-
-    return decorate if func is None else decorate(func)
-
-
-def sources_of(data: Any, default_name: str, hints: Hints) -> list[Source]:
-    """Sort what was given to `run` into sources: bare data and resources go to one named `default_name`.
-
-    Raises:
-        ResourceNameMissing: bare data came without a name.
-    """
-    if isinstance(data, Source):
-        return [data]
-    if isinstance(data, (list, tuple)) and any(
-        isinstance(d, (Resource, Source)) or _is_function(d) for d in data
-    ):
-        parts = [source for d in data for source in sources_of(d, default_name, hints)]
-        merged: dict[str, Source] = {}
-        for part in parts:
-            known = merged.get(part.name)
-            merged[part.name] = replace(known, resources=known.resources + part.resources) if known else part
-        return list(merged.values())
+def as_resource(data: Any) -> Resource:
+    """Return a resource for what is piped into a transformer."""
     if isinstance(data, Resource):
-        return [Source(default_name, (data,))]
-    if inspect.isfunction(data) and getattr(data, "__wrapped__", None) is not None:
-        return sources_of(data(), default_name, hints)
-    name = hints.table_name or name_of(data)
-    return [Source(default_name, (Resource(name, data),))]
+        return data
+    found = getattr(data, "__name__", None)
+    return Resource(found if isinstance(found, str) else "data", data, selected=False)
 
 
-def _is_function(data: Any) -> bool:
-    return inspect.isfunction(data) or inspect.isgenerator(data)
+def _checked_name(name: Any) -> str:
+    if not isinstance(name, str) or not name.strip():
+        raise UsageError(f"a resource can't have the name `{name!r}`", expected="a text that is not empty")
+    return name
+
+
+def check_transformer(func: Any) -> None:
+    """Check that a function can be a transformer's.
+
+    Raises:
+        InvalidTransformerGeneratorFunction: it takes no item.
+    """
+    if not callable(func):
+        raise InvalidTransformerGeneratorFunction(
+            f"a transformer can't be made of a `{type(func).__name__}`", expected="a function of an item"
+        )
+    parameters: Sequence[inspect.Parameter] = list(inspect.signature(func).parameters.values())
+    kinds = (
+        inspect.Parameter.POSITIONAL_ONLY,
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+        inspect.Parameter.VAR_POSITIONAL,
+    )
+    if not parameters or parameters[0].kind not in kinds or parameters[0].name == "meta":
+        raise InvalidTransformerGeneratorFunction(
+            f"the function of transformer `{getattr(func, '__name__', func)}` takes no item",
+            expected="the item as its first argument",
+        )

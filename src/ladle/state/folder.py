@@ -12,6 +12,7 @@ import orjson
 from ladle.errors import LadleError
 from ladle.schema.schema import Schema
 from ladle.state.blob import STATE_ENGINE_VERSION, state_hash
+from ladle.state.values import dumps, from_json
 
 _STATE = "state.json"
 
@@ -41,12 +42,15 @@ class PipelineFolder:
             LadleError: unreadable; never silently a fresh start.
         """
         stored = _load(self.root / _STATE)
-        return stored or {"_state_version": 0, "_state_engine_version": STATE_ENGINE_VERSION}
+        if stored:
+            typed: dict[str, Any] = from_json(stored)
+            return typed
+        return {"_state_version": 0, "_state_engine_version": STATE_ENGINE_VERSION}
 
     def save_state(self, state: Mapping[str, Any]) -> None:
         """Store the state; old or new survives a kill, never a part."""
         self.make()
-        _replace(self.root / _STATE, orjson.dumps(state))
+        _replace(self.root / _STATE, dumps(state))
 
     def schema(self, name: str) -> Schema | None:
         """Return the stored schema of that name; None where there is none.

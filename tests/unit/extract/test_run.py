@@ -16,7 +16,9 @@ from ladle.extract.run import ExtractOptions, apply_hints, declare, extract
 from ladle.package.store import Package, Packages
 from ladle.schema.schema import Schema
 from ladle.schema.table import Column, Table
-from ladle.sources.resource import Hints, Resource, Source
+from ladle.sources.hints import Hints
+from ladle.sources.resource import Resource
+from ladle.sources.source import Source
 
 SCHEMA = Schema("s")
 

@@ -26,6 +26,11 @@ ROWS: dict[str, list[dict[str, Any]]] = {
     "nulls first": [{"v": None}, {"v": None}, {"v": "x"}],
     "colliding keys": [{"aB": 1, "a_b": 2}, {"aB": 3}, {"a_b": "x"}],
     "a key like a variant": [{"v": 1, "v__v_text": 5}, {"v": "x", "v__v_text": "real"}, {"v": "y"}],
+    "two spellings of a list": [{"A": [], "a": ["x"]}, {"A": [1]}, {"a": [True]}],
+    "two spellings in lists": [{"l": [{"A": []}, {"a": ["x"]}]}, {"l": [{"A": [1], "a": [2]}, {"a": [3]}]}],
+    "two spellings of a dict": [{"A": {}, "a": {"x": "t"}}, {"A": {"x": 1}}, {"a": {"x": 2, "l": [1]}}],
+    "lists with two parents": [{"a__b": [], "a": [{"b": [1.5]}]}, {"a__b": ["x"]}, {"a": [{"b": [True]}]}],
+    "a list, and a key called so": [{"l": [{"list": ["x"]}, [1]]}, {"l": [[True], {"list": [2]}]}],
     "lists of lists": [{"l": [{"m": [1, "x"]}, {}]}, {"l": []}, {"l": [{"m": [2.5]}]}],
 }
 
@@ -43,7 +48,10 @@ def test_the_outcome_does_not_depend_on_cuts(name: str, cut: int, tmp_path: Path
 
 def types(schema: Any) -> Any:
     return {
-        t: {n: (c.get("data_type"), c["nullable"]) for n, c in table["columns"].items()}
+        t: (
+            table.get("parent"),
+            {n: (c.get("data_type"), c["nullable"]) for n, c in table["columns"].items()},
+        )
         for t, table in schema["tables"].items()
     }
 
@@ -124,6 +132,23 @@ def test_lists_that_share_a_table_keep_apart_by_id(tmp_path: Path) -> None:
     assert {r["_dlt_parent_id"] for r in rows["t__a_l"]} == {rows["t"][0]["_dlt_id"]}
 
 
+def test_of_two_lists_in_one_row_the_one_spelt_like_the_table_comes_first(tmp_path: Path) -> None:
+    rows = data(normalized(tmp_path, raw([{"aL": [1], "a_l": ["x", "y"]}, {"aL": [2]}])))
+    assert [row["value"] for row in rows["t__a_l"]] == ["x", "y", "1", "2"]
+
+
+def test_lists_that_share_a_table_share_its_root_key(tmp_path: Path) -> None:
+    schema = Schema("s").with_tables([Table("t", resource="r", write_disposition="merge")])
+    package = normalized(
+        tmp_path, raw([{"a__b": [1], "a": [{"b": [2]}]}, {"a": [{"b": [3]}]}]), schema=schema
+    )
+    rows = ready(package)
+    roots = [rows["t"][i]["_dlt_id"] for i in (0, 0, 1)]
+    assert [(r["value"], r["_dlt_root_id"]) for r in rows["t__a__b"]] == list(
+        zip([2, 1, 3], roots, strict=True)
+    )
+
+
 @pytest.mark.parametrize(
     ("batches", "row"),
     [
@@ -131,6 +156,7 @@ def test_lists_that_share_a_table_keep_apart_by_id(tmp_path: Path) -> None:
         ([[{"v": 1}] * 3, [{"v": 1}, {}]], 4),
         ([[{"v": 1, "l": [{"w": 1}]}, {"v": 1}, {"v": 1, "l": [{"w": 1}, {}]}]], 2),
         ([[{"v": 1, "l": [{"w": 1}]}], [{"v": 1, "l": [{"w": None}]}]], 1),
+        ([[{"v": 1}, {"v": 1, "L": [{"w": 1}], "l": []}, {"v": 1, "l": [{"w": 1}, {}], "L": [{"w": 1}]}]], 2),
     ],
 )
 def test_the_error_names_the_row_of_the_input(batches: Any, row: int, tmp_path: Path) -> None:

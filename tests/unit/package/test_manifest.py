@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,11 @@ def test_stored_form_comes_back(tmp_path: Path) -> None:
 
 def test_a_new_manifest_comes_back(tmp_path: Path) -> None:
     assert Manifest.from_bytes(Manifest("1", "p").to_bytes(), tmp_path) == Manifest("1", "p")
+
+
+def test_typed_values_of_state_come_back(tmp_path: Path) -> None:
+    manifest = Manifest("1", "p", state={"at": datetime(2024, 1, 2, tzinfo=UTC), "prices": [Decimal("1.50")]})
+    assert Manifest.from_bytes(manifest.to_bytes(), tmp_path) == manifest
 
 
 def changed(**changes: Any) -> bytes:

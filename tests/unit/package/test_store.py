@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -216,3 +217,20 @@ def test_save_is_a_step_of_its_own(tmp_path: Path) -> None:
     saved = package.with_manifest(counts={"t": 1}).save(stage="extracted")
     assert told[-2:] == [Durable("package.extracted", done=False), Durable("package.extracted", done=True)]
     assert (store.pending()[0].manifest, package.stage) == (saved.manifest, "new")
+
+
+def test_a_folder_is_owned_until_it_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else another run that has just made it could take it while it is being removed."""
+    store, other, seen = packages(tmp_path), packages(tmp_path), []
+    package = sealed(store)
+    remove = shutil.rmtree
+
+    def removing(folder: Path, **options: Any) -> None:
+        seen.append([p.load_id for p in other.pending()])
+        seen.append(other._own(package.load_id))
+        remove(folder, **options)
+
+    monkeypatch.setattr(shutil, "rmtree", removing)
+    store.finish(package, "loaded")
+    assert seen == [[], False]
+    assert not package.folder.exists()

@@ -12,7 +12,11 @@ import pytest
 
 import ladle
 from ladle.errors import ResourceNameMissing, UsageError
-from ladle.sources.resource import Hints, Resource, columns_of, is_one_item, name_of, sources_of
+from ladle.sources.given import sources_of
+from ladle.sources.hints import Hints, columns_of
+from ladle.sources.names import name_of
+from ladle.sources.pipe import is_one_item
+from ladle.sources.resource import Resource
 
 NONE = Hints.of()
 
@@ -159,8 +163,8 @@ def shop(rows: int) -> Any:
 
 def test_a_source_is_made_anew_by_each_call() -> None:
     made = shop(5)
-    assert (made.name, [r.name for r in made.resources]) == ("shop", ["orders", "numbers"])
-    assert list(made.resources[0]) == [{"a": 5}]
+    assert (made.name, list(made.resources)) == ("shop", ["orders", "numbers"])
+    assert list(made.orders) == [{"a": 5}]
     assert shop.__name__ == "shop"
 
 
@@ -183,7 +187,7 @@ def test_a_source_without_resources_is_an_error() -> None:
 
 
 def names(data: Any, hints: Hints = NONE) -> dict[str, list[str]]:
-    return {s.name: [r.name for r in s.resources] for s in sources_of(data, "default", hints)}
+    return {s.name: [r.name for r in s.listed] for s in sources_of(data, "default", hints)}
 
 
 @pytest.mark.parametrize(
@@ -210,5 +214,5 @@ def test_data_is_sorted_into_sources(data: Any, found: Any) -> None:
 
 def test_bare_data_has_the_tables_name() -> None:
     (source,) = sources_of([{"a": 1}], "default", Hints.of(table_name="t"))
-    assert isinstance(source.resources[0], Resource)
-    assert (source.name, source.resources[0].name) == ("default", "t")
+    assert isinstance(source.listed[0], Resource)
+    assert (source.name, source.listed[0].name) == ("default", "t")

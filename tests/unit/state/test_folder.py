@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -68,3 +70,9 @@ def test_a_changed_state_has_the_next_version() -> None:
     second, changed = next_state(first, b=2)
     assert (changed, second["_state_version"]) == (True, 2)
     assert second["_version_hash"] != first["_version_hash"]
+
+
+def test_typed_values_come_back_from_the_folder(tmp_path: Path) -> None:
+    state = {"_state_version": 1, "at": datetime(2024, 1, 2, tzinfo=UTC), "price": Decimal("1.50")}
+    PipelineFolder(tmp_path / "p").save_state(state)
+    assert PipelineFolder(tmp_path / "p").state() == state

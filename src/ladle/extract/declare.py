@@ -1,0 +1,188 @@
+"""Hints of resources to tables of the schema, before anything is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from ladle.errors import UsageError
+from ladle.package.manifest import ResourceInfo
+from ladle.package.store import Package
+from ladle.schema.change import Limits
+from ladle.schema.naming import naming
+from ladle.schema.schema import SYSTEM_TABLES, Schema
+from ladle.schema.table import Column, Table
+from ladle.sources.hints import Hints
+from ladle.sources.models import contract_of_model
+from ladle.sources.resource import Resource
+from ladle.sources.source import Source
+from ladle.sources.tables import key_columns, nested_tables, noted_hints
+
+_UNLIMITED = Limits()
+_TYPE_HINTS = ("data_type", "precision", "scale", "timezone")
+
+
+def table_name(schema: Schema, source: str, limits: Limits) -> str:
+    """Return the name of a root table as it will be at the destination."""
+    names = naming(schema.naming)
+    return names.table(names.fit(source, max_length=limits.max_table_name))
+
+
+def apply_hints(
+    schema: Schema, resource: Resource, hints: Hints, limits: Limits = _UNLIMITED
+) -> tuple[Schema, Table]:
+    """Return the schema with the resource's root table as declared, and that table.
+
+    Hints win over what the schema knows; column hints are merged one by one; a primary or merge key
+    replaces an earlier one.
+
+    Raises:
+        UsageError: the table is a child table.
+    """
+    name = table_name(schema, hints.table_name or resource.name, limits)
+    if name in SYSTEM_TABLES:
+        raise UsageError(
+            f"the table name `{name}` is taken: ladle keeps its own records there",
+            resource=resource.name,
+            hint="choose another table_name",
+        )
+    table = schema.table_map.get(name) or Table(name, resource=resource.name, write_disposition="append")
+    if table.parent is not None:
+        raise UsageError(
+            f"resource `{resource.name}` can't write to `{name}`: it holds a list of table `{table.parent}`",
+            table=name,
+            hint="choose another table_name",
+        )
+    fit = partial(naming(schema.naming).fit, max_length=limits.max_column_name)
+    columns = {fit(n): {**_known(table, fit(n)), **c} for n, c in hints.columns.items()}
+    for hint, keys in (("primary_key", hints.primary_key), ("merge_key", hints.merge_key)):
+        if keys is not None:
+            for known in table.columns.values():
+                if getattr(known, hint):
+                    columns.setdefault(known.name, _known(table, known.name))[hint] = False
+            for key in keys:
+                column = columns.setdefault(fit(key), _known(table, fit(key)))
+                column[hint] = True
+                column.setdefault("nullable", False)
+    declared = [Column.from_dict(n, c) for n, c in columns.items()]
+    for hinted in declared:
+        _check_type(table, hinted, resource.name)
+    table = table.with_columns(declared)
+    table = replace(table, write_disposition=hints.write_disposition or "append")
+    table = table.with_extra(**_noted(resource, hints))
+    return schema.with_tables([table, *_nested(schema, table, resource, hints, limits)]), table
+
+
+def _noted(resource: Resource, hints: Hints) -> dict[str, Any]:
+    # `x-normalizer` says that a table was loaded: the nesting of a resource isn't noted there.
+    noted = {k: v for k, v in noted_hints(hints).items() if k != "x-normalizer"}
+    if hints.model is not None:
+        noted["schema_contract"] = contract_of_model(hints.model, hints.schema_contract)
+    return noted
+
+
+def _nested(schema: Schema, root: Table, resource: Resource, hints: Hints, limits: Limits) -> Iterator[Table]:
+    """Yield the child tables as nested hints declare them."""
+    names = naming(schema.naming)
+    fit = partial(names.fit, max_length=limits.max_column_name)
+    source_name = hints.table_name or resource.name
+    for name, parent, given in nested_tables(source_name, names, hints.nested_hints, limits.max_table_name):
+        nested = Hints.of(**given)
+        table = schema.table_map.get(name) or Table(name, parent=parent)
+        declared = [
+            Column.from_dict(fit(n), {**_known(table, fit(n)), **c}) for n, c in key_columns(nested).items()
+        ]
+        for column in declared:
+            _check_type(table, column, resource.name)
+        yield table.with_columns(declared).with_extra(**noted_hints(nested))
+
+
+def _check_type(table: Table, column: Column, resource: str) -> None:
+    """Refuse a hint that gives a column with data another type: the destination keeps the one it has."""
+    known = table.columns.get(column.name)
+    if known is None or known.data_type is None or "x-normalizer" not in table.extra:
+        return
+    changed = [h for h in _TYPE_HINTS if getattr(column, h) != getattr(known, h)]
+    if changed:
+        was = ", ".join(f"{h}={getattr(known, h)}" for h in changed)
+        wanted = ", ".join(f"{h}={getattr(column, h)}" for h in changed)
+        raise UsageError(
+            f"column `{column.name}` of table `{table.name}` was loaded with {was}, a hint asks for {wanted}",
+            resource=resource,
+            expected="the type it has: the destination keeps it",
+            hint='start the table over with refresh="drop_resources", or load into another column or table',
+        )
+
+
+def _known(table: Table, column: str) -> dict[str, Any]:
+    known = table.columns.get(column)
+    if known is None:
+        return {}
+    stored = known.to_dict()
+    # Nullability by default isn't a declaration: a key hint may still set it.
+    return {k: v for k, v in stored.items() if k != "name" and not (k == "nullable" and v is True)}
+
+
+def wanted(source: Source, hints: Hints) -> list[Resource]:
+    """Return the resources whose rows are to be loaded."""
+    return [r for r in source.listed if r.selected and hints.over(r.hints).write_disposition != "skip"]
+
+
+def declare(
+    source: Source, package: Package, schema: Schema, hints: Hints, limits: Limits = _UNLIMITED
+) -> Package:
+    """Return the package with the schema as all selected resources declare it, and what they are.
+
+    Args:
+        source: its resources aren't read yet.
+        package: new.
+        schema: what is known of the source's tables.
+        hints: given to `run`; they win over the resources'.
+        limits: of the destination, for the lengths of names.
+
+    Raises:
+        UsageError: two resources of one table ask for different write dispositions.
+    """
+    infos: list[ResourceInfo] = []
+    asked: dict[str, tuple[str, str]] = {}
+    for resource in wanted(source, hints):
+        merged = hints.over(resource.hints)
+        if callable(merged.table_name):
+            continue  # its tables are declared when the first item for each comes
+        merged = merged.without_functions()
+        schema, table = apply_hints(schema, resource, merged, limits)
+        if merged.write_disposition is not None:
+            first = asked.setdefault(table.name, (merged.write_disposition, resource.name))
+            _check_agreed(first, merged, resource)
+        parts = {str(len(infos)): merged.table_name or resource.name}
+        infos.append(ResourceInfo(resource.name, table.name, "append", parts=parts))
+    infos = [replace(i, write_disposition=asked.get(i.table, ("append", ""))[0]) for i in infos]
+    schema = schema.with_tables(
+        replace(schema.table_map[i.table], write_disposition=i.write_disposition) for i in infos
+    )
+    schema = with_root_key(schema, source)
+    if source.schema_contract is not None:
+        schema = replace(schema, settings={**schema.settings, "schema_contract": source.schema_contract})
+    return package.with_manifest(schema=schema.to_dict(), resources=tuple(infos))
+
+
+def _check_agreed(first: tuple[str, str], hints: Hints, resource: Resource) -> None:
+    disposition, name = first
+    if disposition == hints.write_disposition:
+        return
+    raise UsageError(
+        f"resources `{name}` and `{resource.name}` feed one table with different write dispositions",
+        table=hints.table_name or resource.name,
+        expected=f"one for both: `{disposition}` or `{hints.write_disposition}`",
+        hint="give one of them another table_name, or pass write_disposition to run",
+    )
+
+
+def with_root_key(schema: Schema, source: Source) -> Schema:
+    """Return the schema with the source's wish for root keys noted on each root table."""
+    if source.root_key is None:
+        return schema
+    roots = [t for t in schema.table_map.values() if t.parent is None]
+    return schema.with_tables(t.with_extra(**{"x-root-key": source.root_key or None}) for t in roots)

@@ -1,0 +1,32 @@
+"""What people give by name: checked, with the nearest match in the error."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from ladle.errors import InvalidPipelineName, UsageError
+from ladle.schema.naming import naming
+
+
+def checked_name(name: str) -> str:
+    """Return the name; raise InvalidPipelineName where it can't be a folder's."""
+    if not isinstance(name, str) or not re.fullmatch(r"[\w.\- ]+", name) or name.strip(". ") == "":
+        raise InvalidPipelineName(
+            f"`{name}` can't be the name of a pipeline",
+            expected="letters, digits, `_`, `-`, `.` and spaces: it becomes a folder name",
+        )
+    return name
+
+
+def schema_name(pipeline_name: str) -> str:
+    """Return the default name of a pipeline's schema."""
+    name = re.sub(r"\W", "_", naming("snake_case").identifier(pipeline_name))
+    return name if not name[:1].isdigit() else f"_{name}"
+
+
+def check_choice(what: str, value: Any, choices: Sequence[str]) -> None:
+    """Raise UsageError, naming the nearest, unless the value is one of the choices or None."""
+    if value is not None and value not in choices:
+        raise UsageError.unknown_choice(what, value, choices)

@@ -1,0 +1,257 @@
+"""What is at work right now: `ladle.current.*`, for code of sources, resources and steps.
+
+The scope is a context variable, so it holds in worker threads and on the event loop too: they run with a copy
+of the context of the resource they work for.
+"""
+
+from __future__ import annotations
+
+import os
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from ladle.errors import (
+    CurrentLoadPackageStateNotAvailable,
+    CurrentSourceNotAvailable,
+    CurrentSourceSchemaNotAvailable,
+    PipelineNotActive,
+    ResourceNameNotAvailable,
+    SourceSectionNotAvailable,
+)
+
+__all__ = [
+    "destination_state",
+    "get_resource",
+    "get_resource_metrics",
+    "interval",
+    "load_package_state",
+    "pipe",
+    "pipeline",
+    "resource",
+    "resource_metrics",
+    "resource_name",
+    "resource_state",
+    "run_context",
+    "source",
+    "source_schema",
+    "source_state",
+    "state",
+    "timezone",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What code that runs now belongs to; None where there is no such thing.
+
+    Attributes:
+        pipeline: that runs.
+        source: that is extracted, or whose function runs.
+        resource: whose item is made or changed.
+        source_state: the mutable dict that becomes `state["sources"][source.name]`.
+        package_state: the mutable dict stored with the load package.
+        interval: start and end that a scheduler asked for.
+        metrics: by resource name, mutable; end up in the trace.
+    """
+
+    pipeline: Any = None
+    source: Any = None
+    resource: Any = None
+    source_state: dict[str, Any] | None = None
+    package_state: dict[str, Any] | None = None
+    interval: tuple[Any, Any] | None = None
+    metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+NOWHERE = Scope()
+scope: ContextVar[Scope] = ContextVar("ladle_scope", default=NOWHERE)
+active_pipeline: ContextVar[Any] = ContextVar("ladle_active_pipeline", default=None)
+
+
+def pipeline() -> Any:
+    """Return the pipeline that runs, else the active one.
+
+    Raises:
+        PipelineNotActive: there is none.
+    """
+    found = scope.get().pipeline or active_pipeline.get()
+    if found is None:
+        raise PipelineNotActive("no pipeline is active", hint="make one: ladle.pipeline(...)")
+    return found
+
+
+def source() -> Any:
+    """Return the source that is extracted.
+
+    Raises:
+        CurrentSourceNotAvailable: none is.
+    """
+    found = scope.get().source
+    if found is None:
+        raise CurrentSourceNotAvailable(
+            "no source is being read", hint="call this from a resource or transformer while it is extracted"
+        )
+    return found
+
+
+def source_schema() -> Any:
+    """Return the schema of the source that is extracted, or whose function runs.
+
+    Raises:
+        CurrentSourceSchemaNotAvailable: there is none.
+    """
+    found = scope.get().source
+    if found is None:
+        raise CurrentSourceSchemaNotAvailable(
+            "no source is at work", hint="call this from the function of a source or a resource"
+        )
+    return found.schema
+
+
+def resource() -> Any:
+    """Return the resource whose code runs.
+
+    Raises:
+        CurrentSourceNotAvailable: none does.
+    """
+    found = scope.get().resource
+    if found is None:
+        raise CurrentSourceNotAvailable(
+            "no resource is being read", hint="call this from a resource or transformer while it is extracted"
+        )
+    return found
+
+
+def resource_name() -> str:
+    """Return the name of the resource whose code runs.
+
+    Raises:
+        ResourceNameNotAvailable: none does.
+    """
+    return str(_resource_or_name_error().name)
+
+
+def pipe() -> Any:
+    """Return the steps of the resource whose code runs: the resource itself.
+
+    Raises:
+        ResourceNameNotAvailable: none does.
+    """
+    return _resource_or_name_error()
+
+
+def _resource_or_name_error() -> Any:
+    found = scope.get().resource
+    if found is None:
+        raise ResourceNameNotAvailable(
+            "no resource is being read", hint="call this from a resource, or give its name where you can"
+        )
+    return found
+
+
+def source_state(source_state_key: str | None = None) -> dict[str, Any]:
+    """Return the state that all resources of the source share; a dict kept from run to run.
+
+    Args:
+        source_state_key: only its own source's name is there to ask for.
+
+    Raises:
+        SourceSectionNotAvailable: no source is being read.
+    """
+    here = scope.get()
+    if here.source_state is None or (
+        source_state_key is not None and source_state_key != getattr(here.source, "name", None)
+    ):
+        raise SourceSectionNotAvailable(
+            "state was asked for where no source is being read",
+            hint="ask for it in the function of a resource or transformer, while it is extracted",
+        )
+    return here.source_state
+
+
+state = source_state
+
+
+def resource_state(
+    resource_name: str | None = None, source_state_: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return the state of one resource; a dict kept from run to run.
+
+    Args:
+        resource_name: default: the resource whose code runs, also in threads and async code.
+        source_state_: look in this state of a source.
+
+    Raises:
+        SourceSectionNotAvailable: no source is being read.
+        ResourceNameNotAvailable: no resource is, and no name is given.
+    """
+    shared = source_state() if source_state_ is None else source_state_
+    name = resource_name or str(_resource_or_name_error().name)
+    found: dict[str, Any] = shared.setdefault("resources", {}).setdefault(name, {})
+    return found
+
+
+def resource_metrics() -> dict[str, Any]:
+    """Return the custom metrics of the resource whose code runs; a dict that ends up in the trace.
+
+    Raises:
+        CurrentSourceNotAvailable: no resource is being read.
+    """
+    return scope.get().metrics.setdefault(resource().name, {})
+
+
+get_resource = resource
+get_resource_metrics = resource_metrics
+
+
+def load_package_state() -> dict[str, Any]:
+    """Return the dict that is stored with the load package.
+
+    Raises:
+        CurrentLoadPackageStateNotAvailable: no package is at work.
+    """
+    found = scope.get().package_state
+    if found is None:
+        raise CurrentLoadPackageStateNotAvailable("no load package is at work here")
+    return found
+
+
+def destination_state() -> dict[str, Any]:
+    """Return the part of the load package's state that belongs to the destination.
+
+    Raises:
+        CurrentLoadPackageStateNotAvailable: no package is at work.
+    """
+    found: dict[str, Any] = load_package_state().setdefault("destination_state", {})
+    return found
+
+
+def interval() -> tuple[Any, Any] | None:
+    """Return start and end that a scheduler asked for, or None."""
+    return scope.get().interval
+
+
+def timezone() -> tzinfo:
+    """Return the time zone of intervals: `DLT_INTERVAL_TIMEZONE`, else UTC."""
+    name = os.environ.get("DLT_INTERVAL_TIMEZONE")
+    return ZoneInfo(name) if name else UTC
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """Where this process works. `run_dir`: the working directory, where settings are looked for."""
+
+    name: str
+    run_dir: str
+    settings_dir: str
+
+
+def run_context() -> RunContext:
+    """Return where this process works."""
+    here = Path.cwd()
+    settings = here / ".ladle"
+    return RunContext(here.name, str(here), str(settings if settings.exists() else here / ".dlt"))

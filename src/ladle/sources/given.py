@@ -1,0 +1,55 @@
+"""Sort what was given to `run` into sources."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import replace
+from typing import Any
+
+from ladle.sources.hints import Hints
+from ladle.sources.names import name_of
+from ladle.sources.pull import pull
+from ladle.sources.resource import Resource
+from ladle.sources.source import Source, SourceFactory
+
+
+def sources_of(data: Any, default_name: str, hints: Hints) -> list[Source]:
+    """Sort what was given to `run` into sources: bare data and resources go to one named `default_name`.
+
+    Raises:
+        ResourceNameMissing: bare data came without a name.
+    """
+    if isinstance(data, Source):
+        return [data]
+    if isinstance(data, SourceFactory):
+        return sources_of(data(), default_name, hints)
+    if inspect.iscoroutine(data):
+        return sources_of(_awaited(data), default_name, hints)
+    if isinstance(data, (list, tuple)) and any(_is_part(d) for d in data):
+        return _merged([source for d in data for source in sources_of(d, default_name, hints)])
+    if isinstance(data, Resource):
+        return [Source(default_name, (data,))]
+    name = hints.table_name if isinstance(hints.table_name, str) else name_of(data)
+    return [Source(default_name, (Resource(name, data),))]
+
+
+def _awaited(coroutine: Any) -> Any:
+    """Await an async source function on the event loop of the sources."""
+
+    async def boxed() -> tuple[Any]:
+        return (await coroutine,)
+
+    return next(got.item[0] for got in pull([Resource("source", boxed())]))
+
+
+def _merged(parts: list[Source]) -> list[Source]:
+    merged: dict[str, Source] = {}
+    for part in parts:
+        known = merged.get(part.name)
+        merged[part.name] = replace(known, listed=known.listed + part.listed) if known else part
+    return list(merged.values())
+
+
+def _is_part(data: Any) -> bool:
+    known = isinstance(data, (Resource, Source, SourceFactory))
+    return known or inspect.isfunction(data) or inspect.isgenerator(data) or inspect.iscoroutine(data)

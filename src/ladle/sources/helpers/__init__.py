@@ -1,0 +1,1 @@
+"""Helpers for sources, under the reference's name."""

@@ -1,0 +1,122 @@
+"""Random histories of a cursor through the reference and through ladle: the same rows, the same state.
+
+What may differ is named in `DIFFERENCES`, with the reason that docs/differences.md gives.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pickle
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from tests.parity.cursors import COUNT, generated
+from tests.unit.sources.cursors import as_rows
+
+from ladle.errors import LadleError
+from ladle.sources.incremental import Incremental
+
+pytestmark = pytest.mark.needs_reference
+SCRIPT = Path(__file__).with_name("reference_incremental.py")
+PROCESSES = 2
+
+
+def arrow_without_cursor(history: dict[str, Any]) -> bool:
+    """A table without the column, or with nulls only, fails in the reference, whatever is to be done with gaps."""
+    pages = [page for pages in history["runs"] for page in pages if page]
+    # A table has the columns of its first row.
+    return history["form"] == "arrow" and any(
+        "c" not in page[0] or all(row.get("c") is None for row in page) for page in pages
+    )
+
+
+def arrow_decimals(history: dict[str, Any]) -> bool:
+    """The reference fails where decimals of a column have other digits than the bound has."""
+    return history["form"] == "arrow" and history["kind"] == "decimal"
+
+
+DIFFERENCES = {"arrow-without-cursor": arrow_without_cursor, "arrow-decimals": arrow_decimals}
+
+
+@pytest.fixture(scope="module")
+def reference(reference_python: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The outcomes of all histories, run once however many test processes ask."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "reference-incremental"
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "done").exists():
+            run_reference(reference_python, folder)
+            (folder / "done").touch()
+    found = [pickle.loads((folder / f"out-{n}").read_bytes()) for n in range(PROCESSES)]
+    return {key: value for part in found for key, value in part.items()}
+
+
+def run_reference(python: Path, folder: Path) -> None:
+    running = []
+    for number in range(PROCESSES):
+        (folder / f"in-{number}").write_bytes(pickle.dumps(generated()[number::PROCESSES]))
+        command = [str(python), str(SCRIPT), str(folder / f"in-{number}"), str(folder / f"out-{number}")]
+        running.append(
+            subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=folder)
+        )
+    for process in running:
+        _, stderr = process.communicate()
+        assert process.returncode == 0, stderr.decode()[-2000:]
+
+
+def ours(history: dict[str, Any]) -> list[Any]:
+    """Run a history; the state is a dict, as a pipeline keeps it."""
+    state: dict[str, Any] = {}
+    outcomes: list[Any] = []
+    for pages in history["runs"]:
+        cursor = Incremental(**history["options"])
+        stored = state.get("incremental", {}).get("c")
+        try:
+            bound = cursor.bound("r", stored, write_disposition=history["write_disposition"])
+            numbers = []
+            for page in pages:
+                item = pa.Table.from_pylist(page) if page and history["form"] == "arrow" else page
+                kept = bound(item)
+                numbers += [row["n"] for row in as_rows(kept)] if kept is not None else []
+            bound.store(state)
+        except LadleError as error:
+            return [*outcomes, type(error).__name__]
+        found = state.get("incremental", {}).get("c")
+        outcomes.append((sorted(numbers), found and {k: found[k] for k in ("last_value", "unique_hashes")}))
+    return outcomes
+
+
+def comparable(outcomes: list[Any]) -> list[Any]:
+    return [
+        (run[0], run[1] and {**run[1], "unique_hashes": sorted(run[1]["unique_hashes"])})
+        if isinstance(run, tuple)
+        else run
+        for run in outcomes
+    ]
+
+
+@pytest.mark.parametrize("number", range(COUNT))
+def test_a_history_has_the_references_outcome(number: int, reference: dict[str, Any]) -> None:
+    history = generated()[number]
+    expected, found = comparable(reference[history["id"]]), comparable(ours(history))
+    if found == expected:
+        return
+    reasons = [name for name, applies in DIFFERENCES.items() if applies(history)]
+    assert reasons, f"{history}\nreference: {expected}\nladle:     {found}"
+
+
+def test_histories_are_worth_comparing(reference: dict[str, Any]) -> None:
+    """Most of them load something in more than one run, and few end with an error."""
+    outcomes = [reference[history["id"]] for history in generated()]
+    assert (
+        sum(sum(isinstance(run, tuple) and bool(run[0]) for run in runs) > 1 for runs in outcomes) > COUNT / 3
+    )
+    assert sum(any(isinstance(run, str) for run in runs) for runs in outcomes) < COUNT / 3
+    same = sum(comparable(runs) == comparable(ours(h)) for runs, h in zip(outcomes, generated(), strict=True))
+    assert same >= 0.9 * COUNT
