@@ -479,17 +479,11 @@ class PackageError(PipelineStepFailed):
 class TableNotFound(UsageError, KeyError):
     """The schema of a dataset has no table of that name."""
 
-    @classmethod
-    def among(cls, name: str, tables: Sequence[str], dataset: str) -> TableNotFound:
-        """Name the tables there are."""
-        return cls(
-            f"table `{name}` is not in the schema of dataset `{dataset}`",
-            expected="one of " + ", ".join(tables),
-        )
-
 
 class LineageFailedException(UsageError):
     """A query names tables or columns that the schema of its dataset doesn't have."""
+
+
 class IncrementalUnboundError(UsageError):
     """A cursor was used outside of a run of its resource."""
 

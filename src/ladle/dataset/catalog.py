@@ -84,7 +84,10 @@ class Catalog:
             TableNotFound: none of that name; lists those there are.
         """
         if name not in self.tables:
-            raise TableNotFound.among(name, list(self.tables), self.dataset)
+            raise TableNotFound(
+                f"table `{name}` is not in the schema of dataset `{self.dataset}`",
+                expected="one of " + ", ".join(self.tables),
+            )
         return self.tables[name]
 
     def data_tables(self) -> list[str]:
