@@ -13,6 +13,7 @@ from ladle.errors import DataError, MissingDependency, UsageError
 from ladle.schema.table import Column
 from ladle.schema.types import arrow_type
 
+_WHOLE = pa.decimal256(76, 0)
 _UNBOUNDED = pa.decimal256(76, 38)
 """Type of numbers of which neither the database nor the schema tells the digits."""
 
@@ -172,8 +173,9 @@ def _plain(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
 def _cast(array: pa.Array, field: pa.Field) -> pa.Array:
     try:
         if pa.types.is_string(array.type) and not pa.types.is_floating(field.type):
-            # through the widest decimal: `12.000` is an integer here, but not for Arrow
-            array = pc.replace_substring_regex(array, r"(\.\d*?)0+$", r"\1").cast(_UNBOUNDED)
+            # `12.000` is an integer here, but not for Arrow
+            array = pc.replace_substring_regex(array, r"(\.\d*?)0+$", r"\1")
+            array = array.cast(_WHOLE) if pa.types.is_integer(field.type) else array
         return array.cast(field.type)
     except pa.ArrowInvalid as exc:
         raise DataError(

@@ -19,6 +19,7 @@ from sqlglot.optimizer.qualify_tables import qualify_tables
 
 from ladle.dataset.catalog import Catalog, hints_of
 from ladle.errors import LineageFailedException
+from ladle.schema.types import DECIMAL_DEFAULT
 
 ORIGINAL = "x-original-name"
 
@@ -152,11 +153,23 @@ def _output(projection: exp.Expression, select: exp.Expression, catalog: Catalog
     name = projection.alias_or_name
     hints = _inherited(projection, select, catalog)
     if hints is None:
-        return {"name": name}
+        return {"name": name, **_summed(projection.unalias(), select, catalog)}
     original = hints.get(ORIGINAL, hints["name"])
     hints = {**hints, "name": name}
     hints.pop(ORIGINAL, None)
     return hints if original == name else {**hints, ORIGINAL: original}
+
+
+def _summed(node: Any, select: exp.Expression, catalog: Catalog) -> dict[str, Any]:
+    """Return the type of a sum of a column: its own, with all the digits there are."""
+    hints = _inherited(node.this, select, catalog) if isinstance(node, exp.Sum) else None
+    kind = hints and hints.get("data_type")
+    if hints is None or kind not in ("bigint", "double", "decimal", "wei"):
+        return {}
+    if kind != "decimal":
+        return {"data_type": kind}
+    scale = hints.get("scale", 0 if "precision" in hints else DECIMAL_DEFAULT[1])
+    return {"data_type": kind, "precision": DECIMAL_DEFAULT[0], "scale": scale}
 
 
 def _inherited(node: exp.Expression, select: exp.Expression, catalog: Catalog) -> dict[str, Any] | None:

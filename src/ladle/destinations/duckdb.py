@@ -235,9 +235,11 @@ class DuckDbConnection:
     def lock_table(self, dataset: str, table: str) -> None:
         """Nothing to do, as for `lock`."""
 
-    def rollback(self) -> None:
-        """Give up the transaction, if one is open."""
-        if self._open_transaction:
+    def end(self, *, commit: bool) -> None:
+        """End a transaction."""
+        if commit:
+            self.commit()
+        elif self._open_transaction:
             self._open_transaction = False
             try:
                 self._connection.rollback()
@@ -273,7 +275,7 @@ class DuckDbConnection:
 
     def close(self) -> None:
         """Roll back what isn't committed; close the connection if it is ours."""
-        self.rollback()
+        self.end(commit=False)
         if self._memory_limit is not None:
             # The limit is the database's, not the connection's: others of this process may have it open.
             with suppress(duckdb.Error):

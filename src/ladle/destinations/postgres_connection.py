@@ -169,9 +169,12 @@ class PostgresConnection:
         ref = DIALECT.sql(statements.table_ref(dataset, table))
         self.execute(f"LOCK TABLE {ref} IN SHARE ROW EXCLUSIVE MODE")
 
-    def rollback(self) -> None:
-        """Give up the transaction; what follows commits by itself again."""
-        self._connection.rollback()
+    def end(self, *, commit: bool) -> None:
+        """End a transaction outside a load; what follows commits by itself again."""
+        if commit:
+            self._connection.commit()
+        else:
+            self._connection.rollback()
         self._connection.set_autocommit(True)
 
     @property

@@ -38,11 +38,8 @@ class ReadConnection(Protocol):
     def begin(self) -> None:
         """Start a transaction."""
 
-    def commit(self) -> None:
-        """Commit it."""
-
-    def rollback(self) -> None:
-        """Give it up, if one is open."""
+    def end(self, *, commit: bool) -> None:
+        """Commit it or give it up; what follows commits by itself."""
 
     def close(self) -> None:
         """Roll back what isn't committed and disconnect. Safe to repeat."""
@@ -188,12 +185,12 @@ class SqlReader:
     def commit(self) -> None:
         """Commit it."""
         with self._connection.read_errors("committing"):
-            self._connection.commit()
+            self._connection.end(commit=True)
 
     def rollback(self) -> None:
         """Give it up, if one is open."""
         with self._connection.read_errors("rolling back"):
-            self._connection.rollback()
+            self._connection.end(commit=False)
 
     def close(self) -> None:
         """Roll back what isn't committed and disconnect."""

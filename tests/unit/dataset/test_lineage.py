@@ -66,6 +66,7 @@ def test_a_column_that_gets_its_name_back_has_no_other() -> None:
     ("sql", "hints"),
     [
         ("count(*)", {"data_type": "bigint"}), ("sum(id)", {"data_type": "bigint"}),
+        ("sum(d)", {"data_type": "decimal", "precision": 38, "scale": 2}),
         ("avg(id)", {"data_type": "double"}), ("upper(v)", {"data_type": "text"}),
         ("f * 2", {"data_type": "double"}), ("d * d", {"data_type": "decimal"}),
         ("cast(id as decimal(5, 1))", {"data_type": "decimal", "precision": 5, "scale": 1}),
