@@ -173,6 +173,8 @@ def _picked(column: Column, there: str | None, kind: str) -> str:
     name = _quoted(column.name)
     if there is None:
         return _cast("NULL", column)
+    if kind == "csv" and column.data_type not in ("text", "binary"):
+        name = f"nullif({name}, '')"  # the reference quotes the nothing that null is
     if column.data_type == "binary" and kind != "parquet":
         return f"from_base64({name})"
     return name if there == column_type(column) else _cast(name, column)
