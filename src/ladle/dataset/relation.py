@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import pyarrow as pa
 from sqlglot import exp
@@ -14,47 +14,16 @@ from sqlglot import exp
 from ladle.dataset import joins, queries
 from ladle.dataset.catalog import Catalog
 from ladle.dataset.cursor import Cursor
+from ladle.dataset.home import Home
 from ladle.dataset.lineage import Resolved, resolve
-from ladle.dataset.windows import cursor_window
-from ladle.destinations.reading import Reader
+from ladle.dataset.windows import Tracked, cursor_window, is_bound, then_advance
+from ladle.destinations.reading import Reader, Rows
 from ladle.errors import LineageFailedException, UsageError
 from ladle.schema.html import table_html
 from ladle.schema.table import Column
 
 _KEYS = ("_dlt_load_id", "_dlt_id", "_dlt_parent_id", "_dlt_root_id", "_dlt_list_idx")
 _BATCH_ROWS = 1 << 16
-
-
-class Home(Protocol):
-    """What a relation needs of its dataset."""
-
-    @property
-    def dataset_name(self) -> str:
-        """Its name."""
-
-    @property
-    def catalog(self) -> Catalog:
-        """What queries can name."""
-
-    @property
-    def sql_client(self) -> Any:
-        """A client for SQL."""
-
-    @property
-    def sql_client_class(self) -> type[Any]:
-        """Its class."""
-
-    def lease(self) -> AbstractContextManager[Reader]:
-        """Connect, or use a connection that is open, in a `with` block."""
-
-    def table(self, table_name: str) -> Relation:
-        """Return all rows of a table."""
-
-    def is_same_dataset(self, other: Any) -> bool:
-        """Whether both are the same place."""
-
-    def ibis(self, read_only: bool = False) -> Any:
-        """Connect ibis."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +52,7 @@ class Relation:
         is_whole: whether it has all rows of that table.
         raw: the query's text where it is run as it is.
         is_incremental: whether a cursor limits its rows.
+        tracked: that cursor, where reading the rows may have to move it on.
     """
 
     dataset: Home
@@ -93,6 +63,7 @@ class Relation:
     is_whole: bool = False
     raw: str | None = None
     is_incremental: bool = False
+    tracked: Tracked | None = None
 
     # -- what it is
 
@@ -116,7 +87,27 @@ class Relation:
     def _with(self, expression: exp.Expression, **changes: Any) -> Relation:
         made = replace(self, expression=expression, dialect=self._catalog.dialect, **changes)
         made.resolved  # noqa: B018 - a name that isn't there is an error of the call that brought it
-        return made
+        return made.checked()
+
+    def _moves_cursor(self) -> bool:
+        """Whether its rows lack the column of the cursor, so that the resource can't move it on by them."""
+        tracked = self.tracked
+        return tracked is not None and (tracked.name in _KEYS or tracked.name not in self.columns)
+
+    def checked(self) -> Relation:
+        """Return it; where its rows lack the column of a cursor, see to it that the cursor can move on."""
+        tracked = self.tracked
+        if tracked is None or not self._moves_cursor():
+            return self
+        if not queries.takes_conditions(self._query) or tracked.reference.table not in joins.names(
+            self._query
+        ):
+            raise UsageError(
+                f"the rows lack the column `{tracked.reference.name}` of the cursor that moves on by them",
+                hint="keep the column, or take the step before incremental(...)",
+            )
+        tracked.incremental.advance(None)  # rows pass through the resource: the query has the range
+        return self
 
     @property
     def columns_schema(self) -> dict[str, dict[str, Any]]:
@@ -339,14 +330,15 @@ class Relation:
 
         Args:
             incremental: `sources.incremental(...)`: a column, or `table.column` of a referenced table.
-            advance: accepted; a cursor moves on by the rows that pass through its resource.
+            advance: whether a cursor of the resource that runs now moves on also where its column is not
+                among the rows: when they were read to the end, to the furthest value there was.
 
         Raises:
             UsageError: the cursor's column isn't there, or its function is neither `min` nor `max`.
         """
         window = cursor_window(incremental)
         query, target = self._query, None
-        reference: exp.Expression = queries.column(window.column)
+        reference = queries.column(window.column)
         if window.table is not None and window.table != self.origin:
             query, reference, target = self._to_cursor(window.table, window.column)
         elif window.column in self.resolved.columns:
@@ -357,9 +349,16 @@ class Relation:
                 expected="one of " + ", ".join(self.columns),
             )
         made = queries.where(query, window.condition(target, reference, self._catalog))
-        return self._with(made, is_whole=False, is_incremental=True)
+        tracked = self.tracked
+        if advance and is_bound(incremental):
+            is_own = window.table in (None, self.origin)
+            named = queries.output(made, window.column) if is_own else reference
+            if isinstance(named, exp.Column):
+                name = "" if named is reference else window.column
+                tracked = Tracked(incremental, named, target, name)
+        return self._with(made, is_whole=False, is_incremental=True, tracked=tracked)
 
-    def _to_cursor(self, table: str, name: str) -> tuple[exp.Expression, exp.Expression, Column | None]:
+    def _to_cursor(self, table: str, name: str) -> tuple[exp.Expression, exp.Column, Column | None]:
         if self.origin is None or not queries.takes_conditions(self._query):
             raise UsageError("a cursor of another table needs a relation that begins with a table")
         found = self._catalog.table(table).columns.get(name)
@@ -372,8 +371,23 @@ class Relation:
 
     @contextmanager
     def _cursor(self, batch_rows: int = _BATCH_ROWS) -> Iterator[Cursor]:
-        with self.dataset.lease() as reader, reader.stream(self.to_sql(), (), batch_rows) as rows:
-            yield Cursor(rows, self.columns_schema)
+        with self.dataset.lease() as reader:
+            sql, last = self.to_sql(), None
+            if self.tracked is not None and self._moves_cursor():
+                sql, last = self._up_to_now(self.tracked, reader)
+            with reader.stream(sql, (), batch_rows) as rows:
+                if self.tracked is not None and last is not None:
+                    rows = Rows(rows.schema, then_advance(rows.batches, self.tracked, last))
+                yield Cursor(rows, self.columns_schema)
+
+    def _up_to_now(self, tracked: Tracked, reader: Reader) -> tuple[str, Any]:
+        """Return the query of the rows up to the cursor's furthest value, and that value."""
+        dialect = self._catalog.dialect
+        with reader.stream(tracked.furthest(self._query).sql(dialect=dialect)) as rows:
+            last = Cursor(rows).fetchscalar()
+        if last is None:
+            return self.to_sql(), None
+        return tracked.up_to(self._query, last, self._catalog).sql(dialect=dialect), last
 
     def arrow(self, chunk_size: int | None = None) -> pa.Table | None:
         """Return all rows as an Arrow table, or the first `chunk_size`; None where these are none."""

@@ -223,6 +223,54 @@ def test_a_cursor_that_is_no_column(users: Relation, wrong: Any) -> None:
         users.incremental(wrong)
 
 
+def test_a_cursor_moves_on_by_the_rows_of_a_resource(site: Site, ds: Dataset) -> None:
+    assert copied(site, ds, "id", "rows", initial_value=3) == [[3, 4], [3, 4]]
+
+
+@pytest.mark.parametrize("path", ["_dlt_load_id", "_dlt_loads.inserted_at"])
+def test_a_cursor_that_is_none_of_the_rows_moves_on_by_the_query(site: Site, ds: Dataset, path: str) -> None:
+    name = f"by_{path.replace('.', '_')}".replace("__", "_")
+    assert copied(site, ds, path, name) == [[1, 2, 3, 4], [1, 2, 3, 4]]
+    site.pipeline("more", dataset_name="ds").run([{"id": 50}], table_name="users")
+    assert copied(site, ds, path, name) == [[1, 2, 3, 4, 50], [1, 2, 3, 4, 50]]
+    with ds.sql_client as client:
+        client.execute_sql("delete from users where id = 50")
+
+
+def copied(site: Site, ds: Dataset, path: str, name: str, **options: Any) -> list[list[int]]:
+    """Copy what a cursor has not seen, twice; return what is there after each."""
+
+    @ladle.resource(name=name)
+    def copy(found: Any = ladle.sources.incremental(path, **options)) -> Any:  # noqa: B008
+        yield ds["users"].incremental(found)
+
+    seen = []
+    for _ in range(2):
+        site.pipeline(name, dataset_name="copies").run(copy())
+        rows = ladle.dataset(site.destination, "copies")[name].select("id").order_by("id").fetchall()
+        seen.append([i for (i,) in rows])
+    return seen
+
+
+def test_a_cursor_stays_where_rows_are_not_read_to_the_end(users: Relation) -> None:
+    bound = ladle.sources.incremental("_dlt_load_id").bound("users", None)
+    found = users.incremental(bound)
+    found.fetchmany(1)
+    assert bound.last_value is None
+    assert found.arrow() is not None
+    assert bound.last_value is not None
+    unmoved = ladle.sources.incremental("_dlt_load_id").bound("users", None)
+    users.incremental(unmoved, advance=False).fetchall()
+    assert unmoved.last_value is None
+
+
+def test_rows_must_be_whole_where_they_move_a_cursor_that_they_lack(users: Relation) -> None:
+    bound = ladle.sources.incremental("id").bound("users", None)
+    assert users.incremental(bound).limit(1).fetchall()
+    with pytest.raises(UsageError, match="lack the column `id`"):
+        users.incremental(bound).limit(1).select("v")
+
+
 # -- rows
 
 
