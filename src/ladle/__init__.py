@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ladle.config.spec import TCredentials
     from ladle.dataset.dataset import Dataset
     from ladle.dataset.relation import Relation
+    from ladle.destinations.decorator import destination
     from ladle.pipelines.entry import attach, pipeline, run
     from ladle.pipelines.info import LoadInfo
     from ladle.pipelines.pipeline import Pipeline
@@ -35,6 +36,7 @@ __all__ = [
     "current",
     "dataset",
     "defer",
+    "destination",
     "destinations",
     "errors",
     "mark",
@@ -59,6 +61,7 @@ _WHERE = {
     "TSecretValue": "ladle.config.markers",
     "attach": "ladle.pipelines.entry",
     "defer": "ladle.sources.decorators",
+    "destination": "ladle.destinations.decorator",
     "pipeline": "ladle.pipelines.entry",
     "resource": "ladle.sources.decorators",
     "run": "ladle.pipelines.entry",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from ladle.destinations.base import Destination
+from ladle.destinations.base import Readable
 from ladle.errors import MissingDependency, UsageError
 
 
@@ -16,7 +16,7 @@ def _ibis() -> Any:
         raise MissingDependency("this needs ibis", hint='pip install "ladle[ibis]"') from exc
 
 
-def ibis_backend(destination: Destination, dataset_name: str) -> Any:
+def ibis_backend(destination: Readable, dataset_name: str) -> Any:
     """Return a backend of ibis whose tables are those of the dataset; `disconnect` closes it.
 
     Raises:

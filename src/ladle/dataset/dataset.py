@@ -19,7 +19,7 @@ from ladle.dataset.catalog import Catalog
 from ladle.dataset.cursor import Cursor
 from ladle.dataset.relation import Relation
 from ladle.dataset.sql_client import SqlClient
-from ladle.destinations.base import Destination
+from ladle.destinations.base import Destination, readable
 from ladle.destinations.reading import Reader
 from ladle.destinations.registry import resolve
 from ladle.errors import LadleError, TableNotFound, UsageError
@@ -39,10 +39,13 @@ class Dataset:
         destination: where it is.
         dataset_name: its name there.
         schema: schemas, or names of schemas that are stored there; None: all that are stored there.
+
+    Raises:
+        UsageError: the destination can't be read.
     """
 
     def __init__(self, destination: Destination, dataset_name: str, schema: Schemas = None) -> None:
-        self._destination = destination
+        self._destination = readable(destination)
         self._dataset_name = dataset_name
         self._given = schema
         self._held = 0
@@ -334,9 +337,9 @@ def dataset(destination: Any, dataset_name: str, schema: Schemas = None) -> Data
         schema: a schema, or the name of one that is stored there; None: all that are stored there.
 
     Raises:
-        UsageError: the destination doesn't say where it is.
+        UsageError: the destination doesn't say where it is, or can't be read.
     """
-    found = resolve(destination)
+    found = readable(resolve(destination))
     if found.bound(dataset_name) != found:
         raise UsageError(
             f"the destination `{found.name}` doesn't say where the dataset is",

@@ -10,7 +10,7 @@ from typing import Any
 
 from ladle.dataset.cursor import Cursor
 from ladle.destinations import dialect as statements
-from ladle.destinations.base import Destination
+from ladle.destinations.base import Destination, readable
 from ladle.destinations.dialect import Dialect
 from ladle.destinations.reading import Reader, drop_dataset
 from ladle.errors import UsageError
@@ -47,7 +47,7 @@ class SqlClient:
     """
 
     def __init__(self, destination: Destination, dataset_name: str) -> None:
-        self._destination = destination
+        self._destination = readable(destination)
         self._names = [dataset_name]
         self._reader: Reader | None = None
 

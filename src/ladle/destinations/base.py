@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import pyarrow as pa
 
 from ladle.destinations.reading import Reader
+from ladle.errors import UsageError
 from ladle.schema.change import Change, Limits
 from ladle.schema.table import Table
 
@@ -35,6 +36,7 @@ class LoadRecord:
         batch_bytes: size in memory of the largest batch that will come.
         file_format: asked for by the run; None for the destination's own choice.
         formats: file format by table where a resource asks for another.
+        folder: the package's, for a destination that notes there what it has done.
     """
 
     load_id: str
@@ -46,6 +48,7 @@ class LoadRecord:
     batch_bytes: int = 0
     file_format: str | None = None
     formats: Mapping[str, str] = field(default_factory=dict)
+    folder: str | None = None
 
 
 class Session(Protocol):
@@ -73,7 +76,10 @@ class Session(Protocol):
         """Remove all rows that were there before this load."""
 
     def append(self, table: Table, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
-        """Write rows; returns how many. All batches have `schema`, column names as in `table`."""
+        """Write rows; returns how many. All batches have `schema`, column names as in `table`.
+
+        Called for several tables at once where `Limits.writers` is more than 1.
+        """
 
     def commit(self, record: LoadRecord | None = None) -> None:
         """Make data, schema version, state and loads row visible, all at once.
@@ -92,10 +98,11 @@ class Session(Protocol):
     def stored_schema(self, name: str) -> Mapping[str, Any] | None:
         """Return the newest stored schema of that name; None where there is none."""
 
-    def newest(self, schema: str, pipeline: str) -> tuple[str | None, int]:
+    def newest(self, schema: str, pipeline: str) -> tuple[str | None, int | None]:
         """Return hash of the newest stored version of a schema, and the newest state version of a pipeline.
 
-        None and 0 where there is none. Asked inside the load, to see whether another run was faster.
+        None and 0 where there is none; None and None where the destination never keeps any. Asked inside the
+        load, to see whether another run was faster.
         """
 
     def exists(self) -> bool:
@@ -132,10 +139,6 @@ class Destination(Protocol):
     def streams(self) -> bool:
         """Whether a load may begin while data is still coming: many small appends cost what one does."""
 
-    @property
-    def sql_dialect(self) -> str:
-        """The name in sqlglot of the dialect that it is read in."""
-
     def bound(self, pipeline: str) -> Destination:
         """Return the destination with defaults filled from the pipeline's name, e.g. a file name."""
 
@@ -146,15 +149,23 @@ class Destination(Protocol):
             DestinationError: no connection; the hint says what to check.
         """
 
+    def displayable(self) -> str:
+        """Return where it is, without secrets."""
+
+
+class Readable(Destination, Protocol):
+    """A destination that can be read with SQL."""
+
+    @property
+    def sql_dialect(self) -> str:
+        """The name in sqlglot of the dialect that it is read in."""
+
     def reader(self, dataset: str) -> Reader:
         """Connect to read a dataset, and to run SQL in it.
 
         Raises:
             DestinationError: no connection; the hint says what to check.
         """
-
-    def displayable(self) -> str:
-        """Return where it is, without secrets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,3 +176,14 @@ class Strategy:
     """
 
     prepare: Callable[[Session, Sequence[Table]], None]
+
+
+def readable(destination: Destination) -> Readable:
+    """Return a destination that can be read.
+
+    Raises:
+        UsageError: it only takes data.
+    """
+    if not hasattr(destination, "reader"):
+        raise UsageError(f"the destination `{destination.name}` takes data, and can't be read")
+    return cast(Readable, destination)

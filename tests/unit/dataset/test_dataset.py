@@ -228,6 +228,14 @@ def test_the_function_needs_to_know_where(site: Site) -> None:
         ladle.dataset.nothing  # noqa: B018
 
 
+def test_a_destination_that_only_takes_data_is_refused() -> None:
+    @ladle.destination
+    def takes(items: Any, table: Any) -> None: ...
+
+    with pytest.raises(UsageError, match="can't be read"):
+        ladle.dataset(takes, "ds")
+
+
 # -- queries
 
 

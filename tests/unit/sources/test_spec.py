@@ -238,7 +238,7 @@ def test_a19_names_and_hints_as_functions(load: Load) -> None:
 
 def test_a20_hints_are_in_the_table_schema() -> None:
     made = ladle.resource(
-        list,
+        lambda: iter([]),
         name="customers",
         primary_key="id",
         columns={"a": {"data_type": "text"}},
@@ -651,6 +651,40 @@ def test_a37_state_is_shared_by_source_or_own() -> None:
     assert state == {"resources": {"t": {"x": 1}}, "y": 2}
 
 
+def test_a37_state_is_seen_by_the_next_run(load: Load) -> None:
+    def counting() -> Any:
+        own, shared = ladle.current.resource_state(), ladle.current.source_state()
+        own["n"] = own.get("n", 0) + 1
+        shared["n"] = shared.get("n", 0) + 10
+        yield {"own": own["n"], "shared": shared["n"]}
+
+    made = ladle.source(lambda: ladle.resource(counting), name="s")
+    load(made())
+    assert load(made())["counting"] == [{"own": 1, "shared": 10}, {"own": 2, "shared": 20}]
+
+
+def test_exhausted() -> None:
+    read = ladle.source(lambda: ladle.resource((i for i in range(2)), name="r"), name="s")()
+    assert (read.exhausted, list(read), read.exhausted, list(read)) == (False, [0, 1], True, [])
+    again = both()
+    assert (list(again) != [], again.exhausted) == (True, False)
+
+
+def test_where_a_process_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    context = ladle.current.run_context()
+    assert (context.run_dir, context.settings_dir) == (str(tmp_path), str(tmp_path / ".dlt"))
+    (tmp_path / ".ladle").mkdir()
+    assert ladle.current.run_context().settings_dir == str(tmp_path / ".ladle")
+    assert ladle.current.interval() is None
+    monkeypatch.setenv("DLT_INTERVAL_TIMEZONE", "Europe/Berlin")
+    assert str(ladle.current.timezone()) == "Europe/Berlin"
+    monkeypatch.setenv("DLT_INTERVAL_START", "2024-01-15")
+    monkeypatch.setenv("DLT_INTERVAL_END", "2024-01-16")
+    start, end = ladle.current.interval() or (None, None)
+    assert (end - start).days == 1  # type: ignore[operator]
+
+
 # -- helpers
 
 
@@ -678,3 +712,29 @@ def test_a49_take_skip_pivot() -> None:
         [{"col0": 1, "col1": 2}],
         [{"col0": 3, "col1": 4}],
     ]
+
+
+def test_a25_what_merges_and_what_is_replaced() -> None:
+    reference = {"columns": ["a"], "referenced_table": "o", "referenced_columns": ["id"]}
+    made = ladle.resource(
+        [], name="r", columns={"a": {"data_type": "text"}}, references=[reference], nested_hints={"x": {}}
+    )
+    made.apply_hints(
+        columns={"a": {"nullable": False}}, references=[{**reference, "label": "l"}], nested_hints={"y": {}}
+    )
+    assert made.columns == {"a": {"data_type": "text", "nullable": False, "name": "a"}}
+    assert made.compute_table_schema()["references"] == [reference, {**reference, "label": "l"}]
+    assert made.nested_hints == {("y",): {}}
+    made.apply_hints(schema_contract={"columns": "freeze"}).apply_hints(schema_contract={"tables": "freeze"})
+    assert made.schema_contract == {"tables": "freeze"}
+
+
+def test_a29_functions_can_be_piped_to_as_well() -> None:
+    def spread(item: int) -> Iterator[Any]:
+        yield {"v": item}
+        yield {"w": item}
+
+    pages = ladle.resource(lambda: iter([1, [2, 3]]), name="g")
+    assert list(pages | (lambda item: {"v": item})) == [{"v": 1}, {"v": 2}, {"v": 3}]
+    assert len(list(pages | spread)) == len(list(pages.clone().add_map(spread))) == 6
+    assert list(pages) == [1, 2, 3]
