@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ladle.config import context
+from ladle.dataset.dataset import Dataset
+from ladle.dataset.sql_client import SqlClient
 from ladle.destinations.base import Destination
 from ladle.destinations.registry import resolve
 from ladle.errors import LadleError, UsageError
@@ -427,6 +429,34 @@ class Pipeline:
             loaded = [self._work.load_package(Extracted(p), early=False) for p in packages]
             return self._load_info(since, loaded, first_run)
 
+    def dataset(self, schema: Schema | str | Sequence[Schema] | None = None) -> Dataset:
+        """Return what was loaded, to be read: `pipeline.dataset()["orders"].df()`.
+
+        Args:
+            schema: the schema, schemas, or name of one, that tells which tables there are; default all of
+                the pipeline's.
+
+        Raises:
+            UsageError: no destination is known, or it only takes data.
+        """
+        known = self.schemas
+        if schema is None:
+            schema = list(known.values()) or None
+        elif isinstance(schema, str):
+            schema = known.get(schema, schema)
+        return Dataset(self._need_destination(), str(self.dataset_name), schema)
+
+    def sql_client(self, schema_name: str | None = None) -> SqlClient:
+        """Return a client for SQL on the dataset, a context that holds the connection.
+
+        Args:
+            schema_name: accepted and not needed: all schemas of a pipeline share the dataset.
+
+        Raises:
+            UsageError: no destination is known, or it only takes data.
+        """
+        return SqlClient(self._need_destination(), str(self.dataset_name))
+
     def sync_destination(
         self, destination: Any = None, staging: Any = None, dataset_name: str | None = None
     ) -> None:
@@ -609,12 +639,13 @@ class Pipeline:
         if dataset_name is not None or self.dataset_name is None:
             self._work.dataset_name = self._dataset_name(dataset_name)
 
-    def _need_destination(self) -> None:
+    def _need_destination(self) -> Destination:
         if self.destination is None:
             raise UsageError(
                 f"pipeline `{self.pipeline_name}` has no destination",
                 hint='name one: ladle.pipeline(..., destination="duckdb")',
             )
+        return self.destination
 
     def _load_info(self, since: datetime, packages: list[PackageInfo], first_run: bool) -> LoadInfo:
         assert self.destination is not None
