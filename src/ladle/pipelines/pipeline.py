@@ -11,9 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ladle import dataset as reading
 from ladle.config import context
-from ladle.dataset.dataset import Dataset
-from ladle.dataset.sql_client import SqlClient
 from ladle.destinations.base import Destination
 from ladle.destinations.registry import resolve
 from ladle.errors import LadleError, UsageError
@@ -429,7 +428,7 @@ class Pipeline:
             loaded = [self._work.load_package(Extracted(p), early=False) for p in packages]
             return self._load_info(since, loaded, first_run)
 
-    def dataset(self, schema: Schema | str | Sequence[Schema] | None = None) -> Dataset:
+    def dataset(self, schema: Schema | str | Sequence[Schema] | None = None) -> reading.Dataset:
         """Return what was loaded, to be read: `pipeline.dataset()["orders"].df()`.
 
         Args:
@@ -444,9 +443,9 @@ class Pipeline:
             schema = list(known.values()) or None
         elif isinstance(schema, str):
             schema = known.get(schema, schema)
-        return Dataset(self._need_destination(), str(self.dataset_name), schema)
+        return reading.Dataset(self._need_destination(), str(self.dataset_name), schema)
 
-    def sql_client(self, schema_name: str | None = None) -> SqlClient:
+    def sql_client(self, schema_name: str | None = None) -> reading.SqlClient:
         """Return a client for SQL on the dataset, a context that holds the connection.
 
         Args:
@@ -455,7 +454,7 @@ class Pipeline:
         Raises:
             UsageError: no destination is known, or it only takes data.
         """
-        return SqlClient(self._need_destination(), str(self.dataset_name))
+        return reading.SqlClient(self._need_destination(), str(self.dataset_name))
 
     def sync_destination(
         self, destination: Any = None, staging: Any = None, dataset_name: str | None = None
