@@ -118,16 +118,16 @@ def _spelled(signature: inspect.Signature) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("function", "heading"),
+    ("function", "name", "heading"),
     [
-        (ladle.pipeline, "## ladle.pipeline"),
-        (ladle.Pipeline.run, "## Pipeline.run"),
-        (ladle.resource, "## Resources and sources"),
+        (ladle.pipeline, "configuration", "## ladle.pipeline"),
+        (ladle.Pipeline.run, "configuration", "## Pipeline.run"),
+        (ladle.resource, "resources", "## Hints"),
     ],
     ids=["pipeline", "run", "resource"],
 )
-def test_every_argument_is_explained(function: Any, heading: str) -> None:
-    below = page("configuration").split(f"\n{heading}\n", 1)[1].split("\n## ", 1)[0]
+def test_every_argument_is_explained(function: Any, name: str, heading: str) -> None:
+    below = page(name).split(f"\n{heading}\n", 1)[1].split("\n## ", 1)[0]
     arguments = set(inspect.signature(function).parameters) - {"self"}
     if function is ladle.resource:
         arguments -= {"data"}

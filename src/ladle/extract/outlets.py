@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ladle.errors import UsageError
 from ladle.extract.files import file_batches
 from ladle.extract.stream import Stream
 from ladle.sources.hints import Hints
@@ -134,7 +135,13 @@ class Sorter:
             self._put_by_item(item)
 
     def _change(self, mark: NewHints) -> None:
-        given = {k: v for k, v in mark.hints.items() if k != "incremental"}
+        given = mark.hints
+        if given.get("incremental") is not None:
+            raise UsageError(
+                "a cursor can't come with an item: what came before it wasn't compared",
+                resource=self._resource.name,
+                hint="give it to the resource: incremental=..., or apply_hints before the run",
+            )
         name = given.get("table_name")
         if mark.create_table_variant and isinstance(name, str):
             self._variants[name] = self._hints_for(name).applied(given)

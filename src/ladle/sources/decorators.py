@@ -66,12 +66,6 @@ def resource(
 ) -> Callable[[Callable[P, Any]], ResourceFunction[P]]: ...
 @overload
 def resource(
-    data: type,
-    *,
-    name: str | None = None,
-) -> Resource: ...
-@overload
-def resource(
     data: Callable[P, Any],
     name: str | Dynamic | None = None,
     table_name: str | Dynamic | None = None,

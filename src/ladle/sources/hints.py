@@ -71,7 +71,7 @@ class Hints:
             checked.update(_disposition(given["write_disposition"]))
         if extra := given.get("additional_table_hints"):
             checked["additional"] = {**checked.get("additional", {}), **extra}
-        unknown = given.keys() - _CHECKS.keys() - {"columns", "write_disposition", "additional_table_hints"}
+        unknown = given.keys() - _CHECKS.keys() - set(HINT_NAMES)
         if unknown:
             raise UsageError.unknown_choice("hint", min(unknown), HINT_NAMES)
         return cls(**checked)

@@ -17,7 +17,7 @@ from itertools import chain, islice
 from typing import Any, Literal, Protocol
 
 from ladle.errors import UsageError
-from ladle.sources.current import NOWHERE, Scope, scope
+from ladle.sources.current import NOWHERE, Scope
 from ladle.sources.feeds import END, WAIT, AsyncFeed, Feed, ThreadFeed
 from ladle.sources.mark import FileImport, Marked, MaterializedEmptyList
 from ladle.sources.pipe import PAGES, Head, Node, Readable, Special, is_special, open_head, stepped
@@ -112,7 +112,7 @@ class Lane:
 
     def feed(self, work: Any, node: Node) -> Feed:
         """Make a feed of something that gives items later."""
-        scope.set(node.scope)
+        node.enter()
         make: Any = ThreadFeed if isinstance(work, Deferred) else AsyncFeed
         feed: Feed = make(work, copy_context(), self._news)
         self.puller.want(feed)
@@ -129,7 +129,7 @@ class Lane:
 
     def plain_turn(self, alone: bool) -> Iterator[Any]:
         """Return items for one turn; all of them where nothing else is to be done."""
-        scope.set(self.root.scope)
+        self.root.enter()
         assert self.plain is not None
         return self.plain if alone else islice(self.plain, self._slice)
 
@@ -156,13 +156,15 @@ class Lane:
         given = item if type(item) is Special else Special(item, len(self.root.steps))
         self.branch.push(given.item, None, self.root, given.at)
 
-    def finished(self) -> None:
-        """Keep the state of all cursors."""
-        todo = [self.root]
+    def finished(self) -> list[Readable]:
+        """Keep the state of all cursors; return the resources that have ended."""
+        todo, ended = [self.root], []
         while todo:
             node = todo.pop()
             node.keep_state()
+            ended.append(node.resource)
             todo.extend(node.children)
+        return ended
 
     def close(self) -> None:
         """Close all generators."""
@@ -221,7 +223,7 @@ class Branch:
         """Pull one more item from where this branch begins; False where there is none now."""
         if self.stack:
             iterator, node, at = self.stack[-1]
-            scope.set(node.scope)
+            node.enter()
             try:
                 item = next(iterator, END)
             except Exception as exc:  # noqa: BLE001 - told as an error of the resource
@@ -265,7 +267,7 @@ class Branch:
 
     def push(self, item: Any, meta: Any, node: Node, at: int) -> None:
         """Take an item through the steps from number `at` on; keep what comes out, or what will."""
-        scope.set(node.scope)
+        node.enter()
         steps = node.steps
         while True:
             kind = type(item)

@@ -9,9 +9,11 @@ from __future__ import annotations
 import queue
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from typing import Any, NoReturn
 
+from ladle.config.context import sections
 from ladle.config.settings import setting
 from ladle.errors import UsageError
 from ladle.sources.current import scope
@@ -41,6 +43,15 @@ class Plain:
     def reraise(self, exc: Exception, rows: int | None = None) -> NoReturn:
         """Raise the error for what the items' code raised."""
         self._lane.root.reraise(exc, rows)
+
+
+class Ended:
+    """Nothing more comes of these resources."""
+
+    __slots__ = ("resources",)
+
+    def __init__(self, resources: list[Readable]) -> None:
+        self.resources = resources
 
 
 def configured(max_parallel_items: int | None = None, workers: int | None = None) -> PullOptions:
@@ -79,11 +90,12 @@ def _number(name: str, given: int | None, default: int) -> int:
 
 def pull(resources: Sequence[Readable], options: PullOptions | None = None) -> Iterator[Pulled]:
     """Yield the items of `resources`, of each resource in order. See `turns`."""
-    for got in turns(resources, options):
-        if type(got) is Pulled:
-            yield got
-        elif type(got) is Plain:
-            yield from _settled(got)
+    with closing(turns(resources, options)) as given:
+        for got in given:
+            if type(got) is Pulled:
+                yield got
+            elif type(got) is Plain:
+                yield from _settled(got)
 
 
 def _settled(turn: Plain) -> Iterator[Pulled]:
@@ -97,7 +109,9 @@ def _settled(turn: Plain) -> Iterator[Pulled]:
         turn.reraise(exc)
 
 
-def turns(resources: Sequence[Readable], options: PullOptions | None = None) -> Iterator[Pulled | Plain]:
+def turns(
+    resources: Sequence[Readable], options: PullOptions | None = None
+) -> Generator[Pulled | Plain | Ended]:
     """Pull resources and the transformers among them; each is read once.
 
     Args:
@@ -105,18 +119,19 @@ def turns(resources: Sequence[Readable], options: PullOptions | None = None) -> 
         options: limits and order.
 
     Yields:
-        Items of one resource in order, of different resources in any order.
+        Items of one resource in order, of different resources in any order; and what has ended.
 
     Raises:
         ResourceExtractionError: the code of a resource raised; the cause is what it raised. All generators
             are closed and all threads ended by then, as after Ctrl-C. A second Ctrl-C doesn't wait for them.
     """
     puller = Puller(resources, options or PullOptions())
-    before = scope.get()
+    before = scope.get(), sections.get()
     try:
         yield from puller.turns()
     finally:
-        scope.set(before)
+        scope.set(before[0])
+        sections.set(before[1])
         puller.close()
 
 
@@ -161,7 +176,7 @@ class Puller:
                 self._slots -= 1
                 feed.start(self._crew)
 
-    def turns(self) -> Iterator[Pulled | Plain]:
+    def turns(self) -> Iterator[Pulled | Plain | Ended]:
         """Give each lane its turns until all are done."""
         while (lane := self._next_lane()) is not None:
             if lane.branch is None and lane.plain is None:
@@ -172,7 +187,7 @@ class Puller:
             else:
                 yield from self._branch_turn(lane)
 
-    def _plain_turn(self, lane: Lane) -> Iterator[Plain]:
+    def _plain_turn(self, lane: Lane) -> Iterator[Plain | Ended]:
         alone = self._live - len(self._unopened) == 1 and self.options.next_item_mode is None
         began = time.monotonic()
         yield Plain(lane, lane.plain_turn(alone))
@@ -185,15 +200,15 @@ class Puller:
         except Exception as exc:  # noqa: BLE001 - told as an error of the resource
             lane.root.reraise(exc)
         if over:
-            self._finish(lane)
+            yield self._finish(lane)
         else:
             self._again(lane)
 
-    def _branch_turn(self, lane: Lane) -> Iterator[Pulled]:
+    def _branch_turn(self, lane: Lane) -> Iterator[Pulled | Ended]:
         assert lane.branch is not None
         got = lane.branch.take()
         if got is END:
-            self._finish(lane)
+            yield self._finish(lane)
         elif got is WAIT:
             lane.parked = True
             self._going -= lane.counted
@@ -204,12 +219,13 @@ class Puller:
     def _again(self, lane: Lane) -> None:
         (self._ready.appendleft if self.options.next_item_mode == "fifo" else self._ready.append)(lane)
 
-    def _finish(self, lane: Lane) -> None:
+    def _finish(self, lane: Lane) -> Ended:
         self._live -= 1
         self._going -= lane.counted
-        lane.finished()
+        ended = Ended(lane.finished())
         lane.close()
         del self._opened[id(lane)]
+        return ended
 
     def _next_lane(self) -> Lane | None:
         self._hear()

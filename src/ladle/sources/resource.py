@@ -177,8 +177,7 @@ class Resource(Hinted):
             )
             self._injector = Injector(self.data, spec=self.spec, skip=skip)
         place = (None,) if self.is_transformer else ()
-        sections = ("sources", self.section or section_of(self.data), self.name)
-        args, kwargs = self._injector.fill((*place, *call.args), dict(call.kwargs), sections)
+        args, kwargs = self._injector.fill((*place, *call.args), dict(call.kwargs), self.sections)
         return Call(args[len(place) :], kwargs)
 
     def _with_cursor(self, call: Call, signature: inspect.Signature) -> Call:
@@ -212,6 +211,12 @@ class Resource(Hinted):
         data = inspect.unwrap(self.data) if callable(self.data) else self.data
         beside = inspect.isasyncgenfunction(data) or inspect.iscoroutinefunction(data)
         return beside or self.parallelized or isinstance(data, AsyncIterator) or inspect.isawaitable(data)
+
+    @property
+    def sections(self) -> tuple[str, ...]:
+        """Where the settings of its function are: `sources.<section>.<name>`."""
+        module = self.section or (section_of(self.data) if self._is_function else "")
+        return ("sources", module, self.name) if module else ("sources", self.name)
 
     @property
     def source(self) -> Resource | None:

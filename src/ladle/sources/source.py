@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMappi
 from dataclasses import dataclass, replace
 from typing import Any, Generic, ParamSpec
 
+from ladle.config import context
 from ladle.config.inject import Injector
 from ladle.errors import (
     DeletingResourcesNotSupported,
@@ -305,6 +306,7 @@ class SourceFactory(Generic[P]):
         before = current.scope.get()
         blank = self._source(())
         token = current.scope.set(replace(before, source=blank))
+        place = context.sections.set(("sources", self.section, self.name))
         try:
             made = self._called(args, kwargs)
             if inspect.isawaitable(made):
@@ -312,10 +314,10 @@ class SourceFactory(Generic[P]):
             return self._filled(blank, made)
         finally:
             current.scope.reset(token)
+            context.sections.reset(place)
 
     def _called(self, args: Any, kwargs: Any) -> Any:
-        sections = ("sources", self.section, self.name)
-        args, kwargs = self._injector.fill(args, kwargs, sections)
+        args, kwargs = self._injector.fill(args, kwargs, context.sections.get())
         return self._func(*args, **kwargs)
 
     async def _awaited(self, made: Awaitable[Any], blank: Source) -> Source:

@@ -238,7 +238,7 @@ def test_a19_names_and_hints_as_functions(load: Load) -> None:
 
 def test_a20_hints_are_in_the_table_schema() -> None:
     made = ladle.resource(
-        list,
+        lambda: iter([]),
         name="customers",
         primary_key="id",
         columns={"a": {"data_type": "text"}},
@@ -649,6 +649,40 @@ def test_a37_state_is_shared_by_source_or_own() -> None:
     finally:
         current.scope.reset(token)
     assert state == {"resources": {"t": {"x": 1}}, "y": 2}
+
+
+def test_a37_state_is_seen_by_the_next_run(load: Load) -> None:
+    def counting() -> Any:
+        own, shared = ladle.current.resource_state(), ladle.current.source_state()
+        own["n"] = own.get("n", 0) + 1
+        shared["n"] = shared.get("n", 0) + 10
+        yield {"own": own["n"], "shared": shared["n"]}
+
+    made = ladle.source(lambda: ladle.resource(counting), name="s")
+    load(made())
+    assert load(made())["counting"] == [{"own": 1, "shared": 10}, {"own": 2, "shared": 20}]
+
+
+def test_exhausted() -> None:
+    read = ladle.source(lambda: ladle.resource((i for i in range(2)), name="r"), name="s")()
+    assert (read.exhausted, list(read), read.exhausted, list(read)) == (False, [0, 1], True, [])
+    again = both()
+    assert (list(again) != [], again.exhausted) == (True, False)
+
+
+def test_where_a_process_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    context = ladle.current.run_context()
+    assert (context.run_dir, context.settings_dir) == (str(tmp_path), str(tmp_path / ".dlt"))
+    (tmp_path / ".ladle").mkdir()
+    assert ladle.current.run_context().settings_dir == str(tmp_path / ".ladle")
+    assert ladle.current.interval() is None
+    monkeypatch.setenv("DLT_INTERVAL_TIMEZONE", "Europe/Berlin")
+    assert str(ladle.current.timezone()) == "Europe/Berlin"
+    monkeypatch.setenv("DLT_INTERVAL_START", "2024-01-15")
+    monkeypatch.setenv("DLT_INTERVAL_END", "2024-01-16")
+    start, end = ladle.current.interval() or (None, None)
+    assert (end - start).days == 1  # type: ignore[operator]
 
 
 # -- helpers
