@@ -22,7 +22,12 @@ LadleError
 │   ├── ConfigValueCannotBeCoercedException   give a value of its type
 │   ├── ValueNotSecretException        move a secret from config.toml to secrets.toml
 │   ├── ConfigFileNotFoundException, TomlProviderReadException   mend the file
-│   ├── InvalidNativeValue             credentials that can't be read: InvalidConnectionString and others
+│   ├── ConfigFieldMissingTypeHintException, FinalConfigFieldException   mend the spec, or the call
+│   ├── DuplicateConfigProviderException   give the provider another name
+│   ├── OAuth2ScopesRequired           name scopes to log in with
+│   ├── InvalidNativeValue             give credentials in a form that can be read
+│   │   ├── InvalidConnectionString, InvalidGoogleServicesJson, InvalidGoogleOauth2Json
+│   │   └── InvalidBoto3Session, InvalidAzureCredential
 │   ├── MissingDependency              install an extra
 │   └── ExternalSchedulerNotAvailable  set the interval, or don't ask for it
 ├── CannotRestorePipelineException     name a pipeline that exists
@@ -320,7 +325,7 @@ class ConfigError(LadleError):
     """A setting is missing or can't be read; `tried` lists where it was looked for."""
 
 
-ConfigurationException = ConfigError
+ConfigurationException = ConfigError  # as the reference calls it
 
 
 class ConfigFieldMissingException(ConfigError, KeyError):
@@ -334,8 +339,10 @@ class ConfigFieldMissingException(ConfigError, KeyError):
     """
 
     def __str__(self) -> str:
+        if not self.facts.get("traces"):
+            return super().__str__()
         lines = [self.what]
-        for name, tried in self.facts.get("traces", {}).items():
+        for name, tried in self.facts["traces"].items():
             lines.append(f"for `{name}` these were tried, in this order:")
             lines += [f"  ({provider}, {key})" for provider, key in tried]
         lines += [

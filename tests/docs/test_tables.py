@@ -120,8 +120,8 @@ def _spelled(signature: inspect.Signature) -> list[str]:
 @pytest.mark.parametrize(
     ("function", "name", "heading"),
     [
-        (ladle.pipeline, "configuration", "## ladle.pipeline"),
-        (ladle.Pipeline.run, "configuration", "## Pipeline.run"),
+        (ladle.pipeline, "pipeline", "## ladle.pipeline"),
+        (ladle.Pipeline.run, "pipeline", "## Pipeline.run"),
         (ladle.resource, "resources", "## Hints"),
     ],
     ids=["pipeline", "run", "resource"],
@@ -135,7 +135,7 @@ def test_every_argument_is_explained(function: Any, name: str, heading: str) -> 
 
 
 def test_every_command_is_explained() -> None:
-    below = page("configuration").split("\n## Command line\n", 1)[1]
+    below = page("pipeline").split("\n## Command line\n", 1)[1]
     names = {command.name or command.callback.__name__ for command in cli.app.registered_commands}  # type: ignore[union-attr]
     assert {name for name in names if f"`ladle {name}" not in below} == set()
 

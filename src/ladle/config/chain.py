@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from ladle.config import context
+from ladle.config import context, notebooks
 from ladle.config.files import Stamp, candidates, chosen, read
 from ladle.config.lookup import Where
 from ladle.config.providers import ConfigProvider, DocProvider, EnvironProvider, merged
@@ -44,6 +44,7 @@ class Chain:
         self._environ = EnvironProvider()
         self._written: dict[str, dict[str, Any]] = {name: {} for name in _FILES}
         self._read: dict[str, tuple[Stamp, dict[str, Any]]] = {}
+        self._notebooks: dict[str, list[Mapping[str, Any]]] = {}
         self._made: dict[Any, ConfigProvider] = {}
         self._registered: tuple[ConfigProvider, ...] = ()
         self._current: tuple[Any, tuple[ConfigProvider, ...]] = (None, ())
@@ -56,11 +57,15 @@ class Chain:
         """
         files = {name: chosen(name) for name in _FILES}
         switches = tuple(sorted(item for item in os.environ.items() if item[0].startswith(_VAULT_SETTINGS)))
-        state = (os.getcwd(), files, switches, repr(self._written[CONFIG].get("providers")), self._registered)
+        around = (notebooks.is_here(), "airflow" in sys.modules, repr(self._written[CONFIG].get("providers")))
+        state = (os.getcwd(), files, switches, around, self._registered)
         known, current = self._current
         if state == known:
             return current
-        docs = {name: merged(self._document(path, at) for path, at in files[name]) for name in _FILES}
+        docs = {
+            name: merged([*(self._document(path, at) for path, at in files[name]), *self._notebook(name)])
+            for name in _FILES
+        }
         base: tuple[ConfigProvider, ...] = (
             self._environ,
             *(
@@ -77,6 +82,13 @@ class Chain:
         if known is None or known[0] != at:
             known = self._read[path] = (at, read(path))
         return known[1]
+
+    def _notebook(self, name: str) -> list[Mapping[str, Any]]:
+        if not notebooks.is_here():
+            return []
+        if name not in self._notebooks:
+            self._notebooks[name] = notebooks.documents(name)
+        return self._notebooks[name]
 
     def _vaults(
         self, base: tuple[ConfigProvider, ...], docs: Mapping[str, Any], switched: bool

@@ -13,7 +13,8 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from ladle.config.settings import setting
+from ladle.config import context
+from ladle.config.settings import searched
 from ladle.destinations import dialect as statements
 from ladle.destinations.base import Session
 from ladle.destinations.dialect import Dialect
@@ -78,6 +79,7 @@ class DuckDb:
         connection: an open connection to use instead; it is not closed.
         name: of the destination.
         lock_wait_s: seconds to wait while another process holds the file.
+        configured: the path is that of the configuration.
 
     Guarantee: G4. All tables, the state and the loads row of a load become visible in one transaction.
     """
@@ -91,9 +93,13 @@ class DuckDb:
     dataset_named: bool = True
     streams: bool = True
     limits: Limits = _LIMITS
+    configured: bool = field(default=False, compare=False)
 
     def bound(self, pipeline: str) -> DuckDb:
-        """Return the destination with its file name."""
+        """Return the destination with its file name: that configured for the pipeline, if there is one."""
+        if self.configured:
+            with context.of_pipeline(pipeline):
+                return replace(self, path=_file(_configured(self.name)), configured=False).bound(pipeline)
         if self.path is not None or self.connection is not None:
             return self
         stem = pipeline if self.name == self.type_name else self.name
@@ -321,8 +327,9 @@ def duckdb_destination(
     """Load into a DuckDB database.
 
     Args:
-        credentials: path of the file, `duckdb:///path`, or an open connection. None: the environment's
-            `DESTINATION__DUCKDB__CREDENTIALS`, else `<pipeline name>.duckdb` in the current folder.
+        credentials: path of the file, `duckdb:///path`, or an open connection. None: that of the
+            configuration, `DESTINATION__DUCKDB__CREDENTIALS` or `[destination.duckdb] credentials`, else
+            `<pipeline name>.duckdb` in the current folder.
         destination_name: a name of its own; then the default file is `<destination_name>.duckdb`.
         lock_wait_s: seconds to wait while another process holds the file.
 
@@ -332,15 +339,29 @@ def duckdb_destination(
     name = destination_name or "duckdb"
     if isinstance(credentials, duckdb.DuckDBPyConnection):
         return DuckDb(connection=credentials, name=name)
-    configured = setting("destination", name, "credentials")
-    path = str(credentials) if credentials is not None else configured
-    if path == ":pipeline:":
-        path = None
-    if path is not None:
-        path = path.removeprefix("duckdb:///")
+    if credentials is None:
+        return DuckDb(_file(_configured(name)), name=name, lock_wait_s=lock_wait_s, configured=True)
+    return DuckDb(_file(str(credentials)), name=name, lock_wait_s=lock_wait_s)
+
+
+def _configured(name: str) -> str | None:
+    """Return the file of the configuration: `credentials`, or `database` of the table of that name."""
+    at = ("destination", name)
+    return searched("credentials", at) or searched("database", at, ("credentials",))
+
+
+def _file(path: str | None) -> str | None:
+    """Return the path of a file, None for the one that has the pipeline's name.
+
+    Raises:
+        UsageError: a database in memory.
+    """
+    if path is None or path == ":pipeline:":
+        return None
+    path = path.removeprefix("duckdb:///")
     if path == ":memory:":
         raise UsageError(
             "a DuckDB database in memory is gone when the load ends",
             hint="open it yourself and pass it: ladle.destinations.duckdb(duckdb.connect())",
         )
-    return DuckDb(path=path, name=name, lock_wait_s=lock_wait_s)
+    return path

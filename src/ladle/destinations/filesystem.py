@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from ladle.config.settings import flag, setting
+from ladle.config.settings import flag, not_found, searched, setting
 from ladle.destinations.base import Session
 from ladle.destinations.file_session import FileOptions, FileSession
 from ladle.destinations.files import Files, FsspecFiles, LocalFiles
 from ladle.destinations.layout import DEFAULT_LAYOUT, Layout
-from ladle.errors import ConfigError, UsageError
+from ladle.errors import UsageError
 from ladle.schema.change import Limits
 
 _TYPE = "filesystem"
@@ -109,11 +109,11 @@ def filesystem_destination(
     """Load into files.
 
     Args:
-        bucket_url: folder to load to, made where it is missing: a path, `file://` or `memory://`. None: the
-            environment's `DESTINATION__FILESYSTEM__BUCKET_URL`.
+        bucket_url: folder to load to, made where it is missing: a path, `file://` or `memory://`. None: that
+            of the configuration, `[destination.filesystem]` or `DESTINATION__FILESYSTEM__BUCKET_URL`.
         credentials: a local folder has none.
-        layout: paths of data files below the dataset's folder; None: the environment's
-            `DESTINATION__FILESYSTEM__LAYOUT`, else `{table_name}/{load_id}.{file_id}.{ext}`.
+        layout: paths of data files below the dataset's folder; None: that of the configuration, else
+            `{table_name}/{load_id}.{file_id}.{ext}`.
         extra_placeholders: values of placeholders of your own in the layout, or functions of
             `(schema_name, table_name, load_id, file_id, ext)` that return one.
         current_datetime: what `{YYYY}` and the other dates in the layout show, or a function that returns it.
@@ -129,11 +129,13 @@ def filesystem_destination(
     name = destination_name or _TYPE
     url = os.fspath(bucket_url) if bucket_url is not None else _setting(name, "bucket_url")
     if not url:
-        raise ConfigError(
-            f"the destination `{name}` has no bucket_url",
-            expected='a folder, for example ladle.destinations.filesystem("./data")',
-            hint=f"pass it, or set DESTINATION__{name.upper()}__BUCKET_URL",
+        error = not_found(name, {"bucket_url": False}, ("destination", name))
+        error.what = f"the destination `{name}` has no bucket_url"
+        error.hint = (
+            f"pass it, set DESTINATION__{name.upper()}__BUCKET_URL, or bucket_url below"
+            f" [destination.{name}] in .ladle/config.toml"
         )
+        raise error
     if credentials:
         raise UsageError("a local folder takes no credentials", hint="pass only bucket_url")
     template = layout or _setting(name, "layout") or DEFAULT_LAYOUT
@@ -148,4 +150,4 @@ def filesystem_destination(
 
 
 def _setting(name: str, key: str) -> str | None:
-    return setting("destination", name, key) or setting("destination", _TYPE, key)
+    return searched(key, ("destination", name)) or setting("destination", _TYPE, key)

@@ -53,7 +53,8 @@ def factory(name: str) -> Any:
 def resolve(destination: Any, credentials: Any = None) -> Destination:
     """Return a destination from what a user gives: a name, a factory, or a destination.
 
-    A name that isn't a type is looked up in the environment: `DESTINATION__<NAME>__DESTINATION_TYPE`.
+    A name that isn't a type has its type in the configuration: `[destination.<name>] destination_type`, or
+    `DESTINATION__<NAME>__DESTINATION_TYPE`.
 
     Raises:
         UsageError: unknown.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from ladle.config.settings import data_dir, setting
+from ladle.config import context
+from ladle.config.settings import data_dir, flag, setting
 from ladle.destinations.registry import resolve
 from ladle.errors import CannotRestorePipelineException
 from ladle.pipelines.arguments import check_choice, checked_name
@@ -53,21 +54,31 @@ def pipeline(
     if current is not None and not dev_mode and all(g is None for g in given):
         return current
     check_choice("on_running", on_running, ("wait", "fail", "join"))
-    check_choice("refresh", refresh, REFRESH)
-    destination = destination or setting("destination_type") or setting("pipeline", "destination_type")
-    made = Pipeline(
-        pipeline_name or setting("pipeline_name") or _script_name(),
-        pipelines_dir=Path(pipelines_dir) if pipelines_dir is not None else data_dir() / "pipelines",
-        destination=resolve(destination) if destination is not None else None,
-        dataset_name=dataset_name or setting("dataset_name"),
-        dev_mode=dev_mode,
-        refresh=refresh,
-        emit=collector(progress),
-        on_running=on_running,
-        running_wait_s=running_wait_s,
-    )
+    name = checked_name(pipeline_name or _configured("pipeline_name") or _script_name())
+    with context.of_pipeline(name):
+        destination = destination or _configured("destination_type")
+        refresh = refresh or cast("Refresh | None", _configured("refresh"))
+        check_choice("refresh", refresh, REFRESH)
+        root = pipelines_dir if pipelines_dir is not None else _configured("pipelines_dir")
+        made = Pipeline(
+            name,
+            pipelines_dir=Path(root) if root is not None else data_dir() / "pipelines",
+            destination=resolve(destination) if destination is not None else None,
+            dataset_name=dataset_name or _configured("dataset_name"),
+            dev_mode=dev_mode or flag("dev_mode") or flag("pipeline", "dev_mode"),
+            refresh=refresh,
+            emit=collector(progress if progress is not None else _configured("progress")),
+            on_running=on_running,
+            running_wait_s=running_wait_s,
+        )
     made.activate()
+    context.pipeline_name.set(name)
     return made
+
+
+def _configured(key: str) -> str | None:
+    """Return a setting of pipelines: `key` or `pipeline.key`, each below the pipeline's name first."""
+    return setting(key) or setting("pipeline", key)
 
 
 def _script_name() -> str:
