@@ -17,6 +17,7 @@ from ladle.errors import (
     UsageError,
 )
 from ladle.sources import current
+from ladle.sources.cursors import takes_cursor, with_cursors
 from ladle.sources.hinted import Hinted
 from ladle.sources.hints import Hints
 from ladle.sources.lanes import PullOptions, is_instruction
@@ -158,7 +159,8 @@ class Resource(Hinted):
         if not self._is_function or _takes_nothing(self.data):
             return call
         signature = self._signature()
-        call = self._with_cursor(self._filled(call), signature)
+        call = self._filled(call)
+        call = with_cursors(call, signature, self._injector.hints, self.sections, self.name)
         try:
             signature.bind(*call.args, **call.kwargs)
         except TypeError:
@@ -175,24 +177,10 @@ class Resource(Hinted):
             skip = (
                 {next(iter(inspect.signature(self.data).parameters)), "meta"} if self.is_transformer else ()
             )
-            self._injector = Injector(self.data, spec=self.spec, skip=skip)
+            self._injector = Injector(self.data, spec=self.spec, skip=skip, leaves=takes_cursor)
         place = (None,) if self.is_transformer else ()
         args, kwargs = self._injector.fill((*place, *call.args), dict(call.kwargs), self.sections)
         return Call(args[len(place) :], kwargs)
-
-    def _with_cursor(self, call: Call, signature: inspect.Signature) -> Call:
-        """Put defaults that are cursors among the arguments; a given one completes the default."""
-        cursors = {n: p.default for n, p in signature.parameters.items() if is_cursor(p.default)}
-        if not cursors:
-            return call
-        given = signature.bind_partial(*call.args, **call.kwargs).arguments
-        for name, default in cursors.items():
-            value = given.get(name)
-            given[name] = (
-                default.merge(value) if is_cursor(value) and hasattr(default, "merge") else value or default
-            )
-        bound = inspect.BoundArguments(signature, given)
-        return Call(bound.args, bound.kwargs)
 
     def call(self, call: Call) -> Any:
         """Call the function, or return the data."""
@@ -236,9 +224,12 @@ class Resource(Hinted):
     def items(self) -> Iterator[Any]:
         """Yield what is left after all steps, pages as they are."""
         around = current.scope.get()
-        options = PullOptions(scope=replace(around, metrics={self.name: self.custom_metrics}))
+        state = current.peeked(self.source_name) if around.source_state is None else around.source_state
+        scope = replace(around, metrics={self.name: self.custom_metrics}, source_state=state)
         return (
-            got.item for got in pull([self], options) if got.item is not None and not is_instruction(got.item)
+            got.item
+            for got in pull([self], PullOptions(scope=scope))
+            if got.item is not None and not is_instruction(got.item)
         )
 
     __ladle_pages__ = items

@@ -51,7 +51,9 @@ class Resources(MutableMapping[str, Resource]):
 
     def __setitem__(self, name: str, resource: Resource) -> None:
         kept = [r for r in self._source.listed if r.name != name]
-        self._source.listed = (*kept, resource.with_name(name) if resource.name != name else resource)
+        # A copy: what the caller keeps is nobody's to change. Its parent stays the one in the source.
+        made = resource.with_name(name) if resource.name != name else resource.clone()
+        self._source.listed = (*kept, made)
 
     def __delitem__(self, name: str) -> None:
         raise DeletingResourcesNotSupported(
@@ -121,6 +123,13 @@ class Source:
             raise AttributeError(f"source has no resource `{name}`; it has {have}")
         return found
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set a field; a resource becomes one of the source's, under that name."""
+        if isinstance(value, Resource) and name not in type(self).__dataclass_fields__:
+            self.resources[name] = value
+        else:
+            super().__setattr__(name, value)
+
     @property
     def schema(self) -> Schema:
         """The schema as far as it is known before anything is extracted, hints of resources left out."""
@@ -142,7 +151,9 @@ class Source:
     def items(self) -> Iterator[Any]:
         """Yield the items of all selected resources, pages as they are."""
         metrics = {r.name: r.custom_metrics for r in self.listed}
-        scope = replace(current.scope.get(), source=self, metrics=metrics)
+        around = current.scope.get()
+        state = current.peeked(self.name) if around.source_state is None else around.source_state
+        scope = replace(around, source=self, metrics=metrics, source_state=state)
         selected = [r for r in self.listed if r.selected]
         for got in pull(selected, PullOptions(scope=scope, next_item_mode="round_robin")):
             if got.item is not None and not is_instruction(got.item):
@@ -305,7 +316,7 @@ class SourceFactory(Generic[P]):
         """
         before = current.scope.get()
         blank = self._source(())
-        token = current.scope.set(replace(before, source=blank))
+        token = current.scope.set(replace(before, source=blank, source_state=None))
         place = context.sections.set(("sources", self.section, self.name))
         try:
             made = self._called(args, kwargs)
