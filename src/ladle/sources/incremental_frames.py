@@ -231,7 +231,8 @@ def _without_repeated(run: CursorRun, frame: _Frame, column: Any, mask: Any) -> 
     new = run.new(_rows(frame, _indices(at_start)))
     if all(new):
         return mask
-    whole = pa.repeat(True, len(column)) if mask is True else _one(mask)
+    # Null where the cursor is: such rows are judged elsewhere, and move nothing on.
+    whole = _one(pc.if_else(column.is_valid(), True, None) if mask is True else mask)
     return pc.replace_with_mask(whole, _one(at_start), pa.array(new, pa.bool_()))
 
 
