@@ -9,6 +9,7 @@ from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, overload
 
 from ladle.errors import InvalidResourceDataType, UsageError
 from ladle.schema.schema import Schema
+from ladle.sources.explained import explained
 from ladle.sources.hints import Hints
 from ladle.sources.names import name_of, section_of
 from ladle.sources.resource import (
@@ -112,6 +113,7 @@ def resource(
     standalone: bool | None = None,
     data_from: Any = None,
 ) -> Resource: ...
+@explained
 def resource(
     data: Any = None,
     name: Any = None,
@@ -256,6 +258,7 @@ def transformer(
     section: str | Dynamic | None = None,
     standalone: bool | None = None,
 ) -> ResourceFunction[P]: ...
+@explained
 def transformer(
     f: Any = None,
     data_from: Any = None,
@@ -341,6 +344,7 @@ def source(
     spec: Any = None,
     parallelized: bool = False,
 ) -> SourceFactory[P]: ...
+@explained
 def source(
     func: Any = None,
     name: str | None = None,

@@ -18,6 +18,7 @@ from ladle.errors import (
 )
 from ladle.sources import current
 from ladle.sources.cursors import takes_cursor, with_cursors
+from ladle.sources.explained import explanation
 from ladle.sources.hinted import Hinted
 from ladle.sources.hints import Hints
 from ladle.sources.lanes import PullOptions, is_instruction
@@ -101,7 +102,12 @@ class Resource(Hinted):
             raise TypeError(f"resource `{self.name}` is made of data: it takes no arguments")
         if self._call is not None:
             raise TypeError(f"resource `{self.name}` was given its arguments before")
-        bound = self._signature().bind(*args, **kwargs)
+        signature = self._signature()
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError as error:
+            owner = f"resource `{self.name}`"
+            raise explanation(error, signature.parameters, kwargs, owner) from None
         self._call = Call(args, kwargs)
         if self.naming_function is not None:
             bound.apply_defaults()

@@ -46,7 +46,8 @@ class Resources(MutableMapping[str, Resource]):
     def __getitem__(self, name: str) -> Resource:
         found = next((r for r in self._source.listed if r.name == name), None)
         if found is None:
-            raise KeyError(name)
+            have = ", ".join(self) or "none"
+            raise KeyError(f"source `{self._source.name}` has no resource `{name}`; it has {have}")
         return found
 
     def __setitem__(self, name: str, resource: Resource) -> None:
@@ -120,8 +121,12 @@ class Source:
         found: Resource | None = next((r for r in self.__dict__.get("listed", ()) if r.name == name), None)
         if found is None:
             have = ", ".join(r.name for r in self.__dict__.get("listed", ()))
-            raise AttributeError(f"source has no resource `{name}`; it has {have}")
+            raise AttributeError(f"source has no resource `{name}`; it has {have}", name=name, obj=self)
         return found
+
+    def __dir__(self) -> list[str]:
+        """Return names of attributes, resources among them: a shell completes them."""
+        return [*super().__dir__(), *(r.name for r in self.listed)]
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set a field; a resource becomes one of the source's, under that name."""

@@ -343,7 +343,9 @@ def test_what_is_a_frame() -> None:
 
 @pytest.mark.parametrize(("on_missing", "kept"), [("include", [None]), ("exclude", [])])
 @pytest.mark.parametrize("form", FORMS)
-def test_rows_without_a_cursor_beside_rows_that_are_known(form: str, on_missing: Any, kept: list[Any]) -> None:
+def test_rows_without_a_cursor_beside_rows_that_are_known(
+    form: str, on_missing: Any, kept: list[Any]
+) -> None:
     runs = Runs(Incremental("c", on_cursor_value_missing=on_missing))
     assert runs([{"id": 0, "c": 0}], form=form) == [{"id": 0, "c": 0}]
     again = runs([{"id": 0, "c": None}, {"id": 0, "c": 0}], form=form)
