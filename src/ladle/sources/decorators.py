@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, overload
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
+from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, overload
 
 from ladle.errors import InvalidResourceDataType, UsageError
 from ladle.schema.schema import Schema
@@ -27,6 +27,16 @@ Disposition = Literal["append", "replace", "merge", "skip"]
 TableFormat = Literal["iceberg", "delta", "hive", "native"]
 FileFormat = Literal["parquet", "jsonl", "csv", "preferred"]
 Keys = str | Iterable[str] | Dynamic
+
+
+class _Frame(Protocol):
+    """A table of any library that speaks Arrow."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+
+
+# Not `Any`: a function without annotations would match it as well, and its arguments would be lost.
+_Data = Iterable[Any] | AsyncIterable[Any] | Awaitable[Any] | _Frame
 _OPTIONS = (
     "data",
     "name",
@@ -91,7 +101,7 @@ def resource(
 ) -> ResourceFunction[P]: ...
 @overload
 def resource(
-    data: Any,
+    data: _Data,
     name: str | None = None,
     table_name: str | Dynamic | None = None,
     max_table_nesting: int | None = None,

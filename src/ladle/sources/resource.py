@@ -38,6 +38,7 @@ from ladle.sources.steps import (
 )
 
 P = ParamSpec("P")
+ItemFunction = Callable[[Any], Any] | Callable[[Any, Any], Any]
 _STARS = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
 
 
@@ -253,7 +254,7 @@ class Resource(Hinted):
             )
         self.steps.insert(insert_at - 1 if insert_at > 0 else insert_at, step)
 
-    def add_map(self, item_map: Callable[..., Any], insert_at: int | None = None) -> Self:
+    def add_map(self, item_map: ItemFunction, insert_at: int | None = None) -> Self:
         """Change each item by `item_map(item)` or `item_map(item, meta)`; one that becomes None is dropped.
 
         Args:
@@ -271,7 +272,7 @@ class Resource(Hinted):
         self._insert(YieldMapItem(item_map), insert_at)
         return self
 
-    def add_filter(self, item_filter: Callable[..., Any], insert_at: int | None = None) -> Self:
+    def add_filter(self, item_filter: ItemFunction, insert_at: int | None = None) -> Self:
         """Keep only the items for which `item_filter` is true. Arguments as for `add_map`."""
         self._insert(FilterItem(item_filter), insert_at)
         return self
