@@ -118,11 +118,12 @@ def _by_option(parameter: _Parameter, where: Where, table: Mapping[str, Any]) ->
 
 
 def _from_text(text: str) -> dict[str, Any]:
+    """Return the options in JSON text; other text is not about cursors: shells set `_`, `PATH` and others."""
     try:
         found = parsed(text)
     except Mismatch:
-        found = None
-    return dict(found) if isinstance(found, Mapping) else {"cursor_path": text}
+        return {}
+    return dict(found) if isinstance(found, Mapping) else {}
 
 
 def _parameter(parameter: inspect.Parameter, hints: Mapping[str, Any]) -> _Parameter | None:

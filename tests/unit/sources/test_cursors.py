@@ -56,8 +56,21 @@ def test_a_cursor_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) ->
     assert kept(asked()) == [15]
     monkeypatch.setenv("ID_AFTER", '{"cursor_path": "idAfter", "end_value": 10, "initial_value": 0}')
     assert kept(asked()) == [5]
-    monkeypatch.setenv("ID_AFTER", "idAfter")
-    assert kept(asked()) == [5, 10, 15]
+
+
+def test_variables_of_the_shell_are_not_about_cursors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_", "/usr/bin/python")
+    monkeypatch.setenv("SINCE", "[1]")
+
+    @ladle.resource
+    def unnamed(_: Any = ladle.sources.incremental("idAfter", initial_value=10)) -> Any:
+        yield from rows()
+
+    @ladle.resource
+    def named(since: Any = ladle.sources.incremental("idAfter", initial_value=10)) -> Any:
+        yield from rows()
+
+    assert kept(unnamed()) == kept(named()) == [10, 15]
 
 
 def test_settings_complete_a_default_and_the_call_both(monkeypatch: pytest.MonkeyPatch) -> None:
