@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -85,7 +86,8 @@ def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return importlib.import_module(_MODULES[name])
     if name not in _WHERE:
-        raise AttributeError(f"module 'ladle' has no attribute {name!r}")
+        here = sys.modules[__name__]  # for "did you mean" below a traceback
+        raise AttributeError(f"module 'ladle' has no attribute {name!r}", name=name, obj=here)
     found = getattr(importlib.import_module(_WHERE[name]), name)
     globals()[name] = found
     return found

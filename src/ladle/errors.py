@@ -22,7 +22,8 @@ LadleError
 ├── ConfigError                        fix a setting
 │   ├── ConfigFieldMissingException    set it (also KeyError); lists all that was tried
 │   ├── ConfigValueCannotBeCoercedException   give a value of its type
-│   ├── ConfigFileNotFoundException, TomlProviderReadException, ValueNotSecretException   mend the file
+│   ├── ValueNotSecretException        move a secret from config.toml to secrets.toml
+│   ├── ConfigFileNotFoundException, TomlProviderReadException   mend the file
 │   ├── ConfigFieldMissingTypeHintException, FinalConfigFieldException   mend the spec, or the call
 │   ├── DuplicateConfigProviderException, OAuth2ScopesRequired   name another, name some
 │   ├── InvalidNativeValue             give credentials in a form that can be read
