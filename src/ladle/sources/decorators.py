@@ -9,6 +9,7 @@ from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, overload
 
 from ladle.errors import InvalidResourceDataType, UsageError
 from ladle.schema.schema import Schema
+from ladle.sources.arguments import suggesting
 from ladle.sources.hints import Hints
 from ladle.sources.names import name_of, section_of
 from ladle.sources.resource import (
@@ -118,6 +119,7 @@ def resource(
     standalone: bool | None = None,
     data_from: Any = None,
 ) -> Resource: ...
+@suggesting
 def resource(
     data: Any = None,
     name: Any = None,
@@ -262,6 +264,7 @@ def transformer(
     section: str | Dynamic | None = None,
     standalone: bool | None = None,
 ) -> ResourceFunction[P]: ...
+@suggesting
 def transformer(
     f: Any = None,
     data_from: Any = None,
@@ -347,6 +350,7 @@ def source(
     spec: Any = None,
     parallelized: bool = False,
 ) -> SourceFactory[P]: ...
+@suggesting
 def source(
     func: Any = None,
     name: str | None = None,

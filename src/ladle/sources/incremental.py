@@ -6,6 +6,7 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, Generic, Literal, TypeVar, get_args
 
 from ladle.errors import IncrementalUnboundError, UsageError
+from ladle.sources.arguments import suggesting
 from ladle.sources.incremental_boundary import Boundary
 from ladle.sources.incremental_lag import lagged
 from ladle.sources.incremental_options import (
@@ -52,6 +53,7 @@ class Incremental(Generic[T]):
         UsageError: an argument is wrong; raised here, not at run time.
     """
 
+    @suggesting
     def __init__(
         self,
         cursor_path: str | None = None,
@@ -278,7 +280,7 @@ class Incremental(Generic[T]):
         compares = not (self.is_stateless or self._has_lag or bounds.open_start or self._key == ())
         boundary = Boundary(name, self._key, self._loaded, reload_changed) if compares else None
         cursor = Cursor(name, compiled(self.cursor_path), self.on_cursor_value_missing)
-        self._run = CursorRun(cursor, bounds, self._start, boundary)
+        self._run = CursorRun(cursor, bounds, self._start, boundary, self.row_order)
 
     @property
     def _has_lag(self) -> bool:
@@ -325,9 +327,12 @@ class Incremental(Generic[T]):
         return rows if run.row(rows) else None
 
     def can_close(self) -> bool:
-        """Whether the order of rows says that nothing more can come, so that the source can be closed."""
+        """Whether the order of rows says that nothing more can come, so that the source can be closed.
+
+        Never where rows were seen that are in another order than `row_order` says.
+        """
         run = self._run
-        if run is None or self.row_order is None:
+        if run is None or self.row_order is None or run.is_disordered:
             return False
         goes_along = (self.row_order == "asc") != (self.last_value_func is min)
         return run.beyond_end if goes_along else run.before_start

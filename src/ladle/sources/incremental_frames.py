@@ -205,6 +205,7 @@ def _inside(run: CursorRun, frame: _Frame, column: Any) -> Any:
 def _take(run: CursorRun, frame: _Frame, column: Any) -> Any:
     bounds = run.bounds
     first, last = _extremes(run, column)
+    run.in_order(first, last)
     mask: Any = True
     if not bounds.is_whole:
         verdict = bounds.judge(first, last, lambda test, bound: _compare(column, test, bound), pc.and_)
@@ -231,7 +232,8 @@ def _without_repeated(run: CursorRun, frame: _Frame, column: Any, mask: Any) -> 
     new = run.new(_rows(frame, _indices(at_start)))
     if all(new):
         return mask
-    whole = pa.repeat(True, len(column)) if mask is True else _one(mask)
+    # Rows without cursor are none of both: what becomes of them is decided later.
+    whole = pc.if_else(_one(column).is_valid(), True, None) if mask is True else _one(mask)
     return pc.replace_with_mask(whole, _one(at_start), pa.array(new, pa.bool_()))
 
 

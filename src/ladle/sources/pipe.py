@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NoReturn, Protocol
 
 from ladle.errors import LadleError, PipeNotBoundToData, ResourceExtractionError
+from ladle.sources.arguments import check_cursors
 from ladle.sources.current import Scope, scope
 from ladle.sources.feeds import is_iterator
 from ladle.sources.mark import Marked, MaterializedEmptyList
@@ -115,8 +116,14 @@ class Node:
         return Cursor(inner, path, getattr(inner, "end_value", None) is None)
 
     def call(self) -> Any:
-        """Call the resource's function, or return its data."""
-        return self.resource.call(self._call)
+        """Call the resource's function, or return its data.
+
+        Raises:
+            IncrementalUnboundError: it is a generator that was called with a cursor that belongs to no run.
+        """
+        made = self.resource.call(self._call)
+        check_cursors(self.resource.name, made)
+        return made
 
     @property
     def is_linear(self) -> bool:

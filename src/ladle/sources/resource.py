@@ -17,6 +17,7 @@ from ladle.errors import (
     UsageError,
 )
 from ladle.sources import current
+from ladle.sources.arguments import fitting
 from ladle.sources.hinted import Hinted
 from ladle.sources.hints import Hints
 from ladle.sources.lanes import PullOptions, is_instruction
@@ -100,7 +101,7 @@ class Resource(Hinted):
             raise TypeError(f"resource `{self.name}` is made of data: it takes no arguments")
         if self._call is not None:
             raise TypeError(f"resource `{self.name}` was given its arguments before")
-        bound = self._signature().bind(*args, **kwargs)
+        bound = fitting(self.name, self._signature(), args, kwargs)
         self._call = Call(args, kwargs)
         if self.naming_function is not None:
             bound.apply_defaults()
