@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -32,6 +33,14 @@ def clean_machine(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.Temp
     monkeypatch.setenv("XDG_DATA_HOME", str(home / "data"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
+    # clients of clouds look for a login on the network
+    monkeypatch.setenv("NO_GCE_CHECK", "true")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    if "ladle.config.chain" in sys.modules:
+        sys.modules["ladle.config.chain"].chain.cache_clear()
+        sys.modules["ladle.config.context"].pipeline_name.set(None)
+    if "ladle.config.credentials.gcp" in sys.modules:
+        sys.modules["ladle.config.credentials.gcp"].default_credentials.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ladle.config.access import config, secrets
     from ladle.config.markers import TSecretStrValue, TSecretValue
     from ladle.config.spec import TCredentials
+    from ladle.destinations.decorator import destination
     from ladle.pipelines.entry import attach, pipeline, run
     from ladle.pipelines.info import LoadInfo
     from ladle.pipelines.pipeline import Pipeline
@@ -30,6 +31,7 @@ __all__ = [
     "config",
     "current",
     "defer",
+    "destination",
     "destinations",
     "errors",
     "mark",
@@ -52,6 +54,7 @@ _WHERE = {
     "TSecretValue": "ladle.config.markers",
     "attach": "ladle.pipelines.entry",
     "defer": "ladle.sources.decorators",
+    "destination": "ladle.destinations.decorator",
     "pipeline": "ladle.pipelines.entry",
     "resource": "ladle.sources.decorators",
     "run": "ladle.pipelines.entry",

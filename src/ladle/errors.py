@@ -20,9 +20,12 @@ LadleError
 ├── ConfigError                        fix a setting
 │   ├── ConfigFieldMissingException    set it (also KeyError); lists all that was tried
 │   ├── ConfigValueCannotBeCoercedException   give a value of its type
-│   ├── ValueNotSecretException        move a secret from config.toml to secrets.toml
-│   ├── ConfigFileNotFoundException, TomlProviderReadException   mend the file
-│   ├── InvalidNativeValue             credentials that can't be read: InvalidConnectionString and others
+│   ├── ConfigFileNotFoundException, TomlProviderReadException, ValueNotSecretException   mend the file
+│   ├── ConfigFieldMissingTypeHintException, FinalConfigFieldException   mend the spec, or the call
+│   ├── DuplicateConfigProviderException, OAuth2ScopesRequired   name another, name some
+│   ├── InvalidNativeValue             give credentials in a form that can be read
+│   │   ├── InvalidConnectionString, InvalidGoogleServicesJson, InvalidGoogleOauth2Json
+│   │   └── InvalidBoto3Session, InvalidAzureCredential
 │   ├── MissingDependency              install an extra
 │   └── ExternalSchedulerNotAvailable  set the interval, or don't ask for it
 ├── CannotRestorePipelineException     name a pipeline that exists
@@ -37,7 +40,9 @@ LadleError
     │   └── IncrementalPrimaryKeyMissing       a row has no key to compare it by
     ├── DestinationError               writing failed
     │   ├── CommitFailed               certainly not applied: run again
-    │   └── CommitUnknown              may or may not be applied: the next run looks first
+    │   ├── CommitUnknown              may or may not be applied: the next run looks first
+    │   ├── DestinationTransientException   a function failed again and again: run again
+    │   └── DestinationTerminalException    raise it in a function: trying again is of no use
     └── PackageError                   files of a package are damaged or of another version
 """
 
@@ -64,6 +69,8 @@ __all__ = [
     "DataItemRequiredForDynamicTableHints",
     "DeletingResourcesNotSupported",
     "DestinationError",
+    "DestinationTerminalException",
+    "DestinationTransientException",
     "DuplicateConfigProviderException",
     "ExplicitSourceNameInvalid",
     "ExternalSchedulerNotAvailable",
@@ -150,7 +157,7 @@ class LadleError(Exception):
         self, what: str, *, expected: str | None = None, hint: str | None = None, **facts: Any
     ) -> None:
         super().__init__(what)
-        self.what = what
+        self.what = str(what)
         self.expected = expected
         self.hint = hint
         self.facts: dict[str, Any] = {k: v for k, v in facts.items() if v is not None}
@@ -320,27 +327,24 @@ class ConfigError(LadleError):
     """A setting is missing or can't be read; `tried` lists where it was looked for."""
 
 
-ConfigurationException = ConfigError
+ConfigurationException = ConfigError  # as the reference calls it
 
 
 class ConfigFieldMissingException(ConfigError, KeyError):
-    """Settings are missing. The text lists every key that was tried, in order, and the files looked at.
+    """Settings (`fields`) of `spec_name` are missing.
 
-    Attributes:
-        spec_name: whose settings they are.
-        fields: their names.
-        traces: for each name, the pairs (provider, key) that were tried.
-        files: pairs (path, whether it is there).
+    `traces` has, by name, the pairs (provider, key) that were tried; `files`: (path, whether it is there).
     """
 
     def __str__(self) -> str:
+        if not self.facts.get("traces"):
+            return super().__str__()
         lines = [self.what]
-        for name, tried in self.facts.get("traces", {}).items():
+        for name, tried in self.facts["traces"].items():
             lines.append(f"for `{name}` these were tried, in this order:")
             lines += [f"  ({provider}, {key})" for provider, key in tried]
-        lines += [
-            f"file {path}{'' if there else ' (not there)'}" for path, there in self.facts.get("files", ())
-        ]
+        for path, there in self.facts.get("files", ()):
+            lines.append(f"file {path}{'' if there else ' (not there)'}")
         if self.hint:
             lines.append(f"hint: {self.hint}")
         return "\n".join(lines)
@@ -458,6 +462,16 @@ class DestinationError(PipelineStepFailed):
 
 class CommitFailed(DestinationError):
     """The commit was certainly not applied. The package is kept; the next run loads it."""
+
+    retryable = True
+
+
+class DestinationTerminalException(DestinationError):
+    """A function destination can't take a batch, and never will: it isn't tried again within the run."""
+
+
+class DestinationTransientException(DestinationError):
+    """A function destination failed, and the last of its tries too. The package is kept; run again."""
 
     retryable = True
 

@@ -94,6 +94,7 @@ def test_guarantees_are_those_of_the_destinations() -> None:
         factory("duckdb")("x"),
         factory("postgres")("postgresql://localhost/x"),
         factory("filesystem")("x"),
+        ladle.destination(lambda items, table: None)(),
     ]
     assert [cell.strip() for cell in named.strip("|").split("|")[1:]] == [d.guarantee for d in made]
     shown = {row[0]: row[1] for row in rows(page("how_it_works"), "## Commit and guarantee")}
@@ -111,6 +112,9 @@ def test_signatures_of_destinations_are_shown_whole(name: str) -> None:
 def _spelled(signature: inspect.Signature) -> list[str]:
     words: list[str] = []
     for parameter in signature.parameters.values():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            words.append(f"**{parameter.name}")
+            continue
         if parameter.kind is parameter.KEYWORD_ONLY and "*" not in words:
             words.append("*")
         words.append(f"{parameter.name}={parameter.default!r}")
@@ -118,16 +122,16 @@ def _spelled(signature: inspect.Signature) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("function", "heading"),
+    ("function", "name", "heading"),
     [
-        (ladle.pipeline, "## ladle.pipeline"),
-        (ladle.Pipeline.run, "## Pipeline.run"),
-        (ladle.resource, "## Resources and sources"),
+        (ladle.pipeline, "pipeline", "## ladle.pipeline"),
+        (ladle.Pipeline.run, "pipeline", "## Pipeline.run"),
+        (ladle.resource, "resources", "## Hints"),
     ],
     ids=["pipeline", "run", "resource"],
 )
-def test_every_argument_is_explained(function: Any, heading: str) -> None:
-    below = page("configuration").split(f"\n{heading}\n", 1)[1].split("\n## ", 1)[0]
+def test_every_argument_is_explained(function: Any, name: str, heading: str) -> None:
+    below = page(name).split(f"\n{heading}\n", 1)[1].split("\n## ", 1)[0]
     arguments = set(inspect.signature(function).parameters) - {"self"}
     if function is ladle.resource:
         arguments -= {"data"}
@@ -135,7 +139,7 @@ def test_every_argument_is_explained(function: Any, heading: str) -> None:
 
 
 def test_every_command_is_explained() -> None:
-    below = page("configuration").split("\n## Command line\n", 1)[1]
+    below = page("pipeline").split("\n## Command line\n", 1)[1]
     names = {command.name or command.callback.__name__ for command in cli.app.registered_commands}  # type: ignore[union-attr]
     assert {name for name in names if f"`ladle {name}" not in below} == set()
 

@@ -140,7 +140,7 @@ VALUES: dict[str, tuple[Any, dict[str, Any], tuple[str, str, str | None, str | N
     ),
     "a source that fails": (
         failing, {},
-        ("SourceError", "resource `failing` failed with ValueError: no such page",
+        ("ResourceExtractionError", "resource `failing` failed with ValueError: no such page",
          "resource=`failing` row=`1` step=`extract` pipeline=`p` load_id=`ID`", None,
          "nothing of this run was loaded; the row says how far it had come"),
     ),
@@ -170,7 +170,7 @@ CALLS: dict[str, tuple[Any, dict[str, Any], tuple[str, str, str | None, str | No
     ),
     "an empty table name": (
         [], {"table_name": " "},
-        ("UsageError", "table_name can't be `' '`", None, "a name that is not empty", None),
+        ("UsageError", "table_name can't be `' '`", None, "a name that is not empty, or a function of the item", None),
     ),
     "a disposition spelt wrong": (
         [], {"write_disposition": "replcae"},
@@ -201,7 +201,7 @@ CALLS: dict[str, tuple[Any, dict[str, Any], tuple[str, str, str | None, str | No
     "columns of no known shape": (
         [], {"columns": "a"},
         ("UsageError", "columns can't be a `str`", None,
-         '{"price": {"data_type": "decimal"}} or [{"name": "price", "data_type": "decimal"}]', None),
+         '{"price": {"data_type": "decimal"}}, [{"name": "price", "data_type": "decimal"}] or a pydantic model', None),
     ),
     "a key of no known shape": (
         [], {"primary_key": 5},

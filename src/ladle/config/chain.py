@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from ladle.config import context
+from ladle.config import context, notebooks
 from ladle.config.files import Stamp, candidates, chosen, read
 from ladle.config.lookup import Where
 from ladle.config.providers import ConfigProvider, DocProvider, EnvironProvider, merged
@@ -18,6 +18,9 @@ from ladle.errors import DuplicateConfigProviderException, UsageError
 SECRETS, CONFIG = "secrets.toml", "config.toml"
 _FILES = (SECRETS, CONFIG)
 _VAULT_SETTINGS = "PROVIDERS__"
+_SWITCHES = tuple(
+    f"{_VAULT_SETTINGS}ENABLE_{name}_SECRETS" for name in ("GOOGLE", "AWS", "AZURE", "HASHICORP", "AIRFLOW")
+)
 
 
 class TomlProvider(DocProvider):
@@ -44,6 +47,8 @@ class Chain:
         self._environ = EnvironProvider()
         self._written: dict[str, dict[str, Any]] = {name: {} for name in _FILES}
         self._read: dict[str, tuple[Stamp, dict[str, Any]]] = {}
+        self._notebooks: dict[str, list[Mapping[str, Any]]] = {}
+        self._asks_vaults = False
         self._made: dict[Any, ConfigProvider] = {}
         self._registered: tuple[ConfigProvider, ...] = ()
         self._current: tuple[Any, tuple[ConfigProvider, ...]] = (None, ())
@@ -55,12 +60,16 @@ class Chain:
             TomlProviderReadException: a file isn't TOML.
         """
         files = {name: chosen(name) for name in _FILES}
-        switches = tuple(sorted(item for item in os.environ.items() if item[0].startswith(_VAULT_SETTINGS)))
-        state = (os.getcwd(), files, switches, repr(self._written[CONFIG].get("providers")), self._registered)
+        switches = self._switches()
+        around = (notebooks.is_here(), "airflow" in sys.modules, repr(self._written[CONFIG].get("providers")))
+        state = (os.getcwd(), files, switches, around, self._registered)
         known, current = self._current
         if state == known:
             return current
-        docs = {name: merged(self._document(path, at) for path, at in files[name]) for name in _FILES}
+        docs = {
+            name: merged([*(self._document(path, at) for path, at in files[name]), *self._notebook(name)])
+            for name in _FILES
+        }
         base: tuple[ConfigProvider, ...] = (
             self._environ,
             *(
@@ -72,17 +81,31 @@ class Chain:
         self._current = (state, current)
         return current
 
+    def _switches(self) -> tuple[Any, ...]:
+        """Return what the environment says of vaults; all of it only where there may be one."""
+        if not self._asks_vaults and not any(name in os.environ for name in _SWITCHES):
+            return ()
+        return tuple(sorted(item for item in os.environ.items() if item[0].startswith(_VAULT_SETTINGS)))
+
     def _document(self, path: str, at: Stamp) -> dict[str, Any]:
         known = self._read.get(path)
         if known is None or known[0] != at:
             known = self._read[path] = (at, read(path))
         return known[1]
 
+    def _notebook(self, name: str) -> list[Mapping[str, Any]]:
+        if not notebooks.is_here():
+            return []
+        if name not in self._notebooks:
+            self._notebooks[name] = notebooks.documents(name)
+        return self._notebooks[name]
+
     def _vaults(
         self, base: tuple[ConfigProvider, ...], docs: Mapping[str, Any], switched: bool
     ) -> tuple[ConfigProvider, ...]:
         asked = switched or any("providers" in d for d in (*docs.values(), *self._written.values()))
-        if not asked and "airflow" not in sys.modules:
+        self._asks_vaults = asked or "airflow" in sys.modules
+        if not self._asks_vaults:
             return ()
         registry = importlib.import_module("ladle.config.vaults.registry")
         settings = registry.enabled(Where(base))

@@ -51,9 +51,9 @@ def coerce(value: Any, hint: Any) -> Any:
         return None
     if len(members) == 1:
         return _as(value, members[0], is_secret(hint))
-    for member in members:  # what fits as it is goes before what could be made to fit
+    for member in members:  # what fits as it is goes first; but text may stand for anything
         plain = get_origin(member) or member
-        if plain is not Any and isinstance(plain, type) and type(value) is plain:
+        if isinstance(plain, type) and type(value) is plain and plain is not str:
             return _as(value, member, is_secret(hint))
     for member in members:
         try:
@@ -77,8 +77,9 @@ def _as(value: Any, hint: Any, secret: bool) -> Any:
     if kind in _PLAIN:
         try:
             return _PLAIN[kind](value)
-        except (ValueError, TypeError, InvalidOperation, OverflowError) as exc:
-            raise Mismatch from exc
+        except (ValueError, TypeError, AttributeError, InvalidOperation, OverflowError):
+            pass
+        raise Mismatch  # not in the handler: the error that it would keep shows the value
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
         return _member(value, kind)
     if isinstance(kind, type) and isinstance(value, str) and kind.__module__ in ("builtins", "uuid"):
@@ -104,8 +105,9 @@ def guessed(value: str, secret: bool) -> Any:
 def _called(kind: type, value: str) -> Any:
     try:
         return kind(value)
-    except (ValueError, TypeError) as exc:
-        raise Mismatch from exc
+    except (ValueError, TypeError):
+        pass
+    raise Mismatch
 
 
 def _text(value: Any) -> str:
@@ -236,8 +238,9 @@ def parsed(text: str) -> Any:
         pass
     try:
         return ast.literal_eval(text.strip())
-    except (ValueError, SyntaxError, MemoryError, RecursionError) as exc:
-        raise Mismatch from exc
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        pass
+    raise Mismatch
 
 
 def _listed(value: Any, kind: Any, arguments: tuple[Any, ...]) -> Any:

@@ -56,18 +56,17 @@ def read(path: str) -> dict[str, Any]:
         raise ConfigFileNotFoundException(
             f"a configuration file can't be read: {exc.strerror}", path=path
         ) from exc
+    failed: tuple[str, int, int]
     try:
         return tomllib.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError as exc:
-        line = content[: exc.start].count(b"\n") + 1
         column = exc.start - content.rfind(b"\n", 0, exc.start)
-        raise _malformed(path, "it isn't UTF-8", line, column) from None
+        failed = "it isn't UTF-8", content[: exc.start].count(b"\n") + 1, column
     except tomllib.TOMLDecodeError as exc:
         place = _PLACE.search(str(exc))
-        line, column = _end(content)
-        if place and place[1]:
-            line, column = int(place[1]), int(place[2])
-        raise _malformed(path, _PLACE.sub("", str(exc)), line, column) from None
+        line, column = (int(place[1]), int(place[2])) if place and place[1] else _end(content)
+        failed = _PLACE.sub("", str(exc)), line, column
+    raise _malformed(path, *failed)  # not in the handler: the error that it would keep holds the content
 
 
 def _end(content: bytes) -> tuple[int, int]:

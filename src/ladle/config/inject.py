@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import enum
 import functools
 import inspect
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Annotated, Any, ParamSpec, TypeVar, cast, get_origin, overload
+from typing import Annotated, Any, ParamSpec, TypeVar, cast, get_origin, is_typeddict, overload
+from uuid import UUID
 
 from ladle.config import context
 from ladle.config.chain import here
@@ -154,7 +156,7 @@ class Injector:
             except Gaps as found:
                 gaps.extend(found.gaps)
         if gaps and where:
-            raise missing(self._func.__name__, gaps, where.providers)
+            raise missing(getattr(self._func, "__name__", type(self._func).__name__), gaps, where.providers)
         return values
 
     def _from_spec(self, passed: dict[str, Any], sections: tuple[str, ...]) -> dict[str, Any]:
@@ -233,9 +235,11 @@ def _is_configurable(hint: Any, default: Any) -> bool:
         kind = get_origin(member) or member
         if kind is Any or kind in SCALARS or not takes_tables(kind) or kind in (dict, object):
             return default is None or _is_plain(default)
-        if isinstance(kind, type) and issubclass(kind, (dict, str, int)):
+        if is_typeddict(kind) or (
+            isinstance(kind, type) and issubclass(kind, (dict, str, int, enum.Enum, UUID))
+        ):
             return True
-    return default is None and getattr(hint, "__origin__", None) is not Callable
+    return False
 
 
 def _is_plain(value: Any) -> bool:

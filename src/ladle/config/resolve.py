@@ -196,7 +196,8 @@ def read(found: Found, hint: Any) -> Any:
     try:
         return coerce(value, hint)
     except Mismatch:
-        raise _wrong(found, hint) from None
+        pass
+    raise _wrong(found, hint)
 
 
 def _wrong(found: Found, hint: Any) -> ConfigValueCannotBeCoercedException:

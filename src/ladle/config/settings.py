@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from ladle.config.chain import here
 from ladle.config.lookup import look
 from ladle.config.markers import TSecretStrValue
-from ladle.config.resolve import read
-from ladle.errors import ConfigError
+from ladle.config.resolve import Gap, missing, read
+from ladle.errors import ConfigError, ConfigFieldMissingException
 
 
 def setting(*path: str, default: str | None = None, secret: bool = False) -> str | None:
@@ -27,6 +28,38 @@ def setting(*path: str, default: str | None = None, secret: bool = False) -> str
     hint = TSecretStrValue if secret else str
     found = look(name, hint, here((), tuple(sections)))
     return default if found is None else str(read(found, hint)) or default
+
+
+def searched(
+    key: str, sections: tuple[str, ...], required: tuple[str, ...] = (), *, secret: bool = False
+) -> str | None:
+    """Return a setting as text, None where there is none.
+
+    Args:
+        key: its name.
+        sections: dropped from the right, one by one, as long as nothing is found.
+        required: sections right before the key, never dropped.
+        secret: look among secrets only.
+    """
+    hint = TSecretStrValue if secret else str
+    found = look(key, hint, here(sections, required))
+    return None if found is None else str(read(found, hint)) or None
+
+
+def not_found(
+    owner: str, keys: Mapping[str, bool], sections: tuple[str, ...], required: tuple[str, ...] = ()
+) -> ConfigFieldMissingException:
+    """Return the error for settings that `searched` didn't find.
+
+    Args:
+        owner: whose they are.
+        keys: their names, and whether each is secret.
+        sections: as for `searched`.
+        required: as for `searched`.
+    """
+    where = here(sections, required)
+    gaps = [Gap(key, key, TSecretStrValue if secret else str, where) for key, secret in keys.items()]
+    return missing(owner, gaps, where.providers)
 
 
 def flag(*path: str) -> bool:

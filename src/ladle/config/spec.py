@@ -5,19 +5,21 @@ from __future__ import annotations
 import copy
 import dataclasses
 import inspect
+import re
 import sys
 import types
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Annotated, Any, ClassVar, Self, TypeVar, dataclass_transform, get_type_hints, overload
 
 from ladle.config.hints import bare, is_class_var, is_final, is_optional, is_resolvable, is_secret
-from ladle.config.markers import Awaiting, Secret
+from ladle.config.markers import Awaiting, Secret, TSecretValue
 from ladle.errors import ConfigFieldMissingTypeHintException, InvalidNativeValue, UsageError
 
 MASK = "***"
 _T = TypeVar("_T")
+_SECRET_NAME = re.compile("Secret|Credentials")
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +196,7 @@ def fields_of(spec: type[BaseConfiguration]) -> tuple[Field, ...]:
 
 
 def hints_of(thing: Any, local_types: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return the type hints of a class or function; one that can't be evaluated is `Any`."""
+    """Return the hints of a class or function; what can't be evaluated is `Any`, or secret by its name."""
     try:
         return get_type_hints(thing, localns=dict(local_types or {}) or None, include_extras=True)
     except (NameError, TypeError, AttributeError):
@@ -208,7 +210,7 @@ def hints_of(thing: Any, local_types: Mapping[str, Any] | None = None) -> dict[s
             try:
                 hints |= get_type_hints(one, scope, dict(local_types or {}), include_extras=True)
             except (NameError, TypeError, AttributeError):
-                hints[name] = Any
+                hints[name] = TSecretValue if _SECRET_NAME.search(str(hint)) else Any
     return hints
 
 
@@ -221,6 +223,20 @@ def local_types(qualname: str) -> dict[str, Any]:
     while frame is not None and frame.f_code.co_name != around:
         frame = frame.f_back  # type: ignore[assignment]
     return {k: v for k, v in frame.f_locals.items() if isinstance(v, type)} if frame else {}
+
+
+def names_used(annotations: Iterable[Any], frame: types.FrameType) -> dict[str, Any]:
+    """Return what the names in annotations that are text stand for, where the class is defined."""
+    found: dict[str, Any] = {}
+    for text in annotations:
+        if not isinstance(text, str):
+            continue
+        for name in compile(text, "<annotation>", "eval").co_names:
+            if name in frame.f_locals:
+                found[name] = frame.f_locals[name]
+            elif name in frame.f_globals:
+                found[name] = frame.f_globals[name]
+    return found
 
 
 @overload
@@ -253,7 +269,7 @@ def configspec(cls: type[Any] | None = None, init: bool = True) -> Any:
             secret.add(name)
     cls.__annotations__ = annotations
     setattr(cls, "__asked_secrets__", secret)  # noqa: B010 - mypy knows no such attribute
-    setattr(cls, "__local_types__", local_types(cls.__qualname__))  # noqa: B010
+    setattr(cls, "__local_types__", names_used(annotations.values(), sys._getframe(1)))  # noqa: B010, SLF001
     return dataclass(init=init, eq=False, repr=False)(cls)
 
 

@@ -34,6 +34,7 @@ class LoadRecord:
         batch_bytes: size in memory of the largest batch that will come.
         file_format: asked for by the run; None for the destination's own choice.
         formats: file format by table where a resource asks for another.
+        folder: the package's, for a destination that notes there what it has done.
     """
 
     load_id: str
@@ -45,6 +46,7 @@ class LoadRecord:
     batch_bytes: int = 0
     file_format: str | None = None
     formats: Mapping[str, str] = field(default_factory=dict)
+    folder: str | None = None
 
 
 class Session(Protocol):
@@ -72,7 +74,10 @@ class Session(Protocol):
         """Remove all rows that were there before this load."""
 
     def append(self, table: Table, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
-        """Write rows; returns how many. All batches have `schema`, column names as in `table`."""
+        """Write rows; returns how many. All batches have `schema`, column names as in `table`.
+
+        Called for several tables at once where `Limits.writers` is more than 1.
+        """
 
     def commit(self, record: LoadRecord | None = None) -> None:
         """Make data, schema version, state and loads row visible, all at once.
@@ -91,10 +96,11 @@ class Session(Protocol):
     def stored_schema(self, name: str) -> Mapping[str, Any] | None:
         """Return the newest stored schema of that name; None where there is none."""
 
-    def newest(self, schema: str, pipeline: str) -> tuple[str | None, int]:
+    def newest(self, schema: str, pipeline: str) -> tuple[str | None, int | None]:
         """Return hash of the newest stored version of a schema, and the newest state version of a pipeline.
 
-        None and 0 where there is none. Asked inside the load, to see whether another run was faster.
+        None and 0 where there is none; None and None where the destination never keeps any. Asked inside the
+        load, to see whether another run was faster.
         """
 
     def exists(self) -> bool:

@@ -13,9 +13,11 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from ladle.config.settings import setting
+from ladle.config import context
+from ladle.config.settings import searched
 from ladle.destinations import dialect as statements
 from ladle.destinations.base import Session
+from ladle.destinations.capabilities import Capabilities, capabilities, overridden
 from ladle.destinations.dialect import Dialect
 from ladle.destinations.sql import SqlSession
 from ladle.errors import CommitFailed, DestinationError, UsageError
@@ -78,6 +80,7 @@ class DuckDb:
         connection: an open connection to use instead; it is not closed.
         name: of the destination.
         lock_wait_s: seconds to wait while another process holds the file.
+        configured: the path is that of the configuration.
 
     Guarantee: G4. All tables, the state and the loads row of a load become visible in one transaction.
     """
@@ -91,9 +94,22 @@ class DuckDb:
     dataset_named: bool = True
     streams: bool = True
     limits: Limits = _LIMITS
+    configured: bool = field(default=False, compare=False)
+
+    @property
+    def destination_name(self) -> str:
+        """The same as `name`."""
+        return self.name
+
+    def capabilities(self) -> Capabilities:
+        """Return what it can hold and how names are made for it."""
+        return capabilities(self.limits)
 
     def bound(self, pipeline: str) -> DuckDb:
-        """Return the destination with its file name."""
+        """Return the destination with its file name: that configured for the pipeline, if there is one."""
+        if self.configured:
+            with context.of_pipeline(pipeline):
+                return replace(self, path=_file(_configured(self.name)), configured=False).bound(pipeline)
         if self.path is not None or self.connection is not None:
             return self
         stem = pipeline if self.name == self.type_name else self.name
@@ -317,30 +333,50 @@ def duckdb_destination(
     *,
     destination_name: str | None = None,
     lock_wait_s: float = 30.0,
+    **capability: Any,
 ) -> DuckDb:
     """Load into a DuckDB database.
 
     Args:
-        credentials: path of the file, `duckdb:///path`, or an open connection. None: the environment's
-            `DESTINATION__DUCKDB__CREDENTIALS`, else `<pipeline name>.duckdb` in the current folder.
+        credentials: path of the file, `duckdb:///path`, or an open connection. None: that of the
+            configuration, `DESTINATION__DUCKDB__CREDENTIALS` or `[destination.duckdb] credentials`, else
+            `<pipeline name>.duckdb` in the current folder.
         destination_name: a name of its own; then the default file is `<destination_name>.duckdb`.
         lock_wait_s: seconds to wait while another process holds the file.
+        capability: `naming_convention`, `max_table_nesting` and others of `Capabilities`.
 
     Raises:
-        UsageError: `:memory:` without a connection: its data would be gone when the load ends.
+        UsageError: `:memory:` without a connection: its data would be gone when the load ends; a capability
+            that it hasn't.
     """
     name = destination_name or "duckdb"
+    limits = overridden(_LIMITS, capability, "duckdb", ("credentials", "destination_name", "lock_wait_s"))
     if isinstance(credentials, duckdb.DuckDBPyConnection):
-        return DuckDb(connection=credentials, name=name)
-    configured = setting("destination", name, "credentials")
-    path = str(credentials) if credentials is not None else configured
-    if path == ":pipeline:":
-        path = None
-    if path is not None:
-        path = path.removeprefix("duckdb:///")
+        return DuckDb(connection=credentials, name=name, limits=limits)
+    made = DuckDb(name=name, lock_wait_s=lock_wait_s, limits=limits)
+    if credentials is None:
+        return replace(made, path=_file(_configured(name)), configured=True)
+    return replace(made, path=_file(str(credentials)))
+
+
+def _configured(name: str) -> str | None:
+    """Return the file of the configuration: `credentials`, or `database` of the table of that name."""
+    at = ("destination", name)
+    return searched("credentials", at) or searched("database", at, ("credentials",))
+
+
+def _file(path: str | None) -> str | None:
+    """Return the path of a file, None for the one that has the pipeline's name.
+
+    Raises:
+        UsageError: a database in memory.
+    """
+    if path is None or path == ":pipeline:":
+        return None
+    path = path.removeprefix("duckdb:///")
     if path == ":memory:":
         raise UsageError(
             "a DuckDB database in memory is gone when the load ends",
             hint="open it yourself and pass it: ladle.destinations.duckdb(duckdb.connect())",
         )
-    return DuckDb(path=path, name=name, lock_wait_s=lock_wait_s)
+    return path

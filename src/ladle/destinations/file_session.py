@@ -22,6 +22,9 @@ from ladle.schema.schema import SYSTEM_TABLES
 from ladle.schema.table import Table
 from ladle.schema.types import arrow_type
 
+FILE_BYTES = 256 << 20
+"""Arrow bytes after which a table goes on in a new file."""
+
 _ABANDONED_S = 7 * 24 * 3600.0
 
 
@@ -38,7 +41,7 @@ class FileOptions:
 
     layout: Layout
     compressed: bool = True
-    max_file_bytes: int = 256 << 20
+    max_file_bytes: int = FILE_BYTES
     max_state_files: int = 100
 
 

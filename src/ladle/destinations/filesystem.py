@@ -10,17 +10,28 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from ladle.config.settings import flag, setting
+from ladle.config.settings import flag, not_found, searched, setting
 from ladle.destinations.base import Session
-from ladle.destinations.file_session import FileOptions, FileSession
+from ladle.destinations.capabilities import Capabilities, capabilities, overridden
+from ladle.destinations.file_session import FILE_BYTES, FileOptions, FileSession
 from ladle.destinations.files import Files, FsspecFiles, LocalFiles
 from ladle.destinations.layout import DEFAULT_LAYOUT, Layout
-from ladle.errors import ConfigError, UsageError
+from ladle.errors import UsageError
 from ladle.schema.change import Limits
 
 _TYPE = "filesystem"
 # A folder's name has 255 bytes; common readers take decimals of 38 digits.
 _LIMITS = Limits(max_table_name=200, max_column_name=None, wei_digits=38)
+_ARGUMENTS = (
+    "bucket_url",
+    "credentials",
+    "layout",
+    "extra_placeholders",
+    "current_datetime",
+    "destination_name",
+    "max_state_files",
+    "recommended_file_size",
+)
 
 
 @dataclass(frozen=True)
@@ -44,6 +55,15 @@ class Filesystem:
     dataset_named: bool = True
     streams: bool = False
     limits: Limits = _LIMITS
+
+    @property
+    def destination_name(self) -> str:
+        """The same as `name`."""
+        return self.name
+
+    def capabilities(self) -> Capabilities:
+        """Return what it can hold and how names are made for it."""
+        return capabilities(self.limits)
 
     def bound(self, pipeline: str) -> Filesystem:
         """Return the destination as it is: its folder doesn't depend on the pipeline."""
@@ -105,35 +125,43 @@ def filesystem_destination(
     current_datetime: datetime | Callable[[], datetime] | None = None,
     destination_name: str | None = None,
     max_state_files: int = 100,
+    **capability: Any,
 ) -> Filesystem:
     """Load into files.
 
     Args:
-        bucket_url: folder to load to, made where it is missing: a path, `file://` or `memory://`. None: the
-            environment's `DESTINATION__FILESYSTEM__BUCKET_URL`.
+        bucket_url: folder to load to, made where it is missing: a path, `file://` or `memory://`. None: that
+            of the configuration, `[destination.filesystem]` or `DESTINATION__FILESYSTEM__BUCKET_URL`.
         credentials: a local folder has none.
-        layout: paths of data files below the dataset's folder; None: the environment's
-            `DESTINATION__FILESYSTEM__LAYOUT`, else `{table_name}/{load_id}.{file_id}.{ext}`.
+        layout: paths of data files below the dataset's folder; None: that of the configuration, else
+            `{table_name}/{load_id}.{file_id}.{ext}`.
         extra_placeholders: values of placeholders of your own in the layout, or functions of
             `(schema_name, table_name, load_id, file_id, ext)` that return one.
         current_datetime: what `{YYYY}` and the other dates in the layout show, or a function that returns it.
         destination_name: a name of its own; its settings are `DESTINATION__<NAME>__...`.
         max_state_files: states kept per pipeline.
+        capability: `naming_convention`, `max_table_nesting` and others of `Capabilities`, and
+            `recommended_file_size`: Arrow bytes after which a table goes on in a new file.
 
     `DATA_WRITER__DISABLE_COMPRESSION=true` leaves CSV and JSON lines uncompressed, without `.gz`.
 
     Raises:
-        UsageError: a scheme that isn't supported, a layout that would mix tables or lose files.
+        UsageError: a scheme that isn't supported, a layout that would mix tables or lose files; a capability
+            that it hasn't.
         ConfigError: no `bucket_url`.
     """
     name = destination_name or _TYPE
+    file_bytes = capability.pop("recommended_file_size", None) or FILE_BYTES
+    limits = overridden(_LIMITS, capability, _TYPE, _ARGUMENTS)
     url = os.fspath(bucket_url) if bucket_url is not None else _setting(name, "bucket_url")
     if not url:
-        raise ConfigError(
-            f"the destination `{name}` has no bucket_url",
-            expected='a folder, for example ladle.destinations.filesystem("./data")',
-            hint=f"pass it, or set DESTINATION__{name.upper()}__BUCKET_URL",
+        error = not_found(name, {"bucket_url": False}, ("destination", name))
+        error.what = f"the destination `{name}` has no bucket_url"
+        error.hint = (
+            f"pass it, set DESTINATION__{name.upper()}__BUCKET_URL, or bucket_url below"
+            f" [destination.{name}] in .ladle/config.toml"
         )
+        raise error
     if credentials:
         raise UsageError("a local folder takes no credentials", hint="pass only bucket_url")
     template = layout or _setting(name, "layout") or DEFAULT_LAYOUT
@@ -142,10 +170,11 @@ def filesystem_destination(
         compressed=not any(
             flag(*path, "data_writer", "disable_compression") for path in ((), ("normalize",))
         ),
+        max_file_bytes=file_bytes,
         max_state_files=max_state_files,
     )
-    return Filesystem(_url(url), options, name)
+    return Filesystem(_url(url), options, name, limits=limits)
 
 
 def _setting(name: str, key: str) -> str | None:
-    return setting("destination", name, key) or setting("destination", _TYPE, key)
+    return searched(key, ("destination", name)) or setting("destination", _TYPE, key)

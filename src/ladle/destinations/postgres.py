@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
 import adbc_driver_manager as adbc
 import adbc_driver_postgresql
 
+from ladle.config import context
 from ladle.destinations import postgres_login
 from ladle.destinations.base import Session
+from ladle.destinations.capabilities import Capabilities, capabilities, overridden
 from ladle.destinations.postgres_connection import DIALECT, PostgresConnection
 from ladle.destinations.postgres_errors import cause, refused
 from ladle.destinations.postgres_login import Login
@@ -35,6 +37,7 @@ class Postgres:
         create_indexes: make a unique index on new tables for each unique column, as `_dlt_id` is.
         lock_wait_s: seconds to wait for other loads of the pipeline, or that change the dataset's tables.
         fence_wait_s: seconds to wait for a session that an earlier try left, before ending it.
+        credentials: what the login was made from, completed from the configuration where `configured`.
 
     Guarantee: G4. All tables, the state and the loads row of a load become visible in one transaction.
     """
@@ -49,10 +52,24 @@ class Postgres:
     dataset_named: bool = True
     streams: bool = True
     limits: Limits = _LIMITS
+    credentials: Any = field(default=None, repr=False, compare=False)
+    configured: bool = False
+
+    @property
+    def destination_name(self) -> str:
+        """The same as `name`."""
+        return self.name
+
+    def capabilities(self) -> Capabilities:
+        """Return what it can hold and how names are made for it."""
+        return capabilities(self.limits)
 
     def bound(self, pipeline: str) -> Postgres:
-        """Return the destination itself: nothing of it depends on the pipeline."""
-        return self
+        """Return the destination with the login that is configured for the pipeline, if one is."""
+        if not self.configured:
+            return self
+        with context.of_pipeline(pipeline):
+            return replace(self, login=postgres_login.login(self.credentials, self.name))
 
     def displayable(self) -> str:
         """Return the URL without password."""
@@ -110,19 +127,26 @@ def postgres_destination(
     destination_name: str | None = None,
     create_indexes: bool = True,
     lock_wait_s: float = 600.0,
+    **capability: Any,
 ) -> Postgres:
     """Load into a Postgres database, version 15 or later.
 
     Args:
         credentials: `postgresql://user:password@host:5432/database?sslmode=require`, or a mapping with
-            `host`, `port`, `username`, `password`, `database` and options of libpq. None: the environment's
-            `DESTINATION__POSTGRES__CREDENTIALS`, or its parts, e.g. `.._CREDENTIALS__PASSWORD`.
-        destination_name: a name of its own, which also is the one in `DESTINATION__<NAME>__CREDENTIALS`.
+            `host`, `port`, `username`, `password`, `database` and options of libpq. None: those of the
+            configuration, `DESTINATION__POSTGRES__CREDENTIALS` or `[destination.postgres.credentials]`;
+            parts that are missing are taken from there too.
+        destination_name: a name of its own, which also is that of its section.
         create_indexes: make a unique index for each column that is declared unique, as `_dlt_id` is.
         lock_wait_s: seconds to wait for other loads that have to go first.
+        capability: `naming_convention`, `max_table_nesting` and others of `Capabilities`.
 
     Raises:
-        UsageError: the credentials aren't a Postgres URL or a mapping.
+        UsageError: the credentials aren't a Postgres URL or a mapping; a capability that it hasn't.
     """
     name = destination_name or "postgres"
-    return Postgres(postgres_login.login(credentials, name), name, create_indexes, lock_wait_s)
+    own = ("credentials", "destination_name", "create_indexes", "lock_wait_s")
+    limits = overridden(_LIMITS, capability, "postgres", own)
+    login = postgres_login.login(credentials, name)
+    made = Postgres(login, name, create_indexes, lock_wait_s, credentials=credentials, configured=True)
+    return replace(made, limits=limits)

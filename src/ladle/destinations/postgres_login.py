@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 import orjson
 
-from ladle.config.settings import setting
-from ladle.errors import ConfigError, UsageError
+from ladle.config.settings import not_found, searched
+from ladle.errors import ConfigFieldMissingException, UsageError
 
 _FORMS = (
     "postgresql://user:password@host:5432/database, or a dict with host, port, username, password, database"
@@ -26,6 +26,7 @@ _SCHEME = re.compile(r"postgres(?:ql)?(?:\+\w+)?://")
 _SECRET_OPTIONS = ("password", "sslpassword", "oauth_client_secret")
 _ALIASES = {"username": "user", "database": "dbname", "db": "dbname"}
 _PARTS = ("host", "port", "username", "password", "database")
+_ALSO = {"username": "user", "database": "dbname"}
 # For clients that send and read text; values go to the server in binary form.
 _IGNORED = ("drivername", "client_encoding", "session_timezone")
 _DEFAULTS = {
@@ -60,11 +61,12 @@ class Login:
 
 
 def login(credentials: Any, name: str) -> Login | None:
-    """Return the login that `credentials` or, where they are None, the environment describes.
+    """Return the login that `credentials` describe, completed from the configuration.
 
     Args:
-        credentials: URL, JSON text or mapping.
-        name: of the destination, as in `DESTINATION__<NAME>__CREDENTIALS` and `..__CREDENTIALS__PASSWORD`.
+        credentials: URL, JSON text or mapping; None: `credentials` of the destination's section.
+        name: of the destination, as in `DESTINATION__<NAME>__CREDENTIALS` and
+            `[destination.<name>.credentials]`.
 
     Returns:
         None where neither says anything.
@@ -73,39 +75,39 @@ def login(credentials: Any, name: str) -> Login | None:
         UsageError: not a Postgres URL, or a key of another type than it should have.
     """
     if credentials is None:
-        credentials = _from_environment(name)
+        credentials = searched("credentials", ("destination", name), secret=True)
     if credentials is None:
-        return None
+        parts = _configured(name, _PARTS)
+        return _from_dict(parts) if parts else None
     if isinstance(credentials, str):
         text = credentials.strip()
-        return _from_dict(_json(text)) if text.startswith("{") else _from_url(text)
+        return _from_dict(_json(text), name) if text.startswith("{") else _from_url(text, name)
     if isinstance(credentials, Mapping):
-        return _from_dict(credentials)
+        return _from_dict(credentials, name)
     raise UsageError(f"Postgres credentials can't be a `{type(credentials).__name__}`", expected=_FORMS)
 
 
-def missing(name: str) -> ConfigError:
-    """Return the error for a destination without credentials."""
+def missing(name: str) -> ConfigFieldMissingException:
+    """Return the error for a destination without credentials; it lists what was tried for each part."""
+    keys = {part: part == "password" for part in ("host", "database", "username", "password")}
+    error = not_found(name, keys, ("destination", name), ("credentials",))
     key = f"DESTINATION__{name.upper()}__CREDENTIALS"
-    return ConfigError(
-        f"the destination `{name}` has no credentials",
-        expected=_FORMS,
-        hint=f"pass them to ladle.destinations.postgres(...), or set {key}",
-        tried=[key, *(f"{key}__{part.upper()}" for part in _PARTS)],
+    error.what = f"the destination `{name}` has no credentials"
+    error.expected = _FORMS
+    error.hint = (
+        f"pass them to ladle.destinations.postgres(...), set {key}, or [destination.{name}.credentials]"
+        " in .ladle/secrets.toml"
     )
+    return error
 
 
-def _from_environment(name: str) -> str | dict[str, str] | None:
-    parts: dict[str, str] = {}
-    for path in (("destination", name, "credentials"), ("destination", "credentials"), ("credentials",)):
-        whole = setting(*path)
-        if whole is not None and not parts:
-            return whole
-        for part in _PARTS:
-            value = setting(*path, part)
-            if value is not None:
-                parts.setdefault(part, value)
-    return parts or None
+def _configured(name: str, parts: Iterable[str]) -> dict[str, str]:
+    """Return the parts of a login that the configuration has."""
+    found = {
+        part: searched(part, ("destination", name), ("credentials",), secret=part == "password")
+        for part in parts
+    }
+    return {part: value for part, value in found.items() if value is not None}
 
 
 def _json(text: str) -> Mapping[str, Any]:
@@ -118,20 +120,28 @@ def _json(text: str) -> Mapping[str, Any]:
     return found
 
 
-def _from_dict(given: Mapping[str, Any]) -> Login:
+def _from_dict(given: Mapping[str, Any], name: str | None = None) -> Login:
     options = {str(k): v for k, v in given.items() if v is not None and k not in (*_IGNORED, "query")}
     query = given.get("query") or {}
     if not isinstance(query, Mapping):
         query = dict(parse_qsl(str(query)))
     options = {_ALIASES.get(k, k): str(v) for k, v in {**query, **options}.items()}
+    options = _completed(options, name)
     user, password = options.pop("user", ""), options.pop("password", None)
-    place = quote(options.pop("host", ""), safe=",:[]").replace("/", "%2F")
-    if port := options.pop("port", ""):
-        place += f":{port}"
+    place = _place(options.pop("host", ""), options.pop("port", None))
     return _login(user, password, place, options.pop("dbname", ""), options)
 
 
-def _from_url(text: str) -> Login:
+def _completed(options: dict[str, str], name: str | None) -> dict[str, str]:
+    """Return a login with the parts it lacks, as far as the destination's section has them."""
+    if name is None:
+        return options
+    lacking = [part for part in _PARTS if not options.get(_ALSO.get(part, part))]
+    found = _configured(name, lacking)
+    return {**options, **{_ALSO.get(part, part): value for part, value in found.items()}}
+
+
+def _from_url(text: str, name: str) -> Login:
     scheme = _SCHEME.match(text)
     rest = text[scheme.end() :] if scheme else ""
     found = (re.fullmatch(_STRICT, rest) or re.fullmatch(_LENIENT, rest)) if scheme else None
@@ -141,8 +151,25 @@ def _from_url(text: str) -> Login:
     options = dict(parse_qsl(found["query"] or "", keep_blank_values=True))
     password = unquote(found["password"]) if found["password"] is not None else None
     options = {k: v for k, v in options.items() if k not in _IGNORED}
-    database = unquote((found["database"] or "")[1:])
-    return _login(unquote(found["user"] or ""), password, found["place"], database, options)
+    user, database, place = (
+        unquote(found["user"] or ""),
+        unquote((found["database"] or "")[1:]),
+        found["place"],
+    )
+    given = {"username": user, "password": password or options.get("password"), "database": database}
+    given |= {"host": place or options.get("host"), "port": place or options.get("port")}
+    more = _configured(name, [part for part, value in given.items() if not value])
+    if not place:
+        place = _place(more.get("host", ""), more.get("port"))
+    return _login(
+        user or more.get("username", ""), password or more.get("password", password), place,
+        database or more.get("database", ""), options,
+    )  # fmt: skip
+
+
+def _place(host: str, port: str | None) -> str:
+    place = quote(host, safe=",:[]").replace("/", "%2F")
+    return f"{place}:{port}" if port else place
 
 
 def _login(user: str, password: str | None, place: str, database: str, options: Mapping[str, str]) -> Login:

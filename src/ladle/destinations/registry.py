@@ -21,6 +21,8 @@ class Entry:
     extra: str | None = None
 
 
+_PREFIXES = ("dlt.destinations.", "ladle.destinations.")
+
 ENTRIES: Mapping[str, Entry] = {
     "duckdb": Entry("ladle.destinations.duckdb", "duckdb_destination"),
     "postgres": Entry("ladle.destinations.postgres", "postgres_destination", extra="postgres"),
@@ -35,7 +37,9 @@ def factory(name: str) -> Any:
         UsageError: no such destination; names the nearest.
         MissingDependency: a package it needs isn't installed; the hint has the command.
     """
-    short = name.removeprefix("dlt.destinations.").removeprefix("ladle.destinations.")
+    short = name
+    for prefix in _PREFIXES:
+        short = short.removeprefix(prefix)
     entry = ENTRIES.get(short)
     if entry is None:
         raise UsageError.unknown_choice("destination", name, list(ENTRIES))
@@ -50,21 +54,57 @@ def factory(name: str) -> Any:
         ) from exc
 
 
-def resolve(destination: Any, credentials: Any = None) -> Destination:
-    """Return a destination from what a user gives: a name, a factory, or a destination.
+def named(name: str, destination_type: str | None = None, **arguments: Any) -> Destination:
+    """Return a destination with a name of its own.
 
-    A name that isn't a type is looked up in the environment: `DESTINATION__<NAME>__DESTINATION_TYPE`.
+    Args:
+        name: what the user calls it.
+        destination_type: its type; None: that of the configuration, `[destination.<name>] destination_type`,
+            else the name itself.
+        arguments: of the type's factory.
+
+    Raises:
+        UsageError: unknown.
+    """
+    kind = destination_type or setting("destination", name, "destination_type") or name
+    if kind != name:
+        arguments["destination_name"] = name.rpartition(".")[2]
+    if "." in kind and not kind.startswith(_PREFIXES):
+        given = {n: v for n, v in arguments.items() if n != "credentials" or v is not None}
+        found: Destination = _made(imported(kind), given)
+        return found
+    made: Destination = factory(kind)(**arguments)
+    return made
+
+
+def imported(path: str) -> Any:
+    """Return what an import path names: `module.attribute`.
+
+    Raises:
+        UsageError: there is no such thing.
+    """
+    module, _, attribute = path.rpartition(".")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as exc:
+        raise UsageError(
+            f"`{path}` can't be imported: {exc}",
+            expected="the path of a destination, such as `my_module.my_sink`",
+        ) from exc
+
+
+def resolve(destination: Any, credentials: Any = None) -> Destination:
+    """Return a destination from what a user gives: a name, a factory, an import path, or a destination.
+
+    A name that isn't a type has its type in the configuration: `[destination.<name>] destination_type`, or
+    `DESTINATION__<NAME>__DESTINATION_TYPE`.
 
     Raises:
         UsageError: unknown.
     """
     if isinstance(destination, str):
-        kind = setting("destination", destination, "destination_type") or destination
-        options = {} if kind == destination else {"destination_name": destination}
-        made: Destination = factory(kind)(credentials=credentials, **options)
-        return made
-    if callable(destination) and not hasattr(destination, "open"):
-        destination = destination() if credentials is None else destination(credentials=credentials)
+        return named(destination, credentials=credentials)
+    destination = _made(destination, {} if credentials is None else {"credentials": credentials})
     if not hasattr(destination, "open") or not hasattr(destination, "limits"):
         raise UsageError(
             f"a destination can't be a `{type(destination).__name__}`",
@@ -72,3 +112,10 @@ def resolve(destination: Any, credentials: Any = None) -> Destination:
         )
     found: Destination = destination
     return found
+
+
+def _made(destination: Any, arguments: Mapping[str, Any]) -> Any:
+    """Call a factory; what isn't one stays as it is."""
+    if callable(destination) and not hasattr(destination, "open"):
+        return destination(**arguments)
+    return destination

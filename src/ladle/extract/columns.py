@@ -14,10 +14,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from ladle.extract.gather import gather
+from ladle.extract.gather import gather, types_of
 from ladle.extract.plain import plain
 from ladle.extract.refused import Refused
-from ladle.extract.scalars import NoneType, one_type
+from ladle.extract.scalars import NoneType, one_type, packed
 from ladle.extract.split import split
 from ladle.package.raw import make_variant
 
@@ -39,7 +39,10 @@ def column(values: Sequence[Any], level: int = 0) -> pa.Array:
     Raises:
         Refused: a value can't be stored, located relative to `values`.
     """
-    types = set(map(type, values))
+    return _typed(values, types_of(values), level)
+
+
+def _typed(values: Sequence[Any], types: set[type], level: int) -> pa.Array:
     some_null = NoneType in types
     types.discard(NoneType)
     if not types:
@@ -76,9 +79,9 @@ def _dicts(values: Sequence[Any], level: int, some_null: bool) -> pa.StructArray
     if not names:
         return pa.array(values, pa.struct([]))
     arrays = []
-    for name, cells in zip(names, columns, strict=True):
+    for name, (cells, types) in zip(names, columns, strict=True):
         try:
-            arrays.append(column(cells, level))
+            arrays.append(_typed(cells, types, level))
         except Refused as refused:
             refused.under_key(name)
             raise
@@ -90,13 +93,14 @@ def _lists(values: Sequence[Any], level: int, some_null: bool) -> pa.ListArray:
     nulls = pa.array([v is None for v in values], pa.bool_()) if some_null else None
     lists = values if nulls is None else [() if v is None else v for v in values]
     offsets = list(accumulate(map(len, lists), initial=0))
+    cells = list(chain.from_iterable(lists))
     try:
-        items = column(list(chain.from_iterable(lists)), level)
+        items = _typed(cells, types_of(cells), level)
     except Refused as refused:
         row = bisect_right(offsets, refused.row) - 1
         refused.under_list(row, refused.row - offsets[row])
         raise
-    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), items, mask=nulls)
+    return pa.ListArray.from_arrays(packed("i", pa.int32(), offsets), items, mask=nulls)
 
 
 def _check_level(values: Sequence[Any], level: int) -> None:

@@ -93,7 +93,7 @@ def _struct(rows: list[Any], plan: JsonPlan, spot: _Spot) -> pa.Array:
     if not names:
         return pa.array(rows, pa.struct([]))
     arrays = []
-    for name, values in zip(names, cells, strict=True):
+    for name, (values, _) in zip(names, cells, strict=True):
         try:
             arrays.append(_column(values, plan, spot.under(name)))
         except Refused as refused:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ladle.errors import UsageError
 from ladle.extract.files import file_batches
 from ladle.extract.stream import Stream
 from ladle.sources.hints import Hints
@@ -40,6 +41,8 @@ class Sorter:
         self._streams: dict[str, Stream] = {}
         self._declared: dict[str, Hints] = {}
         self._main: Stream | None = None
+        self._named: dict[str, Stream] = {}
+        self._dynamic = bool(self._hints.dynamic)
 
     @property
     def rows(self) -> int:
@@ -53,7 +56,7 @@ class Sorter:
 
     def main(self) -> Stream | None:
         """Return the one stream of a resource without hints that are functions."""
-        if self._main is None and not callable(self._hints.table_name) and not self._hints.dynamic:
+        if self._main is None and not callable(self._hints.table_name) and not self._dynamic:
             self._main = self._stream(self._hints.table_name or self._resource.name, self._hints)
         return self._main
 
@@ -125,7 +128,7 @@ class Sorter:
             if meta.create_table_variant and isinstance(name, str):
                 self._put(item, name, self._variants[name])
                 return
-        if not callable(self._hints.table_name) and not self._hints.dynamic:
+        if not callable(self._hints.table_name) and not self._dynamic:
             self._put(item, self._hints.table_name or self._resource.name, self._hints)
         elif type(item) is list:
             for row in item:
@@ -134,13 +137,21 @@ class Sorter:
             self._put_by_item(item)
 
     def _change(self, mark: NewHints) -> None:
-        given = {k: v for k, v in mark.hints.items() if k != "incremental"}
+        given = mark.hints
+        if given.get("incremental") is not None:
+            raise UsageError(
+                "a cursor can't come with an item: what came before it wasn't compared",
+                resource=self._resource.name,
+                hint="give it to the resource: incremental=..., or apply_hints before the run",
+            )
         name = given.get("table_name")
         if mark.create_table_variant and isinstance(name, str):
             self._variants[name] = self._hints_for(name).applied(given)
         else:
             self._hints = self._hints.applied(given)
             self._main = None
+            self._dynamic = bool(self._hints.dynamic)
+        self._named.clear()
 
     def _hints_for(self, table: str) -> Hints:
         known = self._variants.get(table) or self._resource.hints_of_table(table)
@@ -150,12 +161,32 @@ class Sorter:
         return known
 
     def _put_by_item(self, item: Any) -> None:
-        if item is None or isinstance(item, MaterializedEmptyList):
+        if item is None:
+            return
+        if isinstance(item, (MaterializedEmptyList, FileImport)):
+            raise UsageError(
+                "the table is a function of the item, and a file or an empty table is none",
+                resource=self._resource.name,
+                hint='name the table: hints=ladle.mark.make_hints(table_name="...")',
+            )
+        if not self._dynamic:
+            self._put_by_name(item)
             return
         hints = self._hints.of_item(item)
         name = hints.table_name or self._resource.name
         variant = self._variants.get(name) or self._resource.hints_of_table(name)
         self._put(item, name, variant or hints)
+
+    def _put_by_name(self, item: Any) -> None:
+        """Put an item where only the table depends on it: hints are looked at once for each table."""
+        name = self._hints.table_name(item)
+        stream = self._named.get(name) if isinstance(name, str) else None
+        if stream is not None:
+            stream.take(item)
+            return
+        checked = self._hints.of_item(item)
+        self._put(item, name, self._variants.get(name) or self._resource.hints_of_table(name) or checked)
+        self._named[name] = self._streams[name]
 
     def _put(self, item: Any, name: str, hints: Hints) -> None:
         if item is None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -22,8 +23,8 @@ from ladle.schema.schema import Schema
 from ladle.schema.table import Table
 from ladle.sources.current import Scope
 from ladle.sources.hints import Hints
-from ladle.sources.lanes import PullOptions
-from ladle.sources.pull import Plain, configured, turns
+from ladle.sources.lanes import Pulled, PullOptions
+from ladle.sources.pull import Ended, Plain, turns
 from ladle.sources.resource import Resource
 from ladle.sources.source import Source
 
@@ -37,7 +38,7 @@ class ExtractOptions:
     Attributes:
         hints: given to the run; they win over the resources'.
         batch_bytes: aimed size of a batch, in bytes of Arrow data.
-        limits: of the destination, for the lengths of names.
+        limits: of the destination, for the lengths of names and the levels of nesting.
         pull: how many at once, and in which order; None as the settings say.
         pipeline: that runs.
         source_state: mutable; what resources remember. To be kept once the package is sealed.
@@ -104,6 +105,7 @@ class _Extraction:
         self.redeclared = False
         self._infos = list(package.manifest.resources)
         self._streams: dict[str, Stream] = {}
+        self._of_table: dict[tuple[int, str], Stream] = {}
         self._wanted = wanted(source, options.hints)
         self._infos_of = self._match(package.manifest.resources)
         self._json = _json_columns(self.schema.table_map.values())
@@ -131,23 +133,31 @@ class _Extraction:
             metrics=options.metrics,
         )
         sorters: dict[int, Sorter] = {}
-        for got in turns(self._wanted, replace(options.pull or configured(), scope=scope)):
-            resource: Any = got.resource
-            sorter = sorters.get(id(resource))
-            if sorter is None:
-                sorter = sorters[id(resource)] = Sorter(resource, options.hints, self.stream)
-            if type(got) is Plain:
-                sorter.drain(got)
-            else:
-                sorter.take(got.item, got.meta)  # type: ignore[union-attr]
-        for stream in self._streams.values():
-            stream.flush()
+        pull = options.pull or PullOptions(from_settings=True)
+        pulled = turns(self._wanted, replace(pull, scope=scope))
+        with closing(pulled):  # at once: an error keeps frames, and so generators, alive
+            for got in pulled:
+                if not isinstance(got, Ended):
+                    self._take(got, sorters)
+                    continue
+                for stream in _streams_of(got, sorters):
+                    stream.send(stream.batcher.flush())
+
+    def _take(self, got: Pulled | Plain, sorters: dict[int, Sorter]) -> None:
+        resource: Any = got.resource
+        sorter = sorters.get(id(resource))
+        if sorter is None:
+            sorter = sorters[id(resource)] = Sorter(resource, self._options.hints, self.stream)
+        if isinstance(got, Plain):
+            sorter.drain(got)
+        else:
+            sorter.take(got.item, got.meta)
 
     def stream(self, resource: Resource, name: str, hints: Hints) -> Stream:
         """Return the stream of a table; declare the table where the package doesn't, or hints changed."""
         index = self._infos_of.get(id(resource))
         first = self._infos[index] if index is not None else None
-        known = next((s for s in self._streams.values() if s.where == Where(resource.name, name, 0)), None)
+        known = self._of_table.get((id(resource), name))
         declared = first is not None and name in first.parts.values()
         if not declared or known is not None or hints != self._options.hints.over(resource.hints):
             self._declare(resource, name, hints)
@@ -157,10 +167,12 @@ class _Extraction:
             key = next(iter(first.parts))
         else:
             key = self._new_part(resource, name, hints)
-        nesting = hints.max_table_nesting
-        plan = self._plan(name, nesting if nesting is not None else self._source.max_table_nesting)
+        # A destination's own limit goes before the source's, as in the reference.
+        limits = (hints.max_table_nesting, self._options.limits.max_nesting, self._source.max_table_nesting)
+        plan = self._plan(name, next((n for n in limits if n is not None), None))
         where = Where(resource.name, name, 0)
-        stream = self._streams[key] = Stream(key, where, plan, self._options.batch_bytes, self._outlet)
+        stream = Stream(key, where, plan, self._options.batch_bytes, self._outlet)
+        self._streams[key] = self._of_table[id(resource), name] = stream
         return stream
 
     def _new_part(self, resource: Resource, name: str, hints: Hints) -> str:
@@ -206,3 +218,8 @@ class _Extraction:
 
 def _json_columns(tables: Any) -> set[tuple[str, str]]:
     return {(t.name, c.name) for t in tables for c in t.columns.values() if c.data_type == "json"}
+
+
+def _streams_of(ended: Ended, sorters: Mapping[int, Sorter]) -> list[Stream]:
+    found = [sorters[id(r)] for r in ended.resources if id(r) in sorters]
+    return [stream for sorter in found for stream in sorter.streams]

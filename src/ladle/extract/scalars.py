@@ -7,6 +7,7 @@ kind of a value depends on the value alone, never on its neighbours, so that cut
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
@@ -80,9 +81,28 @@ def _typed(kind: str, type_: pa.DataType) -> Callable[[Sequence[Any]], Made]:
     return lambda values: (kind, _whole(values, type_))
 
 
+def packed(code: str, type_: pa.DataType, values: Sequence[Any]) -> pa.Array:
+    """Return what `pa.array` does of numbers, in half the time or less where none is None.
+
+    Args:
+        code: of the module `struct`, for the bytes that `type_` has.
+        type_: of the array.
+        values: all exactly of the Python type that goes with it, or None.
+    """
+    try:
+        data = struct.pack(f"{len(values)}{code}", *values)
+    except struct.error:
+        return pa.array(values, type_)
+    return pa.Array.from_buffers(type_, len(values), [None, pa.py_buffer(data)])
+
+
+def _floats(values: Sequence[Any]) -> Made:
+    return "double", packed("d", pa.float64(), values)
+
+
 def _ints(values: Sequence[Any]) -> Made | None:
     try:
-        return "bigint", pa.array(values, pa.int64())
+        return "bigint", packed("q", pa.int64(), values)
     except (OverflowError, pa.ArrowInvalid):
         return None
 
@@ -216,7 +236,7 @@ def _as_is(kind: str) -> Callable[[Any], tuple[str, Any]]:
 _ONE_TYPE: dict[type, Callable[[Sequence[Any]], Made | None]] = {
     bool: _typed("bool", pa.bool_()),
     int: _ints,
-    float: _typed("double", pa.float64()),
+    float: _floats,
     str: _texts,
     bytes: _typed("binary", pa.binary()),
     date: _typed("date", pa.date32()),

@@ -39,14 +39,6 @@ class Outlet:
     emit: Emit
     sink: TableSink | Sink | None
 
-    def send(self, key: str, where: Where, batch: pa.RecordBatch) -> None:
-        """Hand one batch to all."""
-        self.writer.append(key, batch)
-        self.emit(Progress("extract", where.resource, batch.num_rows))
-        if self.sink is not None:
-            put: Any = getattr(self.sink, "put", self.sink)
-            put(where.resource, where.table, batch)
-
     def declare(self, tables: list[Table]) -> None:
         """Tell the sink of tables that weren't declared before extract began."""
         if self.sink is not None and hasattr(self.sink, "declare"):
@@ -121,9 +113,15 @@ class Stream:
         return pa.RecordBatch.from_struct_array(whole).replace_schema_metadata(batch.schema.metadata)
 
     def send(self, batch: pa.RecordBatch | None) -> None:
-        """Send a batch that is full, if any."""
-        if batch is not None:
-            self._outlet.send(self.key, self.where, batch)
+        """Send a batch that is full, if any, to all that want it."""
+        if batch is None:
+            return
+        outlet, where = self._outlet, self.where
+        outlet.writer.append(self.key, batch)
+        outlet.emit(Progress("extract", where.resource, batch.num_rows))
+        if outlet.sink is not None:
+            put: Any = getattr(outlet.sink, "put", outlet.sink)
+            put(where.resource, where.table, batch)
 
     def flush(self) -> None:
         """Send what is left."""
@@ -131,4 +129,4 @@ class Stream:
 
     def materialize(self) -> None:
         """Send a batch without rows, so that the table comes to be."""
-        self._outlet.send(self.key, self.where, _EMPTY)
+        self.send(_EMPTY)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextvars
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -15,7 +17,7 @@ from ladle.events import Emit, Progress, durable
 from ladle.load.strategies.append import append
 from ladle.load.strategies.replace import replace
 from ladle.package.store import Package
-from ladle.schema.change import AddColumn, AddTable, Change, diff
+from ladle.schema.change import AddColumn, AddTable, Change, Limits, diff
 from ladle.schema.schema import SYSTEM_TABLE_MAP, Schema
 from ladle.schema.table import Table
 
@@ -110,7 +112,7 @@ def _load_once(package: Package, destination: Destination, dataset: str, emit: E
         if manifest.empty_tables:
             with durable(emit, "load.clear"):
                 session.clear(manifest.empty_tables)
-        rows, seconds = _write(session, package, schema, emit)
+        rows, seconds = _write(session, package, schema, emit, destination.limits)
         with durable(emit, "load.commit"):
             session.commit()
     return LoadResult(package.load_id, rows, tuple(changes), seconds)
@@ -121,9 +123,10 @@ def check_newest(session: Session, package: Package, schema: Schema) -> None:
     manifest = package.manifest
     newest, version = session.newest(schema.name, manifest.pipeline)
     known = (None, manifest.base_hash, schema.version_hash, *schema.previous_hashes)
+    # No version at all: the state lives in the working folder only, nobody else can have changed it.
     if manifest.state is None and version == 0:
         raise StateMissing(f"the destination has no state of `{manifest.pipeline}`", load_id=package.load_id)
-    stale = manifest.state is not None and version >= manifest.state["_state_version"]
+    stale = manifest.state is not None and (version or 0) >= manifest.state["_state_version"]
     if newest not in known or stale:
         raise BehindDestination(
             f"another run of `{manifest.pipeline}` committed since package `{package.load_id}` was made",
@@ -152,6 +155,7 @@ def record_of(package: Package, schema: Schema) -> LoadRecord:
         batch_bytes=max((f.batch_bytes for f in manifest.ready), default=0),
         file_format=manifest.file_format,
         formats=formats,
+        folder=str(package.folder),
     )
 
 
@@ -174,7 +178,7 @@ def wanted(package: Package, schema: Schema) -> dict[str, Table]:
 
 
 def _write(
-    session: Session, package: Package, schema: Schema, emit: Emit
+    session: Session, package: Package, schema: Schema, emit: Emit, limits: Limits
 ) -> tuple[dict[str, int], dict[str, float]]:
     rows: dict[str, int] = {}
     seconds: dict[str, float] = {}
@@ -197,12 +201,39 @@ def _write(
         seconds[table.name] = time.perf_counter() - began
         return count
 
+    due: dict[str, Table] = {}
     for resource in package.manifest.resources:
-        tables = [t for t in schema.chain(resource.table) if t.name not in rows]
-        STRATEGIES[resource.write_disposition].prepare(session, tables)
-        rows.update((table.name, write(table)) for table in tables)
+        tables = [t for t in schema.chain(resource.table) if t.name not in rows and t.name not in due]
+        disposition = resource.write_disposition if limits.dispositions else "append"
+        STRATEGIES[disposition].prepare(session, tables)
+        if limits.writers > 1:
+            due.update((table.name, table) for table in tables)
+        else:
+            rows.update((table.name, write(table)) for table in tables)
+    if due:
+        rows.update(_at_once(write, due, limits.writers, session))
     _check_all_written(package, schema, rows)
     return {name: count for name, count in rows.items() if name in package.manifest.counts}, seconds
+
+
+def _at_once(
+    write: Callable[[Table], int], tables: Mapping[str, Table], writers: int, session: Session
+) -> dict[str, int]:
+    """Write tables on threads, a single one on this; a failure, or Ctrl-C, closes the session to end all."""
+    if len(tables) == 1:
+        return {name: write(table) for name, table in tables.items()}
+    with ThreadPoolExecutor(writers, "ladle-load") as pool:
+        calls = {
+            name: pool.submit(contextvars.copy_context().run, write, table) for name, table in tables.items()
+        }
+        try:
+            for call in wait(calls.values(), return_when=FIRST_EXCEPTION).done:
+                call.result()
+            return {name: call.result() for name, call in calls.items()}
+        except BaseException:
+            session.close()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _check_all_written(package: Package, schema: Schema, rows: Mapping[str, int]) -> None:

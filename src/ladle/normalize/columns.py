@@ -33,6 +33,7 @@ class Typing:
         detections: detectors for new columns, in order.
         frame: the batch comes from a frame, whose types are meant as they are.
         fresh: names of the columns of this table that got their type within this package.
+        joined: those of them whose type grew since.
     """
 
     names: Names
@@ -42,6 +43,7 @@ class Typing:
     detections: tuple[str, ...] = ("iso_timestamp",)
     frame: bool = False
     fresh: frozenset[str] = frozenset()
+    joined: frozenset[str] = frozenset()
 
     def named_type(self, column: str) -> str | None:
         """Return the data type that a name like that of a variant column promises: it always holds that."""
@@ -70,8 +72,9 @@ def type_columns(named: Iterable[Named], table: Table, typing: Typing) -> Typed:
     """Type each named column; row count and order stay.
 
     A new column takes the type of its first value in row order; bigint and double join to double while
-    the column is fresh. A value that can't become the column's type without loss goes to the variant
-    column `<column>__v_<type>`.
+    the column is fresh. Other kinds then still have to fit the bigint: those before the first double had to,
+    and where a batch ends must not decide. A value that can't become the column's type without loss goes to
+    the variant column `<column>__v_<type>`.
     """
     arrays: dict[str, pa.Array] = {}
     spilled: list[tuple[str, pa.Array]] = []
@@ -88,13 +91,14 @@ def type_columns(named: Iterable[Named], table: Table, typing: Typing) -> Typed:
         if column.data_type is None:
             column = _infer(column, present, typing)
             added.add(name)
-        elif name in typing.fresh:
+        if name in added or name in typing.fresh:
             wider = _join(column, present, typing)
             if wider is not column:
                 joined.add(name)
                 column = wider
         columns[name] = column
-        for target, array in _fit(column, present, typing, columns, added):
+        whole = column.data_type == "double" and (name in joined or name in typing.joined)
+        for target, array in _fit(column, present, typing, columns, added, whole):
             if target == name:
                 arrays[target] = array
             else:
@@ -128,8 +132,6 @@ def _infer(hint: Column, kinds: Kinds, typing: Typing) -> Column:
     if not typing.frame and (named := typing.named_type(hint.name)):
         return replace(hint, data_type=named)
     first_kind, first = min(kinds, key=lambda pair: first_valid(pair[1]))
-    if first_kind == "bigint" and any(k == "double" for k, _ in kinds):
-        first_kind, first = next(pair for pair in kinds if pair[0] == "double")
     found = column_of(hint.name, first.type, typing.frame)
     data_type = kind_data_type(first_kind)
     if first_kind in _DETECTABLE and first.null_count < len(first):
@@ -160,7 +162,8 @@ def first_valid(array: pa.Array) -> int:
 
 def _join(column: Column, kinds: Kinds, typing: Typing) -> Column:
     by_kind = dict(kinds)
-    if column.data_type == "bigint" and "double" in by_kind:
+    named = not typing.frame and typing.named_type(column.name)
+    if column.data_type == "bigint" and "double" in by_kind and not named:
         return replace(column, data_type="double", precision=None)
     same = next((a for k, a in kinds if kind_data_type(k) == column.data_type), None)
     if same is None or not typing.frame:
@@ -186,15 +189,29 @@ def _widen(column: Column, found: Column) -> Column:
 
 
 def _fit(
-    column: Column, kinds: Kinds, typing: Typing, columns: dict[str, Column], added: set[str]
+    column: Column,
+    kinds: Kinds,
+    typing: Typing,
+    columns: dict[str, Column],
+    added: set[str],
+    whole: bool = False,
 ) -> list[tuple[str, pa.Array]]:
-    """Coerce each kind to the column; return arrays for it and for its variants."""
+    """Coerce each kind to the column; return arrays for it and for its variants.
+
+    `whole`: kinds other than bigint and double fit only as whole numbers.
+    """
     target = arrow_type(column, typing.wei_digits)
     fitted: pa.Array | None = None
     out: list[tuple[str, pa.Array]] = []
     for kind, values in kinds:
         if not typing.holds_nul and kind in ("text", "json"):
             values = _without_nul(values)
+        if whole and kind not in ("bigint", "double"):
+            given, as_given = values, kind
+            values, failed = coerce(given, as_given, replace(column, data_type="bigint", precision=None))
+            kind = "bigint"
+            if failed is not None:
+                out.extend(_spill(column, as_given, keep(given, failed), typing, columns, added))
         array, failed = _coerce(values, kind, column, target, typing)
         fitted = array if fitted is None else pc.coalesce(fitted, array)
         if failed is not None:

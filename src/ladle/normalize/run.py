@@ -192,6 +192,7 @@ class Normalizer:
             detections=tuple(self._base.settings.get("detections") or ()),
             frame=frame,
             fresh=seen.fresh,
+            joined=frozenset(seen.joined),
         )
         typed = type_columns(data, table, typing)
         arrays = typed.arrays

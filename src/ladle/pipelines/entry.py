@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from ladle.config.settings import data_dir, setting
+from ladle.config import context
+from ladle.config.settings import data_dir, flag, setting
 from ladle.destinations.registry import resolve
 from ladle.errors import CannotRestorePipelineException
 from ladle.pipelines.arguments import check_choice, checked_name
@@ -24,9 +25,11 @@ def pipeline(
     *,
     destination: Any = None,
     dataset_name: str | None = None,
+    full_refresh: bool | None = None,
     dev_mode: bool = False,
     refresh: Refresh | None = None,
     progress: Any = None,
+    pipeline_salt: str | None = None,
     on_running: RunningPolicy = "wait",
     running_wait_s: float = 3600.0,
 ) -> Pipeline:
@@ -38,9 +41,11 @@ def pipeline(
         pipelines_dir: where working folders are; default `$LADLE_DATA_DIR/pipelines`, `~/.ladle/pipelines`.
         destination: `"duckdb"`, `"postgres"`, `"filesystem"`, or a factory from `ladle.destinations`.
         dataset_name: where tables go; default `<pipeline_name>_dataset`.
+        full_refresh: the old name of `dev_mode`.
         dev_mode: a fresh dataset (name with a time suffix) and a fresh working folder for this object.
         refresh: applied on every run; see `Pipeline.run`.
         progress: `"log"`, `"rich"`, a function of events, or an object with `update(name, inc)`.
+        pipeline_salt: accepted and not needed: nothing that ladle shows or stores holds a secret.
         on_running: what to do while another run of the same pipeline is under way: `wait` for it, `fail`,
             or `join` it: extract beside it and commit one after the other.
         running_wait_s: how long to wait, in seconds.
@@ -53,21 +58,30 @@ def pipeline(
     if current is not None and not dev_mode and all(g is None for g in given):
         return current
     check_choice("on_running", on_running, ("wait", "fail", "join"))
-    check_choice("refresh", refresh, REFRESH)
-    destination = destination or setting("destination_type") or setting("pipeline", "destination_type")
-    made = Pipeline(
-        pipeline_name or setting("pipeline_name") or _script_name(),
-        pipelines_dir=Path(pipelines_dir) if pipelines_dir is not None else data_dir() / "pipelines",
-        destination=resolve(destination) if destination is not None else None,
-        dataset_name=dataset_name or setting("dataset_name"),
-        dev_mode=dev_mode,
-        refresh=refresh,
-        emit=collector(progress),
-        on_running=on_running,
-        running_wait_s=running_wait_s,
-    )
+    name = checked_name(pipeline_name or _configured("pipeline_name") or _script_name())
+    with context.of_pipeline(name):
+        destination = destination or _configured("destination_type")
+        refresh = refresh or cast("Refresh | None", _configured("refresh"))
+        check_choice("refresh", refresh, REFRESH)
+        root = pipelines_dir if pipelines_dir is not None else _configured("pipelines_dir")
+        made = Pipeline(
+            name,
+            pipelines_dir=Path(root) if root is not None else data_dir() / "pipelines",
+            destination=resolve(destination) if destination is not None else None,
+            dataset_name=dataset_name or _configured("dataset_name"),
+            dev_mode=dev_mode or bool(full_refresh) or flag("dev_mode") or flag("pipeline", "dev_mode"),
+            refresh=refresh,
+            emit=collector(progress if progress is not None else _configured("progress")),
+            on_running=on_running,
+            running_wait_s=running_wait_s,
+        )
     made.activate()
     return made
+
+
+def _configured(key: str) -> str | None:
+    """Return a setting of pipelines: `key` or `pipeline.key`, each below the pipeline's name first."""
+    return setting(key) or setting("pipeline", key)
 
 
 def _script_name() -> str:
@@ -105,7 +119,10 @@ def attach(
     name = pipeline_name or _script_name()
     root = Path(pipelines_dir) if pipelines_dir is not None else data_dir() / "pipelines"
     stored = PipelineFolder(root / checked_name(name)).state()
-    known = stored.get("destination_name") or stored.get("destination_type", "").rpartition(".")[2] or None
+    kind = stored.get("destination_type", "").rpartition(".")[2] or None
+    known = stored.get("destination_name") or kind
+    if kind == "destination":
+        known = None  # a function: only the program that has it can give it
     location = stored.get("_local", {}).get("location")
     if destination is None and known == "duckdb" and location:
         destination = resolve("duckdb", location)

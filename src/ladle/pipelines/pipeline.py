@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ladle.config import context
 from ladle.destinations.base import Destination
 from ladle.destinations.registry import resolve
 from ladle.errors import LadleError, UsageError
@@ -188,6 +189,8 @@ class Pipeline:
         primary_key: str | Sequence[str] | None = None,
         schema: Schema | str | None = None,
         loader_file_format: str | None = None,
+        table_format: str | None = None,
+        schema_contract: Any = None,
         refresh: Refresh | None = None,
     ) -> LoadInfo:
         """Load `data`; first finish packages that an earlier run left.
@@ -206,6 +209,8 @@ class Pipeline:
             primary_key: column name or names.
             schema: a schema to use, or the name of one.
             loader_file_format: `parquet`, `jsonl` or `csv`, for file destinations.
+            table_format: for destinations that know several; stored with the table.
+            schema_contract: stored with the tables; not enforced in this version.
             refresh: drop tables or rows and state first: `drop_sources`, `drop_resources`, `drop_data`.
 
         Returns:
@@ -224,6 +229,8 @@ class Pipeline:
             write_disposition=write_disposition,
             columns=columns,
             primary_key=primary_key,
+            table_format=table_format,
+            schema_contract=schema_contract,
         )
         check_choice("loader_file_format", loader_file_format, _FORMATS)
         check_choice("refresh", refresh, REFRESH)
@@ -339,6 +346,8 @@ class Pipeline:
         primary_key: str | Sequence[str] | None = None,
         schema: Schema | str | None = None,
         loader_file_format: str | None = None,
+        table_format: str | None = None,
+        schema_contract: Any = None,
         refresh: Refresh | None = None,
     ) -> ExtractInfo:
         """Pull `data` into packages and stop; `normalize` and `load` go on, in this process or another.
@@ -350,6 +359,8 @@ class Pipeline:
             write_disposition=write_disposition,
             columns=columns,
             primary_key=primary_key,
+            table_format=table_format,
+            schema_contract=schema_contract,
         )
         check_choice("loader_file_format", loader_file_format, _FORMATS)
         check_choice("refresh", refresh, REFRESH)
@@ -554,13 +565,15 @@ class Pipeline:
         return [m.load_id for m in self._packages.done() if m.stage == "loaded"]
 
     def activate(self) -> None:
-        """Make this the pipeline that `ladle.pipeline()` and `ladle.run` use."""
+        """Make this the pipeline that `ladle.pipeline()`, `ladle.run` and look-ups of settings use."""
         active.set(self)
+        context.pipeline_name.set(self.pipeline_name)
 
     def deactivate(self) -> None:
         """Stop being the active pipeline."""
         if active.get() is self:
             active.set(None)
+            context.pipeline_name.set(None)
 
     @property
     def is_active(self) -> bool:
@@ -573,14 +586,17 @@ class Pipeline:
         if data is None:
             return []
         name = schema.name if isinstance(schema, Schema) else schema or schema_name(self.pipeline_name)
-        found = sources_of(data, self.default_schema_name or name if schema is None else name, hints)
+        default = self.default_schema_name or name if schema is None else name
+        with context.of_pipeline(self.pipeline_name):
+            found = sources_of(data, default, hints)
         if isinstance(schema, Schema):
             found = [replace(s, given_schema=self._folder.schema(s.name) or schema) for s in found]
         return found
 
     def _set_destination(self, destination: Any, dataset_name: str | None, credentials: Any) -> None:
         if destination is not None:
-            self._work.destination = resolve(destination, credentials).bound(self.pipeline_name)
+            with context.of_pipeline(self.pipeline_name):
+                self._work.destination = resolve(destination, credentials).bound(self.pipeline_name)
         if dataset_name is not None or self.dataset_name is None:
             self._work.dataset_name = self._dataset_name(dataset_name)
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TypeVar
 
+from ladle.config.context import of_pipeline
 from ladle.errors import LadleError, PipelineStepFailed
 from ladle.events import Emit, StepDone, StepStarted
 from ladle.pipelines.info import ExtractInfo, LoadInfo, NormalizeInfo, PipelineTrace, StepTrace, brief, now
@@ -39,7 +40,8 @@ class Steps:
         since = now()
         self._done = []
         try:
-            yield
+            with of_pipeline(self._pipeline_name):
+                yield
         except OSError as error:
             raise PipelineStepFailed(
                 f"the working folder can't be used: {error}",

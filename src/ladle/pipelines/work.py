@@ -154,7 +154,7 @@ class Work:
         """
         since, first_run = now(), self.is_first_run()
         known = self.folder.schema(order.source.name)
-        stored = order.source.given_schema or known or Schema(order.source.name)
+        stored = order.source.given_schema or known or Schema(order.source.name, naming=self._limits().naming)
         package = self.packages.create(self.pipeline_name)
         beside = Beside()
         with self.steps.step("extract", package.load_id):

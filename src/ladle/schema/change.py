@@ -13,6 +13,9 @@ class Limits:
     """What a destination can hold. Identifier lengths in characters, None for no limit.
 
     `timestamp_digits`: fraction digits of a second that timestamps with time zone keep.
+    `naming`: convention of new schemas. `max_nesting`: levels of nesting that become tables and columns,
+    None for all; deeper values stay JSON. `writers`: tables that may be written at once. `dispositions`:
+    whether write dispositions mean anything there; otherwise rows are handed over, whatever they are.
     """
 
     max_table_name: int | None = None
@@ -21,6 +24,9 @@ class Limits:
     holds_nul: bool = True
     timestamp_digits: int = 6
     naming: str = "snake_case"
+    max_nesting: int | None = None
+    writers: int = 1
+    dispositions: bool = True
 
 
 @dataclass(frozen=True, slots=True)

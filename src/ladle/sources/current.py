@@ -22,6 +22,7 @@ from ladle.errors import (
     ResourceNameNotAvailable,
     SourceSectionNotAvailable,
 )
+from ladle.sources.interval import interval as interval_in_force
 
 __all__ = [
     "destination_state",
@@ -231,13 +232,17 @@ def destination_state() -> dict[str, Any]:
 
 
 def interval() -> tuple[Any, Any] | None:
-    """Return start and end that a scheduler asked for, or None."""
-    return scope.get().interval
+    """Return start and end that a scheduler asked for, or None.
+
+    Raises:
+        ConfigError: one that can't be read.
+    """
+    return scope.get().interval or interval_in_force()
 
 
 def timezone() -> tzinfo:
-    """Return the time zone of intervals: `DLT_INTERVAL_TIMEZONE`, else UTC."""
-    name = os.environ.get("DLT_INTERVAL_TIMEZONE")
+    """Return the time zone of intervals: `LADLE_INTERVAL_TIMEZONE`, else UTC."""
+    name = os.environ.get("LADLE_INTERVAL_TIMEZONE") or os.environ.get("DLT_INTERVAL_TIMEZONE")
     return ZoneInfo(name) if name else UTC
 
 

@@ -15,10 +15,9 @@ from ladle.sources.names import name_of, section_of
 from ladle.sources.resource import (
     Resource,
     ResourceFunction,
-    check_transformer,
 )
 from ladle.sources.source import Source, SourceFactory, check_source_options
-from ladle.sources.steps import Deferred
+from ladle.sources.steps import Deferred, check_transformer
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -65,12 +64,6 @@ def resource(
     standalone: bool | None = None,
     data_from: Any = None,
 ) -> Callable[[Callable[P, Any]], ResourceFunction[P]]: ...
-@overload
-def resource(
-    data: type,
-    *,
-    name: str | None = None,
-) -> Resource: ...
 @overload
 def resource(
     data: Callable[P, Any],

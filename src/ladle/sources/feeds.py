@@ -6,7 +6,6 @@ slots limits what runs at once, and a feed that nobody drains never keeps anothe
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import inspect
 import queue
@@ -15,10 +14,14 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextvars import Context
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ladle.sources.steps import Deferred
 
+if TYPE_CHECKING:
+    import asyncio
+
+# asyncio is imported where a loop is made or runs: it takes longer than all the rest.
 BUFFER_ITEMS = 16
 _SLICE_S = 0.02
 END = object()
@@ -199,12 +202,15 @@ class AsyncFeed:
             else:
                 self._buffer.items.append(await self._source)
         except BaseException as exc:  # noqa: BLE001 - raised where the items are taken
-            self._buffer.error = exc
+            cancelled = type(exc).__name__ == "CancelledError"
+            self._buffer.error = RuntimeError("it was cancelled") if cancelled else exc
         self._buffer.ended = True
         self._working = False
         self.news(self, True)
 
     async def _iterate(self, source: AsyncIterator[Any]) -> None:
+        import asyncio
+
         items = self._buffer.items
         try:
             async for item in source:
@@ -264,6 +270,8 @@ class Crew:
     def loop(self) -> asyncio.AbstractEventLoop:
         """Return the event loop, which runs in its own thread."""
         if self._loop is None:
+            import asyncio
+
             self._loop = asyncio.new_event_loop()
             self._loop_thread = threading.Thread(
                 target=self._loop.run_forever, name="ladle-loop", daemon=True
@@ -277,6 +285,8 @@ class Crew:
             self._jobs.put(None)
         loop, thread = self._loop, self._loop_thread
         if loop is not None and thread is not None:
+            import asyncio
+
             done = asyncio.run_coroutine_threadsafe(_cancel_all(loop), loop)
             with contextlib.suppress(asyncio.CancelledError):
                 done.result()
@@ -288,6 +298,8 @@ class Crew:
 
 
 async def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
+    import asyncio
+
     tasks = [t for t in asyncio.all_tasks(loop) if t is not asyncio.current_task()]
     for task in tasks:
         task.cancel()

@@ -52,7 +52,7 @@ class Hinted:
 
         Args:
             table_name: or a function of the item, as most hints may be.
-            parent_table_name: noted in the schema.
+            parent_table_name: shown by `compute_table_schema`; the table that is loaded stays a root table.
             write_disposition: `append`, `replace` or `skip`, or a dict with `disposition`.
             columns: by name, as a list, or a pydantic model.
             primary_key: column name or names.

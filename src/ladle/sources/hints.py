@@ -71,17 +71,22 @@ class Hints:
             checked.update(_disposition(given["write_disposition"]))
         if extra := given.get("additional_table_hints"):
             checked["additional"] = {**checked.get("additional", {}), **extra}
-        unknown = given.keys() - _CHECKS.keys() - {"columns", "write_disposition", "additional_table_hints"}
+        unknown = given.keys() - _CHECKS.keys() - set(HINT_NAMES)
         if unknown:
             raise UsageError.unknown_choice("hint", min(unknown), HINT_NAMES)
         return cls(**checked)
 
     def over(self, other: Hints) -> Hints:
-        """Return these hints, and those of `other` where these say nothing; columns merge."""
+        """Return these hints, those of `other` where these say nothing; columns and references merge."""
         merged = {name: getattr(self, name) for name in _PLAIN}
         merged = {k: v if v is not None else getattr(other, k) for k, v in merged.items()}
-        for name in ("columns", "nested_hints", "additional"):
-            merged[name] = _joined(getattr(other, name), getattr(self, name))
+        if isinstance(self.references, list) and isinstance(other.references, list):
+            merged["references"] = other.references + [
+                r for r in self.references if r not in other.references
+            ]
+        merged["columns"] = _joined_columns(other.columns, self.columns)
+        merged["nested_hints"] = self.nested_hints or other.nested_hints
+        merged["additional"] = {**other.additional, **self.additional}
         return Hints(**merged)
 
     def applied(self, hints: Mapping[str, Any]) -> Hints:
@@ -147,12 +152,12 @@ _REMOVED: dict[str, dict[str, Any]] = {
 }
 
 
-def _joined(lower: Any, upper: Any) -> Any:
+def _joined_columns(lower: Any, upper: Any) -> Any:
     if callable(upper) or not lower:
         return upper
     if callable(lower):
         return upper or lower
-    return {**lower, **upper}
+    return {**lower, **{name: {**lower.get(name, {}), **column} for name, column in upper.items()}}
 
 
 def check_choice(what: str, value: Any, choices: Sequence[str]) -> Any:

@@ -7,7 +7,6 @@ elsewhere), which is drained before what comes after it.
 
 from __future__ import annotations
 
-import asyncio
 import queue
 from collections import deque
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from itertools import chain, islice
 from typing import Any, Literal, Protocol
 
 from ladle.errors import UsageError
-from ladle.sources.current import NOWHERE, Scope, scope
+from ladle.sources.current import NOWHERE, Scope
 from ladle.sources.feeds import END, WAIT, AsyncFeed, Feed, ThreadFeed
 from ladle.sources.mark import FileImport, Marked, MaterializedEmptyList
 from ladle.sources.pipe import PAGES, Head, Node, Readable, Special, is_special, open_head, stepped
@@ -39,12 +38,14 @@ class PullOptions:
         next_item_mode: `round_robin`: one item of each resource in turn; `fifo`: from the first that has one.
             None: plain resources one after the other, and what comes from elsewhere in turn with them.
         scope: what is at work around the resources.
+        from_settings: settings win over these limits and this mode; they are read when first needed.
     """
 
     max_parallel_items: int = 20
     workers: int = 5
     next_item_mode: NextItemMode | None = None
     scope: Scope = field(default=NOWHERE)
+    from_settings: bool = False
 
 
 class Pulled:
@@ -61,9 +62,13 @@ class Pulled:
 class Office(Protocol):
     """What lanes need of who gives them their turns."""
 
-    options: PullOptions
+    mode: NextItemMode | None
     news: queue.SimpleQueue[tuple[Lane, Feed | None]]
     dropped: list[Feed]
+
+    @property
+    def options(self) -> PullOptions:
+        """Limits, settings read."""
 
     def want(self, feed: Feed) -> None:
         """Let a feed work as soon as there is a slot."""
@@ -81,7 +86,7 @@ class Lane:
         self.branch: Branch | None = None
         self.plain: Iterator[Any] | None = None
         self._raw: Iterator[Any] | None = None
-        self._slice = 1 if puller.options.next_item_mode else _FIRST_SLICE
+        self._slice = 1 if puller.mode else _FIRST_SLICE
 
     @property
     def is_beside(self) -> bool:
@@ -112,7 +117,7 @@ class Lane:
 
     def feed(self, work: Any, node: Node) -> Feed:
         """Make a feed of something that gives items later."""
-        scope.set(node.scope)
+        node.enter()
         make: Any = ThreadFeed if isinstance(work, Deferred) else AsyncFeed
         feed: Feed = make(work, copy_context(), self._news)
         self.puller.want(feed)
@@ -129,13 +134,13 @@ class Lane:
 
     def plain_turn(self, alone: bool) -> Iterator[Any]:
         """Return items for one turn; all of them where nothing else is to be done."""
-        scope.set(self.root.scope)
+        self.root.enter()
         assert self.plain is not None
         return self.plain if alone else islice(self.plain, self._slice)
 
     def turn_took(self, seconds: float) -> None:
         """Make the next turn as long as the others can bear."""
-        if self.puller.options.next_item_mode is None:
+        if self.puller.mode is None:
             self._slice = min(self._slice * 2, _MAX_SLICE) if seconds < _TURN_S else max(1, self._slice // 4)
 
     def plain_is_over(self) -> bool:
@@ -156,13 +161,15 @@ class Lane:
         given = item if type(item) is Special else Special(item, len(self.root.steps))
         self.branch.push(given.item, None, self.root, given.at)
 
-    def finished(self) -> None:
-        """Keep the state of all cursors."""
-        todo = [self.root]
+    def finished(self) -> list[Readable]:
+        """Keep the state of all cursors; return the resources that have ended."""
+        todo, ended = [self.root], []
         while todo:
             node = todo.pop()
             node.keep_state()
+            ended.append(node.resource)
             todo.extend(node.children)
+        return ended
 
     def close(self) -> None:
         """Close all generators."""
@@ -221,7 +228,7 @@ class Branch:
         """Pull one more item from where this branch begins; False where there is none now."""
         if self.stack:
             iterator, node, at = self.stack[-1]
-            scope.set(node.scope)
+            node.enter()
             try:
                 item = next(iterator, END)
             except Exception as exc:  # noqa: BLE001 - told as an error of the resource
@@ -237,8 +244,6 @@ class Branch:
     def _fill_from(self, feed: Feed) -> bool:
         try:
             item = feed.take()
-        except asyncio.CancelledError as exc:
-            self._node.reraise(RuntimeError(f"cancelled: {exc}"))
         except Exception as exc:  # noqa: BLE001 - told as an error of the resource
             self._node.reraise(exc)
         if item is WAIT:
@@ -265,7 +270,7 @@ class Branch:
 
     def push(self, item: Any, meta: Any, node: Node, at: int) -> None:
         """Take an item through the steps from number `at` on; keep what comes out, or what will."""
-        scope.set(node.scope)
+        node.enter()
         steps = node.steps
         while True:
             kind = type(item)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequenc
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn, Protocol
 
+from ladle.config.context import sections
 from ladle.errors import LadleError, PipeNotBoundToData, ResourceExtractionError
 from ladle.sources.arguments import check_cursors
 from ladle.sources.current import Scope, scope
@@ -30,6 +31,10 @@ class Readable(Protocol):
     limit: Limit | None
     incremental: Any
     window: tuple[Any, Any] | None
+
+    @property
+    def sections(self) -> tuple[str, ...]:
+        """Where the settings of its function are."""
 
     @property
     def source(self) -> Readable | None:
@@ -61,20 +66,27 @@ class Node:
         emits: whether its items are wanted, or only its children's.
         children: transformers that take its items.
         scope: what is at work while its code runs.
+        sections: of settings that its code looks for.
         cursor: bound to this run; None without.
         steps: all its steps, its own function first where it is a transformer, a cursor last.
     """
 
-    __slots__ = ("_call", "children", "cursor", "emits", "resource", "scope", "steps")
+    __slots__ = ("_call", "children", "cursor", "emits", "resource", "scope", "sections", "steps")
 
     def __init__(self, resource: Readable, emits: bool, around: Scope) -> None:
         self.resource = resource
         self.emits = emits
         self.children: list[Node] = []
         self.scope = replace(around, resource=resource)
+        self.sections = resource.sections
         self.cursor: Cursor | None = None
         self.steps: tuple[Callable[[Any, Any], Any], ...] = ()
         self._call = Call((), {})
+
+    def enter(self) -> None:
+        """Make the resource what is at work, before any of its code runs."""
+        scope.set(self.scope)
+        sections.set(self.sections)
 
     def prepare(self) -> None:
         """Fill in arguments and put the steps in order.
@@ -83,7 +95,7 @@ class Node:
             ParametrizedResourceUnbound: a required argument is missing.
             ConfigError: a setting is missing.
         """
-        scope.set(self.scope)
+        self.enter()
         resource = self.resource
         call = resource.arguments()
         given = next((v for v in (*call.args, *call.kwargs.values()) if is_cursor(v)), resource.incremental)

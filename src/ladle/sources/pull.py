@@ -9,9 +9,13 @@ from __future__ import annotations
 import queue
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from functools import cached_property
 from typing import Any, NoReturn
 
+from ladle.config.context import sections
 from ladle.config.settings import setting
 from ladle.errors import UsageError
 from ladle.sources.current import scope
@@ -41,6 +45,15 @@ class Plain:
     def reraise(self, exc: Exception, rows: int | None = None) -> NoReturn:
         """Raise the error for what the items' code raised."""
         self._lane.root.reraise(exc, rows)
+
+
+class Ended:
+    """Nothing more comes of these resources."""
+
+    __slots__ = ("resources",)
+
+    def __init__(self, resources: list[Readable]) -> None:
+        self.resources = resources
 
 
 def configured(max_parallel_items: int | None = None, workers: int | None = None) -> PullOptions:
@@ -79,11 +92,12 @@ def _number(name: str, given: int | None, default: int) -> int:
 
 def pull(resources: Sequence[Readable], options: PullOptions | None = None) -> Iterator[Pulled]:
     """Yield the items of `resources`, of each resource in order. See `turns`."""
-    for got in turns(resources, options):
-        if type(got) is Pulled:
-            yield got
-        elif type(got) is Plain:
-            yield from _settled(got)
+    with closing(turns(resources, options)) as given:
+        for got in given:
+            if type(got) is Pulled:
+                yield got
+            elif type(got) is Plain:
+                yield from _settled(got)
 
 
 def _settled(turn: Plain) -> Iterator[Pulled]:
@@ -97,7 +111,9 @@ def _settled(turn: Plain) -> Iterator[Pulled]:
         turn.reraise(exc)
 
 
-def turns(resources: Sequence[Readable], options: PullOptions | None = None) -> Iterator[Pulled | Plain]:
+def turns(
+    resources: Sequence[Readable], options: PullOptions | None = None
+) -> Generator[Pulled | Plain | Ended]:
     """Pull resources and the transformers among them; each is read once.
 
     Args:
@@ -105,18 +121,19 @@ def turns(resources: Sequence[Readable], options: PullOptions | None = None) -> 
         options: limits and order.
 
     Yields:
-        Items of one resource in order, of different resources in any order.
+        Items of one resource in order, of different resources in any order; and what has ended.
 
     Raises:
         ResourceExtractionError: the code of a resource raised; the cause is what it raised. All generators
             are closed and all threads ended by then, as after Ctrl-C. A second Ctrl-C doesn't wait for them.
     """
     puller = Puller(resources, options or PullOptions())
-    before = scope.get()
+    before = scope.get(), sections.get()
     try:
         yield from puller.turns()
     finally:
-        scope.set(before)
+        scope.set(before[0])
+        sections.set(before[1])
         puller.close()
 
 
@@ -124,44 +141,58 @@ class Puller:
     """Gives lanes their turns and feeds their slots."""
 
     def __init__(self, resources: Sequence[Readable], options: PullOptions) -> None:
-        self.options = options
+        self._given = options
+        roots = build(resources, options.scope)
+        self.mode = self.options.next_item_mode if len(roots) > 1 else None
         self.news: queue.SimpleQueue[tuple[Lane, Feed | None]] = queue.SimpleQueue()
         self.dropped: list[Feed] = []
-        self._crew = Crew(options.workers)
-        self._lanes = [Lane(self, root) for root in build(resources, options.scope)]
+        self._lanes = [Lane(self, root) for root in roots]
         self._ready: deque[Lane] = deque()
         self._unopened: deque[Lane] = deque()
         self._live = len(self._lanes)
-        self._slots = options.max_parallel_items
+        self._taken = 0
         self._wanting: deque[Feed] = deque()
         self._listed: set[int] = set()
         self._opened: dict[int, Lane] = {}
         self._going = 0
         for lane in self._lanes:
-            at_once = lane.is_beside or options.next_item_mode is not None
+            at_once = lane.is_beside or self.mode is not None
             (self._ready if at_once else self._unopened).append(lane)
+
+    @cached_property
+    def options(self) -> PullOptions:
+        """Limits, settings read."""
+        if not self._given.from_settings:
+            return self._given
+        found = configured()
+        mode = found.next_item_mode or self._given.next_item_mode
+        return replace(found, scope=self._given.scope, next_item_mode=mode)
+
+    @cached_property
+    def _crew(self) -> Crew:
+        return Crew(self.options.workers)
 
     def want(self, feed: Feed) -> None:
         """Let a feed work as soon as there is a slot; one that goes on comes before one that begins."""
         if not feed.wants_slot() or id(feed) in self._listed:
             return
-        if self._slots > 0:
-            self._slots -= 1
+        if self._taken < self.options.max_parallel_items:
+            self._taken += 1
             feed.start(self._crew)
             return
         self._listed.add(id(feed))
         (self._wanting.appendleft if feed.resumes else self._wanting.append)(feed)
 
     def _release(self, stopped: Feed) -> None:
-        self._slots += 1
-        while self._wanting and self._slots > 0:
+        self._taken -= 1
+        while self._wanting and self._taken < self.options.max_parallel_items:
             feed = self._wanting.popleft()
             self._listed.discard(id(feed))
             if feed.wants_slot():
-                self._slots -= 1
+                self._taken += 1
                 feed.start(self._crew)
 
-    def turns(self) -> Iterator[Pulled | Plain]:
+    def turns(self) -> Iterator[Pulled | Plain | Ended]:
         """Give each lane its turns until all are done."""
         while (lane := self._next_lane()) is not None:
             if lane.branch is None and lane.plain is None:
@@ -172,8 +203,8 @@ class Puller:
             else:
                 yield from self._branch_turn(lane)
 
-    def _plain_turn(self, lane: Lane) -> Iterator[Plain]:
-        alone = self._live - len(self._unopened) == 1 and self.options.next_item_mode is None
+    def _plain_turn(self, lane: Lane) -> Iterator[Plain | Ended]:
+        alone = self._live - len(self._unopened) == 1 and self.mode is None
         began = time.monotonic()
         yield Plain(lane, lane.plain_turn(alone))
         if lane.plain is None:
@@ -185,15 +216,15 @@ class Puller:
         except Exception as exc:  # noqa: BLE001 - told as an error of the resource
             lane.root.reraise(exc)
         if over:
-            self._finish(lane)
+            yield self._finish(lane)
         else:
             self._again(lane)
 
-    def _branch_turn(self, lane: Lane) -> Iterator[Pulled]:
+    def _branch_turn(self, lane: Lane) -> Iterator[Pulled | Ended]:
         assert lane.branch is not None
         got = lane.branch.take()
         if got is END:
-            self._finish(lane)
+            yield self._finish(lane)
         elif got is WAIT:
             lane.parked = True
             self._going -= lane.counted
@@ -202,14 +233,15 @@ class Puller:
             yield got
 
     def _again(self, lane: Lane) -> None:
-        (self._ready.appendleft if self.options.next_item_mode == "fifo" else self._ready.append)(lane)
+        (self._ready.appendleft if self.mode == "fifo" else self._ready.append)(lane)
 
-    def _finish(self, lane: Lane) -> None:
+    def _finish(self, lane: Lane) -> Ended:
         self._live -= 1
         self._going -= lane.counted
-        lane.finished()
+        ended = Ended(lane.finished())
         lane.close()
         del self._opened[id(lane)]
+        return ended
 
     def _next_lane(self) -> Lane | None:
         self._hear()
@@ -226,7 +258,8 @@ class Puller:
         return self._ready.popleft()
 
     def _may_open(self) -> bool:
-        return bool(self._unopened) and len(self._wanting) < self.options.max_parallel_items
+        few = not self._wanting or len(self._wanting) < self.options.max_parallel_items
+        return bool(self._unopened) and few
 
     def _open(self) -> Lane:
         lane = self._unopened.popleft()
@@ -252,7 +285,8 @@ class Puller:
         feeds = [f for lane in self._opened.values() if lane.branch is not None for f in lane.branch.feeds()]
         for feed in (*feeds, *self.dropped):
             feed.cancel()
-        self._crew.stop()
+        if "_crew" in self.__dict__:
+            self._crew.stop()
         for lane in self._opened.values():
             lane.close()
         for feed in self.dropped:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, ParamSpec, Self
 
 from ladle.config.inject import Injector
 from ladle.errors import (
     InvalidResourceDataType,
-    InvalidTransformerGeneratorFunction,
     ParametrizedResourceUnbound,
     ResourceNotATransformer,
     UsageError,
@@ -85,6 +84,7 @@ class Resource(Hinted):
     _injector: Any = None
     _variants: dict[str, Hints] = field(default_factory=dict)
     _validator: Any = None
+    _pipes: dict[int, tuple[Resource, Any, Resource]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.steps = list(self.steps)
@@ -178,8 +178,7 @@ class Resource(Hinted):
             )
             self._injector = Injector(self.data, spec=self.spec, skip=skip)
         place = (None,) if self.is_transformer else ()
-        sections = ("sources", self.section or section_of(self.data), self.name)
-        args, kwargs = self._injector.fill((*place, *call.args), dict(call.kwargs), sections)
+        args, kwargs = self._injector.fill((*place, *call.args), dict(call.kwargs), self.sections)
         return Call(args[len(place) :], kwargs)
 
     def _with_cursor(self, call: Call, signature: inspect.Signature) -> Call:
@@ -215,6 +214,12 @@ class Resource(Hinted):
         return beside or self.parallelized or isinstance(data, AsyncIterator) or inspect.isawaitable(data)
 
     @property
+    def sections(self) -> tuple[str, ...]:
+        """Where the settings of its function are: `sources.<section>.<name>`."""
+        module = self.section or (section_of(self.data) if self._is_function else "")
+        return ("sources", module, self.name) if module else ("sources", self.name)
+
+    @property
     def source(self) -> Resource | None:
         """The resource that a transformer takes items from."""
         return self.parent
@@ -232,7 +237,8 @@ class Resource(Hinted):
     def items(self) -> Iterator[Any]:
         """Yield what is left after all steps, pages as they are."""
         around = current.scope.get()
-        options = PullOptions(scope=replace(around, metrics={self.name: self.custom_metrics}))
+        scope = replace(around, metrics={self.name: self.custom_metrics})
+        options = PullOptions(scope=scope, from_settings=True)
         return (
             got.item for got in pull([self], options) if got.item is not None and not is_instruction(got.item)
         )
@@ -356,12 +362,24 @@ class Resource(Hinted):
         return self
 
     def __or__(self, transform: Any) -> Resource:
-        """Return `transform` with the items of this resource piped into it."""
+        """Return a transformer with the items of this resource piped into it, or a function as a step."""
         if isinstance(transform, Resource):
-            return transform.clone().pipe_data_from(self)
+            return self._piped_into(transform)
+        if inspect.isgeneratorfunction(transform):
+            return self.clone().add_yield_map(transform)
         if callable(transform):
-            return self.add_map(transform)
+            return self.clone().add_map(transform)
         return NotImplemented
+
+    def _piped_into(self, transform: Resource) -> Resource:
+        """Return a copy that takes items from here; the same one again, so that it runs once."""
+        form = (transform.steps, transform.hints, transform.name, transform.__dict__["_call"])
+        known = self._pipes.get(id(transform))
+        if known is not None and known[0] is transform and known[1] == form:
+            return known[2]
+        made = transform.clone().pipe_data_from(self)
+        self._pipes[id(transform)] = (transform, (list(form[0]), *form[1:]), made)
+        return made
 
     def __ror__(self, data: Any) -> Resource:
         """Return this transformer with the items of an iterable piped into it."""
@@ -376,7 +394,7 @@ class Resource(Hinted):
         made.steps = list(self.steps)
         made.inputs = list(self.inputs)
         made.custom_metrics = {}
-        made.__dict__["_variants"] = dict(self._variants)
+        made.__dict__.update(_variants=dict(self._variants), _pipes={})
         return made
 
     def with_name(self, new_name: str, new_section: str | None = None) -> Resource:
@@ -472,26 +490,3 @@ def _checked_name(name: Any) -> str:
     if not isinstance(name, str) or not name.strip():
         raise UsageError(f"a resource can't have the name `{name!r}`", expected="a text that is not empty")
     return name
-
-
-def check_transformer(func: Any) -> None:
-    """Check that a function can be a transformer's.
-
-    Raises:
-        InvalidTransformerGeneratorFunction: it takes no item.
-    """
-    if not callable(func):
-        raise InvalidTransformerGeneratorFunction(
-            f"a transformer can't be made of a `{type(func).__name__}`", expected="a function of an item"
-        )
-    parameters: Sequence[inspect.Parameter] = list(inspect.signature(func).parameters.values())
-    kinds = (
-        inspect.Parameter.POSITIONAL_ONLY,
-        inspect.Parameter.POSITIONAL_OR_KEYWORD,
-        inspect.Parameter.VAR_POSITIONAL,
-    )
-    if not parameters or parameters[0].kind not in kinds or parameters[0].name == "meta":
-        raise InvalidTransformerGeneratorFunction(
-            f"the function of transformer `{getattr(func, '__name__', func)}` takes no item",
-            expected="the item as its first argument",
-        )

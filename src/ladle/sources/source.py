@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMappi
 from dataclasses import dataclass, replace
 from typing import Any, Generic, ParamSpec
 
+from ladle.config import context
 from ladle.config.inject import Injector
 from ladle.errors import (
     DeletingResourcesNotSupported,
@@ -143,7 +144,8 @@ class Source:
         metrics = {r.name: r.custom_metrics for r in self.listed}
         scope = replace(current.scope.get(), source=self, metrics=metrics)
         selected = [r for r in self.listed if r.selected]
-        for got in pull(selected, PullOptions(scope=scope, next_item_mode="round_robin")):
+        options = PullOptions(scope=scope, next_item_mode="round_robin", from_settings=True)
+        for got in pull(selected, options):
             if got.item is not None and not is_instruction(got.item):
                 yield got.item
 
@@ -305,6 +307,7 @@ class SourceFactory(Generic[P]):
         before = current.scope.get()
         blank = self._source(())
         token = current.scope.set(replace(before, source=blank))
+        place = context.sections.set(("sources", self.section, self.name))
         try:
             made = self._called(args, kwargs)
             if inspect.isawaitable(made):
@@ -312,10 +315,10 @@ class SourceFactory(Generic[P]):
             return self._filled(blank, made)
         finally:
             current.scope.reset(token)
+            context.sections.reset(place)
 
     def _called(self, args: Any, kwargs: Any) -> Any:
-        sections = ("sources", self.section, self.name)
-        args, kwargs = self._injector.fill(args, kwargs, sections)
+        args, kwargs = self._injector.fill(args, kwargs, context.sections.get())
         return self._func(*args, **kwargs)
 
     async def _awaited(self, made: Awaitable[Any], blank: Source) -> Source:
@@ -335,7 +338,9 @@ class SourceFactory(Generic[P]):
                 listed.append(part if isinstance(part, Resource) else Resource(name_of(part), part))
         self._check_names(listed)
         copies: dict[int, Resource] = {}
-        listed = [_copied(r, copies) for r in listed]  # what a module keeps is nobody's to change
+        listed = list(
+            {id(r): _copied(r, copies) for r in listed}.values()
+        )  # what a module keeps is nobody's to change
         for resource in copies.values():
             resource.source_name = self.name
             resource.section = self._options.get("section") or resource.section or self.section

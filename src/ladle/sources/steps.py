@@ -9,10 +9,10 @@ from __future__ import annotations
 import functools
 import inspect
 import time
-from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
-from ladle.errors import InvalidStepFunctionArguments, UsageError
+from ladle.errors import InvalidStepFunctionArguments, InvalidTransformerGeneratorFunction, UsageError
 
 Step = Callable[[Any, Any], Any]
 
@@ -80,6 +80,29 @@ def takes_meta(func: Callable[..., Any], what: str = "a step's function", items:
     return bool(rest) or keyword
 
 
+def check_transformer(func: Any) -> None:
+    """Check that a function can be a transformer's.
+
+    Raises:
+        InvalidTransformerGeneratorFunction: it takes no item.
+    """
+    if not callable(func):
+        raise InvalidTransformerGeneratorFunction(
+            f"a transformer can't be made of a `{type(func).__name__}`", expected="a function of an item"
+        )
+    parameters: Sequence[inspect.Parameter] = list(inspect.signature(func).parameters.values())
+    kinds = (
+        inspect.Parameter.POSITIONAL_ONLY,
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+        inspect.Parameter.VAR_POSITIONAL,
+    )
+    if not parameters or parameters[0].kind not in kinds or parameters[0].name == "meta":
+        raise InvalidTransformerGeneratorFunction(
+            f"the function of transformer `{getattr(func, '__name__', func)}` takes no item",
+            expected="the item as its first argument",
+        )
+
+
 def _with_meta(func: Callable[..., Any]) -> Callable[[Any, Any], Any] | None:
     if not callable(func):
         raise InvalidStepFunctionArguments(
@@ -107,7 +130,7 @@ class MapItem:
         else:
             func = self.func
             made = [r for row in item if (r := func(row)) is not None]
-        if made and (self._is_async or type(made[0]) is Deferred):
+        if made and (self._is_async or isinstance(made[0], (Deferred, Generator))):
             return iter(made)
         return made or None
 

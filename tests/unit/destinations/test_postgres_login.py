@@ -160,7 +160,10 @@ def test_missing_credentials_are_an_error_only_when_opened() -> None:
     assert destination.displayable() == "no credentials"
     with pytest.raises(ConfigError, match="`there` has no credentials") as caught:
         destination.open("ds")
-    assert "DESTINATION__THERE__CREDENTIALS__PASSWORD" in caught.value.facts["tried"]
+    tried = caught.value.facts["traces"]["password"]
+    assert ("Environment Variables", "DESTINATION__THERE__CREDENTIALS__PASSWORD") in tried
+    assert ("secrets.toml", "destination.there.credentials.password") in tried
+    assert not any(provider == "config.toml" for provider, _ in tried)
 
 
 def test_a_destination_can_be_copied_and_sent_to_another_process() -> None:

@@ -13,7 +13,7 @@ import pytest
 from tests.unit.extract.reading import expected, read, read_one
 
 from ladle.extract.refused import Refused
-from ladle.extract.scalars import one_type, settle, store
+from ladle.extract.scalars import one_type, packed, settle, store
 
 PLUS_2 = timezone(timedelta(hours=2))
 MINUS_2 = timezone(timedelta(hours=-2))
@@ -161,3 +161,27 @@ def test_more_text_than_one_array_holds_is_refused(kind: type, monkeypatch: pyte
     with pytest.raises(Refused, match="more than 2 GiB") as caught:
         one_type(kind, [kind()])
     assert caught.value.hint == "yield smaller pages"
+
+
+@pytest.mark.parametrize(
+    ("code", "type_", "values"),
+    [
+        ("q", pa.int64(), [0, -1, 2**63 - 1, -(2**63)]),
+        ("q", pa.int64(), [1, None, 3]),
+        ("d", pa.float64(), [0.1, -0.0, 5e-324, float("inf"), float("nan")]),
+        ("d", pa.float64(), [None, 1.5]),
+        ("i", pa.int32(), [0, 2**31 - 1]),
+        ("i", pa.int32(), []),
+    ],
+)
+def test_packed_numbers_are_what_arrow_makes(code: str, type_: pa.DataType, values: list[Any]) -> None:
+    found, wanted = packed(code, type_, values), pa.array(values, type_)
+    found.validate(full=True)
+    assert str(found.to_pylist()) == str(wanted.to_pylist())
+    assert (found.type, found.null_count) == (wanted.type, wanted.null_count)
+
+
+def test_packed_numbers_too_large_are_refused_as_by_arrow() -> None:
+    with pytest.raises(pa.ArrowInvalid):
+        packed("i", pa.int32(), [2**31])
+    assert one_type(int, [1, 2**63]) is None

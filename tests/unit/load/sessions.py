@@ -20,7 +20,7 @@ class Memory:
     rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     columns: dict[str, dict[str, str]] = field(default_factory=dict)
     loads: list[str] = field(default_factory=list)
-    newest: tuple[str | None, int] = (None, 0)
+    newest: tuple[str | None, int | None] = (None, 0)
     commit_errors: list[Exception | None] = field(default_factory=list)
     lost_answer: bool = False
     lose_rows: int = 0
@@ -46,7 +46,7 @@ class MemorySession:
     def has_load(self, load_id: str) -> bool:
         return load_id in self.memory.loads
 
-    def newest(self, schema: str, pipeline: str) -> tuple[str | None, int]:
+    def newest(self, schema: str, pipeline: str) -> tuple[str | None, int | None]:
         return self.memory.newest
 
     def tables(self) -> Mapping[str, Mapping[str, str]]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
-from tests.unit.load.sessions import Memory
+from tests.unit.load.sessions import Memory, MemorySession
 from tests.unit.normalize.folding import normalized, raw
 
 from ladle.errors import CommitFailed, CommitUnknown, DestinationError, PackageError
@@ -16,7 +17,7 @@ from ladle.load import run
 from ladle.load.run import BehindDestination, StateMissing, conformed, load, schema_update, union_schema
 from ladle.package.manifest import ResourceInfo
 from ladle.package.store import Package
-from ladle.schema.change import AddColumn, AddTable
+from ladle.schema.change import AddColumn, AddTable, Limits
 from ladle.schema.schema import SYSTEM_TABLES, Schema
 from ladle.schema.table import Column, Table
 
@@ -214,3 +215,67 @@ def test_schema_update_groups_new_columns_by_table() -> None:
         ]
     )
     assert {t: list(u["columns"]) for t, u in update.items()} == {"n": ["b"], "t": ["b", "c"]}  # type: ignore[call-overload]
+
+
+def test_tables_are_written_at_once_where_the_destination_takes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory, together = Memory(limits=Limits(writers=2)), threading.Barrier(2, timeout=10)
+    append = MemorySession.append
+
+    def waiting(self: MemorySession, *args: Any) -> int:
+        together.wait()
+        return append(self, *args)
+
+    monkeypatch.setattr(MemorySession, "append", waiting)
+    loaded(memory, package(tmp_path))
+    assert (values(memory, "t", "a"), values(memory, "t__l", "value")) == ([1, 2], [7])
+    assert memory.calls[-1] == "commit"
+
+
+@pytest.mark.parametrize("first", ["t", "t__l"])
+def test_the_first_table_that_fails_closes_the_session_and_is_told(
+    first: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory, closed = Memory(limits=Limits(writers=2)), threading.Event()
+
+    def failing(self: MemorySession, table: Any, *args: Any) -> int:
+        if table.name == first:
+            raise DestinationError("full")
+        assert closed.wait(10)
+        raise DestinationError("given up")
+
+    monkeypatch.setattr(MemorySession, "append", failing)
+    monkeypatch.setattr(MemorySession, "close", lambda self: closed.set())
+    with pytest.raises(DestinationError, match="full"):
+        loaded(memory, package(tmp_path))
+    assert "commit" not in memory.calls
+
+
+def test_a_destination_without_dispositions_is_just_given_rows(tmp_path: Path) -> None:
+    memory = Memory(limits=Limits(dispositions=False))
+    made = package(tmp_path)
+    infos = [ResourceInfo(r.name, r.table, "merge", r.rows, r.parts) for r in made.manifest.resources]
+    loaded(memory, made.save(resources=tuple(infos)))
+    assert memory.calls == ["begin", "append t", "append t__l", "commit"]
+
+
+def test_a_destination_without_states_has_none_missing(tmp_path: Path) -> None:
+    memory = Memory(newest=(None, None))
+    loaded(memory, package(tmp_path, state=None))
+    assert memory.calls[-1] == "commit"
+
+
+def test_a_single_table_is_written_on_the_callers_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[threading.Thread] = []
+    append = MemorySession.append
+
+    def noting(self: MemorySession, *args: Any) -> int:
+        threads.append(threading.current_thread())
+        return append(self, *args)
+
+    monkeypatch.setattr(MemorySession, "append", noting)
+    loaded(Memory(limits=Limits(writers=9)), package(tmp_path, [{"a": 1}]))
+    assert threads == [threading.current_thread()]

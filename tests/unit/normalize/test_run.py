@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,9 @@ ROWS: dict[str, list[dict[str, Any]]] = {
     "int, then float": [{"v": 1}, {"v": 2.5}, {"v": 3}],
     "an int no double holds, then a float": [{"v": BIG}, {"v": 2.5}],
     "only some rows are pushed out": [{"v": BIG}, {"v": 1}, {"v": BIG}, {"v": 2}, {"v": 2.5}, {"v": 3}],
+    "a fraction between an int and a float": [{"v": 1}, {"v": Decimal("1.25")}, {"v": 2.5}, {"v": "1.5"}],
+    "whole, but no double holds it": [{"v": 1}, {"v": Decimal(BIG)}, {"v": str(BIG)}, {"v": 2.5}, {"v": "7"}],
+    "a name that promises a type": [{"v__v_bigint": 1}, {"v__v_bigint": 2.5}, {"v__v_bigint": 3}],
     "new columns": [{"a": 1}, {"b": "x"}, {"a": 2, "c": [1]}],
     "other kinds": [{"v": 1}, {"v": "x"}, {"v": {"k": 1}}, {"v": [1]}, {"v": True}],
     "nulls first": [{"v": None}, {"v": None}, {"v": "x"}],

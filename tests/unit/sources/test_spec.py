@@ -238,7 +238,7 @@ def test_a19_names_and_hints_as_functions(load: Load) -> None:
 
 def test_a20_hints_are_in_the_table_schema() -> None:
     made = ladle.resource(
-        list,
+        lambda: iter([]),
         name="customers",
         primary_key="id",
         columns={"a": {"data_type": "text"}},
@@ -468,6 +468,43 @@ def test_a29_transformers_that_work_elsewhere_keep_the_order(kind: str) -> None:
     assert list(gen(50) | made) == [{"x": i} for i in range(50)]
 
 
+def test_a29_a_pipe_that_goes_on_runs_once(load: Load) -> None:
+    asked: list[int] = []
+
+    @ladle.transformer
+    def details(item: dict[str, int]) -> dict[str, int]:
+        asked.append(item["i"])
+        return {"detail": item["i"]}
+
+    @ladle.transformer
+    def more(item: dict[str, int]) -> dict[str, int]:
+        return {"more": item["detail"]}
+
+    @ladle.source
+    def api() -> Any:
+        parent = gen(2)
+        parent.selected = False
+        return parent | details, parent | details, parent | details | more
+
+    for _ in range(2):
+        asked.clear()
+        tables = load(api(), write_disposition="replace")
+        assert tables == {"details": [{"detail": 0}, {"detail": 1}], "more": [{"more": 0}, {"more": 1}]}
+        assert asked == [0, 1]
+
+
+def test_a29_a_transformer_serves_several_parents() -> None:
+    first, second = gen(1), gen(2)
+    one, two = first | tr, second | tr
+    assert (len(list(one)), len(list(two)), tr.parent) == (1, 2, None)
+    assert first | tr is one
+    changed = tr.clone()
+    before = first | changed
+    changed.add_map(lambda row: None)
+    assert (list(before), list(first | changed)) == ([{"j": 0}], [])
+    assert first.clone() | tr is not one
+
+
 def test_a30_the_parent_runs_deselected(load: Load) -> None:
     source = both()
     source.gen.selected = False
@@ -651,6 +688,40 @@ def test_a37_state_is_shared_by_source_or_own() -> None:
     assert state == {"resources": {"t": {"x": 1}}, "y": 2}
 
 
+def test_a37_state_is_seen_by_the_next_run(load: Load) -> None:
+    def counting() -> Any:
+        own, shared = ladle.current.resource_state(), ladle.current.source_state()
+        own["n"] = own.get("n", 0) + 1
+        shared["n"] = shared.get("n", 0) + 10
+        yield {"own": own["n"], "shared": shared["n"]}
+
+    made = ladle.source(lambda: ladle.resource(counting), name="s")
+    load(made())
+    assert load(made())["counting"] == [{"own": 1, "shared": 10}, {"own": 2, "shared": 20}]
+
+
+def test_exhausted() -> None:
+    read = ladle.source(lambda: ladle.resource((i for i in range(2)), name="r"), name="s")()
+    assert (read.exhausted, list(read), read.exhausted, list(read)) == (False, [0, 1], True, [])
+    again = both()
+    assert (list(again) != [], again.exhausted) == (True, False)
+
+
+def test_where_a_process_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    context = ladle.current.run_context()
+    assert (context.run_dir, context.settings_dir) == (str(tmp_path), str(tmp_path / ".dlt"))
+    (tmp_path / ".ladle").mkdir()
+    assert ladle.current.run_context().settings_dir == str(tmp_path / ".ladle")
+    assert ladle.current.interval() is None
+    monkeypatch.setenv("DLT_INTERVAL_TIMEZONE", "Europe/Berlin")
+    assert str(ladle.current.timezone()) == "Europe/Berlin"
+    monkeypatch.setenv("DLT_INTERVAL_START", "2024-01-15")
+    monkeypatch.setenv("DLT_INTERVAL_END", "2024-01-16")
+    start, end = ladle.current.interval() or (None, None)
+    assert (end - start).days == 1  # type: ignore[operator]
+
+
 # -- helpers
 
 
@@ -678,3 +749,29 @@ def test_a49_take_skip_pivot() -> None:
         [{"col0": 1, "col1": 2}],
         [{"col0": 3, "col1": 4}],
     ]
+
+
+def test_a25_what_merges_and_what_is_replaced() -> None:
+    reference = {"columns": ["a"], "referenced_table": "o", "referenced_columns": ["id"]}
+    made = ladle.resource(
+        [], name="r", columns={"a": {"data_type": "text"}}, references=[reference], nested_hints={"x": {}}
+    )
+    made.apply_hints(
+        columns={"a": {"nullable": False}}, references=[{**reference, "label": "l"}], nested_hints={"y": {}}
+    )
+    assert made.columns == {"a": {"data_type": "text", "nullable": False, "name": "a"}}
+    assert made.compute_table_schema()["references"] == [reference, {**reference, "label": "l"}]
+    assert made.nested_hints == {("y",): {}}
+    made.apply_hints(schema_contract={"columns": "freeze"}).apply_hints(schema_contract={"tables": "freeze"})
+    assert made.schema_contract == {"tables": "freeze"}
+
+
+def test_a29_functions_can_be_piped_to_as_well() -> None:
+    def spread(item: int) -> Iterator[Any]:
+        yield {"v": item}
+        yield {"w": item}
+
+    pages = ladle.resource(lambda: iter([1, [2, 3]]), name="g")
+    assert list(pages | (lambda item: {"v": item})) == [{"v": 1}, {"v": 2}, {"v": 3}]
+    assert len(list(pages | spread)) == len(list(pages.clone().add_map(spread))) == 6
+    assert list(pages) == [1, 2, 3]

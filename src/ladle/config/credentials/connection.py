@@ -79,8 +79,7 @@ class ConnectionStringCredentials(CredentialsConfiguration):
         for name, value in parts.items():
             if value is not None:
                 setattr(self, name, value)
-        if found["query"]:
-            self.query = dict(parse_qsl(found["query"], keep_blank_values=True))
+        self.query = dict(parse_qsl(found["query"] or "", keep_blank_values=True))
 
     def _is_final(self, name: str) -> bool:
         return any(f.final for f in fields_of(type(self)) if f.name == name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any, ClassVar, Final
 
 import orjson
@@ -26,8 +27,12 @@ _AUTH_URI = "https://accounts.google.com/o/oauth2/auth"
 _CLOUD = "https://www.googleapis.com/auth/cloud-platform"
 
 
+@cache
 def default_credentials() -> tuple[Any, str | None] | None:
-    """Return what this machine is logged in with, and its project; None without google-auth or a login."""
+    """Return what this machine is logged in with, and its project; None without google-auth or a login.
+
+    Asked once in the life of the process: where there is no login, google-auth takes seconds to say so.
+    """
     try:
         auth = importlib.import_module("google.auth")
     except ImportError:

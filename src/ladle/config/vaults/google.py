@@ -27,6 +27,7 @@ class GoogleSecretsProvider(VaultDocProvider):
     def __init__(self, settings: GoogleSettings, client: Any = None) -> None:
         super().__init__(settings.only_secrets, settings.only_toml_fragments, settings.list_secrets)
         self._errors = importlib.import_module("google.api_core.exceptions")
+        self._auth = importlib.import_module("google.auth.exceptions")
         self._client = client or _client(settings)
         project = settings.project_id or (settings.credentials and settings.credentials.project_id)
         if not project:
@@ -45,9 +46,9 @@ class GoogleSecretsProvider(VaultDocProvider):
         name = f"{self._parent}/secrets/{full_key}/versions/latest"
         try:
             found = self._client.access_secret_version(name=name)
-        except (self._errors.NotFound, self._errors.PermissionDenied, self._errors.FailedPrecondition):
+        except (self._errors.NotFound, self._errors.Forbidden, self._errors.FailedPrecondition):
             return None
-        except self._errors.GoogleAPICallError as exc:
+        except (self._errors.GoogleAPICallError, self._auth.GoogleAuthError) as exc:
             raise ConfigError(
                 f"{self.name} failed for `{full_key}`: {type(exc).__name__}",
                 hint="check its credentials, or set enable_google_secrets to false",

@@ -96,10 +96,11 @@ class VaultDocProvider(ConfigProvider):
         try:
             return tomllib.loads(text or "")
         except tomllib.TOMLDecodeError as exc:
-            raise TomlProviderReadException(
-                f"the secret `{name}` of {self.name} isn't valid TOML: {exc}",
-                hint='mend it in the vault; text stands in quotes: key = "value"',
-            ) from None
+            why = str(exc)
+        raise TomlProviderReadException(
+            f"the secret `{name}` of {self.name} isn't valid TOML: {why}",
+            hint='mend it in the vault; text stands in quotes: key = "value"',
+        )
 
     def _asked(self, name: str, hint: Any) -> Any:
         """Return a secret, asking the vault once in the life of the process."""

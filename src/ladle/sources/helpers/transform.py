@@ -65,7 +65,7 @@ def _dicts(value: Any, path: str, prefix: str) -> list[Any]:
 def add_row_hash_to_table(row_hash_column_name: str) -> Callable[[Any], Any]:
     """Return a map that adds a column with a hash of each row to Arrow tables, batches and pandas frames.
 
-    The hash is a bigint, made of all columns; equal rows have equal hashes, in every run of one DuckDB.
+    The hash is a bigint, made of all columns; equal rows have equal hashes, in every run of a DuckDB version.
 
     Args:
         row_hash_column_name: name of the new column.

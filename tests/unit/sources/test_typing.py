@@ -1,0 +1,102 @@
+"""An editor and a type checker see through the decorators."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+SNIPPET = """
+from __future__ import annotations
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+import ladle
+
+@ladle.resource
+def bare(limit: int, name: str = "x") -> Iterator[int]:
+    yield limit
+
+@ladle.resource(name="n", primary_key="id", write_disposition="replace")
+def dressed(limit: int) -> Iterator[int]:
+    yield limit
+
+@ladle.resource
+async def later(page: str) -> AsyncIterator[int]:
+    yield 1
+
+@ladle.transformer
+def details(item: Any, mul: int) -> Iterator[Any]:
+    yield item
+
+@ladle.transformer(data_from=bare(1))
+def more(item: dict[str, int], mul: int = 2) -> Any:
+    return item
+
+@ladle.source
+def shop(key: str = ladle.config.value, *, pages: int = 3) -> Any:
+    return bare(pages)
+
+@ladle.source(name="other", max_table_nesting=1)
+def other(key: str) -> Any:
+    return bare(1)
+
+@ladle.defer
+def work(number: int) -> str:
+    return ""
+
+reveal_type(bare)
+reveal_type(bare(5))
+reveal_type(dressed(5).add_map(str).add_limit(3))
+reveal_type(later)
+reveal_type(details)
+reveal_type(more(mul=3))
+reveal_type(bare(1) | details(3))
+reveal_type(shop)
+reveal_type(shop("a", pages=2))
+reveal_type(other("k").with_resources("bare"))
+reveal_type(shop.clone(name="b"))
+reveal_type(work(5))
+reveal_type(ladle.resource([{"a": 1}], name="rows"))
+bare("wrong")
+dressed(unknown=1)
+details()
+shop(pages="many")
+other(5)
+work("x")
+ladle.resource([1], name="r", write_disposition="apend")
+ladle.source(lambda: 1, nam="x")
+"""
+
+REVEALED = [
+    'ResourceFunction[[limit: int, name: str =]]',
+    'Resource',
+    'Resource',
+    'ResourceFunction[[page: str]]',
+    'ResourceFunction[[mul: int]]',
+    'Resource',
+    'Resource',
+    'SourceFactory[[key: str =, *, pages: int =]]',
+    'Source',
+    'Source',
+    'SourceFactory[[key: str =, *, pages: int =]]',
+    'def () -> str',
+    'Resource',
+]  # fmt: skip
+
+
+def test_mypy_sees_through_the_decorators(tmp_path: Path) -> None:
+    snippet = tmp_path / "snippet.py"
+    snippet.write_text(SNIPPET)
+    command = [sys.executable, "-m", "mypy", "--strict", str(snippet)]
+    root = Path(__file__).parents[3]
+    done = subprocess.run(
+        command, cwd=root, capture_output=True, text=True, env={"MYPYPATH": str(root / "src"), "PATH": ""}
+    )
+    revealed = [
+        re.sub(r"ladle\.sources\.\w+\.", "", r) for r in re.findall(r'Revealed type is "(.*)"', done.stdout)
+    ]
+    assert revealed == REVEALED, done.stdout
+    wrong = re.findall(r"snippet.py:(\d+): error:", done.stdout)
+    first = SNIPPET.splitlines().index('bare("wrong")') + 1
+    assert sorted({int(line) for line in wrong}) == list(range(first, first + 8)), done.stdout
