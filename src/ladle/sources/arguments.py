@@ -67,7 +67,7 @@ def check_cursors(resource: str, made: Any) -> None:
     for name, value in frame.f_locals.items():
         if is_cursor(value) and getattr(value, "resource_name", "") is None:
             raise IncrementalUnboundError(
-                f"the generator of resource `{resource}` was made before its run: cursor `{name}` isn't bound",
+                f"the generator of resource `{resource}` was made before its run: `{name}` isn't bound",
                 resource=resource,
                 expected="a resource made of the function itself, whose arguments are bound when it runs",
                 hint="ladle.resource(func)(arg) instead of ladle.resource(func(arg))",
