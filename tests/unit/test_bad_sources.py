@@ -159,11 +159,11 @@ the state of resource `r` has grown to 2,031 bytes
   resource=`r` {PLACE}
   expected: at most 1,000 (EXTRACT__MAX_STATE_BYTES)
   hint: keep a cursor or a bounded list; what was loaded can be looked up in the dataset itself"""),
-    "an unknown order of items": (lambda: function(raising_halfway), {"EXTRACT__NEXT_ITEM_MODE": "round-robin"}, """UsageError
+    "an unknown order of items": (lambda: [function(raising_halfway), ladle.resource([1], name="s")], {"EXTRACT__NEXT_ITEM_MODE": "round-robin"}, """UsageError
 unknown next_item_mode `round-robin`
   expected: one of round_robin, fifo
   hint: did you mean `round_robin`?"""),
-    "no number of workers": (lambda: function(raising_halfway), {"EXTRACT__WORKERS": "many"}, """UsageError
+    "no number of workers": (lambda: function(raising_halfway, parallelized=True), {"EXTRACT__WORKERS": "many"}, """UsageError
 workers can't be `'many'`
   expected: a whole number above 0"""),
 }  # fmt: skip
@@ -412,7 +412,8 @@ def test_ctrl_c_closes_the_sources_and_leaves_nothing(parallelized: bool, tmp_pa
     child.interrupt()
     child.expect("closing")
     child.expect("closed")
-    assert child.ended().strip().endswith("KeyboardInterrupt")
+    told = "extract of pipeline `p` was stopped: nothing of it was loaded, and nothing of it is kept"
+    assert child.ended().strip().endswith(f"KeyboardInterrupt\n{told}")
     assert child.left() <= {"run.lock"}
     assert child.site.tables() == {}
     # The next run has the pipeline at once, and all of its rows.
