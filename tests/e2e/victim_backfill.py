@@ -11,17 +11,17 @@ from tests.e2e.victim_cursor import check_cursor, state_of, tidied
 
 import ladle
 
-PAST, NOW, LATER = range(9), range(9, 12), range(9, 15)
+NOW, LATER = range(6, 9), range(6, 12)
 RUNS = ("live", "backfill", "live again")
-KEY = "0..9 by 3"
+KEY = "0..6 by 3"
 
 
 def numbers(those: range) -> Any:
     @ladle.resource(name="numbers", primary_key="n")
-    def rows(n: Any = ladle.sources.incremental("n", initial_value=9)) -> Iterator[Any]:
+    def rows(n: Any = ladle.sources.incremental("n", initial_value=6)) -> Iterator[Any]:
         seen = [{"n": i, "parts": [{"k": i}, {"k": -i}]} for i in those]
-        # From 6 on there are columns and a child table that are new to the table.
-        yield [{**row, "note": "n", "gifts": [1]} if 6 <= row["n"] < 9 else row for row in seen]
+        # The second window brings columns and a child table that are new to the table.
+        yield [{**row, "note": "n", "gifts": [1]} if 3 <= row["n"] < 6 else row for row in seen]
 
     return rows
 
@@ -32,8 +32,8 @@ def live(job: Job, hook: Hook) -> None:
         p.run()
     if RUNS[job.runs - 1] == "backfill":
         # What is committed is not read again, and what is not is.
-        p.backfill(numbers(range(15)), start=0, end=9, window=3)
-        assert p.backfill(numbers(range(15)), start=0, end=9, window=3) == ()
+        p.backfill(numbers(range(12)), start=0, end=6, window=3)
+        assert p.backfill(numbers(range(12)), start=0, end=6, window=3) == ()
     else:
         p.run(numbers(LATER if job.runs == len(RUNS) else NOW))
     tidied(p, job)
