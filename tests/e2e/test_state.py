@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from tests.loading import Site
@@ -357,3 +360,38 @@ def test_a_cursor_that_can_not_be_read_is_an_error_too(site: Site) -> None:
         p.run(rows_a({"id": 1}, {"id": 2}))
     assert "resource=`a`" in str(caught.value)
     assert ids(site, "a") == [1, 2]
+
+
+TYPED = [
+    (Decimal("1.25"), Decimal("1.5")),
+    (datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 2, tzinfo=UTC)),
+    (date(2024, 1, 1), date(2024, 1, 2)),
+    (UUID(int=1), UUID(int=2)),
+    (b"a", b"b"),
+]
+
+
+def keeping(name: str, value: Any) -> Any:
+    """A resource that stores a value, None for what is there."""
+
+    @ladle.resource(name=name)
+    def rows() -> Iterator[Any]:
+        if value is not None:
+            ladle.current.resource_state()["value"] = value
+        yield {"n": 1}
+
+    return rows
+
+
+@pytest.mark.parametrize(("first", "second"), TYPED, ids=lambda value: type(value).__name__)
+def test_values_of_any_type_are_joined_where_another_run_was_faster(
+    first: Any, second: Any, site: Site
+) -> None:
+    """What a run has not changed is not newer than what the other one stored, in its own type."""
+    site.pipeline().run([keeping("a", first), keeping("b", first)])
+    site.pipeline().extract([keeping("b", second)])  # its package waits, with `a` as it was
+    elsewhere(site).run([keeping("a", second)])
+    site.pipeline().run()
+    resources = stored(site)["p"]["resources"]
+    assert resources == {"a": {"value": second}, "b": {"value": second}}
+    assert type(resources["a"]["value"]) is type(second)
