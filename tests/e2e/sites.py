@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from tests.e2e import content
@@ -48,12 +50,14 @@ class Site:
     """A working folder and a destination beside it; on Postgres a database named after the folder.
 
     `server`: URL of the Postgres server, with its database `postgres`. `ahead`: loads begin while extract goes on.
+    `story`: the module that says what is loaded, see `Job`.
     """
 
     kind: str
     folder: Path
     server: str = ""
     ahead: bool = False
+    story: str = Job.story
 
     @property
     def destination(self) -> str:
@@ -89,7 +93,9 @@ class Site:
 
     def job(self, runs: int, kill_at: int | None = None, finish_first: bool = False) -> Job:
         """Return an order for a process that works here."""
-        return Job(self.folder, self.destination, runs, kill_at, finish_first, ahead=self.ahead)
+        return Job(
+            self.folder, self.destination, runs, kill_at, finish_first, ahead=self.ahead, story=self.story
+        )
 
     def finish(self, runs: int, finish_first: bool = False) -> None:
         """Let a process that isn't killed bring `runs` runs to an end."""
@@ -101,6 +107,22 @@ class Site:
         code = call(main, replace(self.job(runs), watched=True))
         assert code == 0, error_of(self.folder)
         return Steps(tuple(map(tuple, json.loads((self.folder / "seen.json").read_text()))))
+
+    @property
+    def runs(self) -> int:
+        """How many runs its story has."""
+        return len(self._story.RUNS)
+
+    @property
+    def _story(self) -> Any:
+        return importlib.import_module(self.story)
+
+    def check(self, finished: bool) -> None:
+        """Check what its story says must hold at any moment.
+
+        `finished`: nothing is under way; until then, tables of files need not agree with each other.
+        """
+        self._story.check(self.tables(), finished or self.kind != "filesystem")
 
     def tables(self) -> content.Tables:
         """Read what was loaded."""

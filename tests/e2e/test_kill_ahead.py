@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.e2e import content
-from tests.e2e.killing import FIRST, GROWN, LAST, Undisturbed, survives, undisturbed_runs
+from tests.e2e.killing import FIRST, GROWN, LAST, Undisturbed, survives_most, undisturbed_runs
 
 
 @pytest.fixture(scope="module", params=["duckdb", "postgres"])
@@ -32,18 +32,11 @@ def test_what_lands_is_what_lands_without(
         assert not content.differences(ours, theirs)
 
 
-def killed_at(undisturbed: Undisturbed, run: int, every: int, root: Path) -> None:
-    # The two threads take their steps in no fixed order: some of the numbers are never reached.
-    kills = undisturbed.steps[run].all()[::every]
-    reached = [survives(undisturbed, run, [kill], root) for kill in kills]
-    assert sum(reached) > len(kills) * 0.7
-
-
 def test_killed_at_some_steps(undisturbed: Undisturbed, tmp_path: Path) -> None:
-    killed_at(undisturbed, FIRST, 7, tmp_path)
+    survives_most(undisturbed, FIRST, 7, tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("run", [FIRST, GROWN, LAST])
 def test_killed_at_any_step(undisturbed: Undisturbed, run: int, tmp_path: Path) -> None:
-    killed_at(undisturbed, run, 1, tmp_path)
+    survives_most(undisturbed, run, 1, tmp_path)

@@ -7,6 +7,7 @@ as a program would that must never give the same data twice.
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import os
 import signal
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from tests.e2e.content import load_ids, read
+from tests.e2e.content import Tables, load_ids, read
 
 import ladle
 from ladle.events import Durable, Event, durable, silent
@@ -36,6 +37,7 @@ class Job:
     `runs`: how many of `RUNS` to bring to an end. `kill_at`: the durable step to die at, None for not at all.
     `finish_first`: finish what is pending in a run of its own, before any new data. `signal`: what it gets.
     `watched`: note a digest of the folder with each step. `ahead`: load while extract goes on, from the first row.
+    `story`: the module that says what is loaded: its `RUNS`, `live` and `check`.
     """
 
     folder: Path
@@ -45,6 +47,7 @@ class Job:
     finish_first: bool = False
     watched: bool = False
     ahead: bool = False
+    story: str = __name__
     signal: int = signal.SIGKILL
 
 
@@ -186,6 +189,10 @@ def run(p: ladle.Pipeline, data: list[Any]) -> None:
     assert ("left by an earlier run" in str(info)) == bool(left)
 
 
+def check(tables: Tables, whole: bool) -> None:
+    """Check what must hold at any moment; here nothing that the comparison with others doesn't show."""
+
+
 def main(job: Job) -> None:
     """Do the job in a process of its own; `seen.json` gets the durable steps, `error.txt` what went wrong."""
     if job.ahead:
@@ -193,7 +200,7 @@ def main(job: Job) -> None:
     hook = Hook(job.kill_at, job.signal, job.folder if job.watched else None)
     try:
         with hook.counting_files(str(job.folder / "lake")):
-            live(job, hook)
+            importlib.import_module(job.story).live(job, hook)
     except BaseException:
         (job.folder / "error.txt").write_text(traceback.format_exc())
         raise

@@ -75,8 +75,10 @@ def histories(draw: Any) -> dict[str, Any]:
             for page in pages
         ]
         runs.append([[_row(row, kind, gaps, numbers) for row in page] for page in moved])
+    way = draw(st.sampled_from(["argument", "argument", "hint", "call"]))
     disposition = draw(st.sampled_from(["append"] * 5 + ["replace"]))
-    return {"options": options, "write_disposition": disposition, "runs": runs, "form": form, "kind": name}
+    made = {"options": options, "write_disposition": disposition, "way": way}
+    return {**made, "runs": runs, "form": form, "kind": name}
 
 
 def _row(row: tuple[int, int, int], kind: Any, gaps: str, numbers: dict[Any, int]) -> dict[str, Any]:

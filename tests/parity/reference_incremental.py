@@ -1,7 +1,8 @@
 """Runs histories of a resource with a cursor through the reference: `python reference_incremental.py IN OUT`.
 
-IN is a pickle of a list of histories `{"id", "options", "write_disposition", "runs"}`: `options` are those of
-`dlt.sources.incremental`, `runs` lists of pages of rows; each row has its own number `n`. OUT is a pickle of
+IN is a pickle of a list of histories `{"id", "options", "write_disposition", "way", "runs"}`: `options` are those of
+`dlt.sources.incremental`, `way` how the resource gets its cursor (`argument`, `hint` or `call`), `runs` lists of
+pages of rows; each row has its own number `n`. OUT is a pickle of
 `{id: [outcome of each run]}`; an outcome is the numbers of the rows that were loaded and the last value stored,
 or the name of the error; after an error the history ends. Rows are taken at the destination.
 """
@@ -38,17 +39,28 @@ def as_form(page: list[Any], form: str) -> Any:
     return pyarrow.Table.from_pylist(page) if page and form == "arrow" else page
 
 
-def resource(pages: list[Any], options: dict[str, Any], write_disposition: str) -> Any:
-    """Return a resource that yields the pages through a cursor."""
-    import dlt
+def resource(
+    library: Any, pages: list[Any], options: dict[str, Any], write_disposition: str, way: str
+) -> Any:
+    """Return a resource of dlt or ladle that yields the pages through a cursor."""
+    cursor = library.sources.incremental(**options)
+    partial = library.sources.incremental(options["cursor_path"])
+    hints = {"name": "r", "write_disposition": write_disposition}
 
-    cursor = dlt.sources.incremental(**options)
-
-    @dlt.resource(name="r", write_disposition=write_disposition)
-    def rows(cursor: Any = cursor) -> Any:
+    def plain() -> Any:
         yield from pages
 
-    return rows()
+    def by_argument(cursor: Any = cursor) -> Any:
+        yield from pages
+
+    def by_call(cursor: Any = partial) -> Any:
+        yield from pages
+
+    if way == "hint":
+        return library.resource(plain, incremental=cursor, **hints)
+    if way == "call":
+        return library.resource(by_call, **hints)(cursor=cursor)
+    return library.resource(by_argument, **hints)
 
 
 def run(history: dict[str, Any], name: str, scratch: str) -> list[Any]:
@@ -73,7 +85,7 @@ def run(history: dict[str, Any], name: str, scratch: str) -> list[Any]:
 
         try:
             made = [as_form(page, history["form"]) for page in pages]
-            pipeline.run(resource(made, options, history["write_disposition"]))
+            pipeline.run(resource(dlt, made, options, history["write_disposition"], history["way"]))
         except Exception as error:
             cause = error
             while cause.__cause__ is not None and not type(cause).__name__.startswith("Incremental"):

@@ -85,6 +85,8 @@ def column_path(path: Iterable[str | int]) -> str:
 def _hint(refused: Refused, where: Where) -> str:
     if refused.hint:
         return refused.hint
+    if hasattr(refused.type, "__await__"):
+        return "await it before the row is yielded, or make the whole row in the coroutine and yield that"
     if refused.reason or len(refused.path) != 1 or not isinstance(refused.path[0], str):
         return _CONVERT_NESTED.format(resource=where.resource)
     iterable = hasattr(refused.type, "__iter__")

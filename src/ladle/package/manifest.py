@@ -46,6 +46,9 @@ class ResourceInfo:
     parts: Mapping[str, str] = field(default_factory=dict)
 
 
+_STATES = ("state", "state_base")
+
+
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """All that is known of a package.
@@ -82,7 +85,8 @@ class Manifest:
 
     def to_bytes(self) -> bytes:
         """Return the JSON that `write` stores."""
-        typed = {"state": to_json(self.state)}  # values of state that JSON has no type for
+        # Values of state that JSON has no type for.
+        typed = {name: to_json(getattr(self, name)) for name in _STATES}
         return orjson.dumps({"format": FORMAT, **asdict(self), **typed}, default=dict)
 
     @classmethod
@@ -108,7 +112,7 @@ class Manifest:
             stored["resources"] = tuple(ResourceInfo(**r) for r in stored["resources"])
             stored["drop_tables"] = tuple(stored["drop_tables"])
             stored["empty_tables"] = tuple(stored["empty_tables"])
-            stored["state"] = from_json(stored["state"])
+            stored |= {name: from_json(stored.get(name)) for name in _STATES}
             return cls(**stored)
         except (KeyError, TypeError) as exc:
             raise _damaged(where) from exc

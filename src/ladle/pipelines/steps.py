@@ -14,6 +14,12 @@ from ladle.events import Emit, StepDone, StepStarted
 from ladle.pipelines.info import ExtractInfo, LoadInfo, NormalizeInfo, PipelineTrace, StepTrace, brief, now
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_LEFT = {
+    "sync": "nothing was read",
+    "extract": "nothing of it was loaded, and nothing of it is kept",
+    "normalize": "its package is kept, and the next run loads it",
+    "load": "its package is kept; the next run loads it, unless it is there already",
+}
 _Info = TypeVar("_Info", ExtractInfo, NormalizeInfo, LoadInfo)
 
 
@@ -69,6 +75,9 @@ class Steps:
             self._failed(error.facts.get("step", step), since, error)
             if isinstance(error, PipelineStepFailed):
                 error.with_facts(step=step, pipeline=self._pipeline_name, load_id=load_id)
+            raise
+        except KeyboardInterrupt as stop:
+            stop.add_note(f"{step} of pipeline `{self._pipeline_name}` was stopped: {_LEFT[step]}")
             raise
         except Exception as error:
             self._failed(step, since, error)

@@ -245,12 +245,15 @@ class Crew:
         self._threads: list[threading.Thread] = []
         self._idle = 0
         self._lock = threading.Lock()
+        self._stopped = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._loop_thread: threading.Thread | None = None
 
     def submit(self, job: Callable[[Crew], None]) -> None:
-        """Run `job` in a worker thread, when one is free."""
+        """Run `job` in a worker thread, when one is free; not at all once the crew was told to stop."""
         with self._lock:
+            if self._stopped:
+                return
             if self._idle == 0 and len(self._threads) < self._workers:
                 thread = threading.Thread(
                     target=self._run, name=f"ladle-worker-{len(self._threads)}", daemon=True
@@ -281,6 +284,9 @@ class Crew:
 
     def stop(self) -> None:
         """End all threads, after what they are doing now; a second Ctrl-C doesn't wait for them."""
+        with self._lock:
+            # A job that is under way may want to go on: it must not start one more thread now.
+            self._stopped = True
         for _ in self._threads:
             self._jobs.put(None)
         loop, thread = self._loop, self._loop_thread

@@ -43,11 +43,23 @@ def _awaited(coroutine: Any) -> Any:
 
 
 def _merged(parts: list[Source]) -> list[Source]:
-    merged: dict[str, Source] = {}
+    """Join what goes to one source; two of one name that keep a cursor are loaded one after the other."""
+    merged: list[Source] = []
     for part in parts:
-        known = merged.get(part.name)
-        merged[part.name] = replace(known, listed=known.listed + part.listed) if known else part
-    return list(merged.values())
+        at = next((i for i, known in enumerate(merged) if _can_join(known, part)), None)
+        if at is None:
+            merged.append(part)
+        else:
+            merged[at] = replace(merged[at], listed=merged[at].listed + part.listed)
+    return merged
+
+
+def _can_join(known: Source, part: Source) -> bool:
+    """Whether no cursor of one overwrites that of the other: it is stored by the resource's name."""
+    cursors = {(r.name, id(r)) for r in (*known.listed, *part.listed) if r.cursor is not None}
+    names = {(r.name, id(r)) for r in (*known.listed, *part.listed)}
+    apart = all(name != other or mine == its for name, mine in cursors for other, its in names)
+    return known.name == part.name and apart
 
 
 def _is_part(data: Any) -> bool:

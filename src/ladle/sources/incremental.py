@@ -280,7 +280,7 @@ class Incremental(Generic[T]):
         compares = not (self.is_stateless or self._has_lag or bounds.open_start or self._key == ())
         boundary = Boundary(name, self._key, self._loaded, reload_changed) if compares else None
         cursor = Cursor(name, compiled(self.cursor_path), self.on_cursor_value_missing)
-        self._run = CursorRun(cursor, bounds, self._start, boundary)
+        self._run = CursorRun(cursor, bounds, self._start, boundary, self.row_order)
 
     @property
     def _has_lag(self) -> bool:
@@ -327,9 +327,12 @@ class Incremental(Generic[T]):
         return rows if run.row(rows) else None
 
     def can_close(self) -> bool:
-        """Whether the order of rows says that nothing more can come, so that the source can be closed."""
+        """Whether the order of rows says that nothing more can come, so that the source can be closed.
+
+        Never where rows were seen that are in another order than `row_order` says.
+        """
         run = self._run
-        if run is None or self.row_order is None:
+        if run is None or self.row_order is None or run.is_disordered:
             return False
         goes_along = (self.row_order == "asc") != (self.last_value_func is min)
         return run.beyond_end if goes_along else run.before_start

@@ -205,6 +205,7 @@ def _inside(run: CursorRun, frame: _Frame, column: Any) -> Any:
 def _take(run: CursorRun, frame: _Frame, column: Any) -> Any:
     bounds = run.bounds
     first, last = _extremes(run, column)
+    run.in_order(first, last)
     mask: Any = True
     if not bounds.is_whole:
         verdict = bounds.judge(first, last, lambda test, bound: _compare(column, test, bound), pc.and_)

@@ -127,7 +127,7 @@ def _by_json_path(text: str) -> Reader:
         path = parse(text)
     except (JSONPathError, TypeError, ValueError) as exc:
         raise UsageError(
-            f"the cursor path `{text}` is not a JSONPath: {exc}",
+            f"the cursor path `{text}` is not a JSONPath: {str(exc).strip()}",
             expected="a name, dotted names such as `item.updated_at`, or a JSONPath",
             hint="put names with other characters in quotes: \"'updated at'\"",
         ) from exc

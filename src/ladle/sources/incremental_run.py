@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from ladle.sources.incremental_boundary import Boundary
 from ladle.sources.incremental_path import MISSING, CursorPath, Missing
 from ladle.sources.incremental_range import Range, in_utc
 
+_LOG = logging.getLogger("ladle")
 _SIMPLE = frozenset((int, str, datetime, date, Decimal))
 
 RowsAt = Callable[[Sequence[int]], Sequence[Any]]
@@ -75,9 +77,17 @@ class CursorRun:
         bounds: what is let through; its start has the lag in it.
         last: where the run before ended.
         boundary: finds repeated rows; None: they aren't looked for.
+        order: `asc` or `desc`, as the source is said to be sorted.
     """
 
-    def __init__(self, cursor: Cursor, bounds: Range, last: Any, boundary: Boundary | None) -> None:
+    def __init__(
+        self,
+        cursor: Cursor,
+        bounds: Range,
+        last: Any,
+        boundary: Boundary | None,
+        order: str | None = None,
+    ) -> None:
         self.cursor = cursor
         self.bounds = bounds
         self.last = last
@@ -86,6 +96,9 @@ class CursorRun:
         self.before_start = False
         self.beyond_end = False
         self.rows_seen = 0
+        self.is_disordered = False
+        self._order = order
+        self._reached: Any = None
 
     def rows(self, rows: list[Any]) -> list[Any]:
         """Return the rows of a page that are let through; the page itself where all are.
@@ -107,6 +120,7 @@ class CursorRun:
         if type(value) not in _SIMPLE or not bounds.is_ordered:
             return bool(self.rows([row]))
         try:
+            self.in_order(value, value)
             kept = bounds.is_whole or bounds.judge(value, value, _never, _never).keep is True
             further = self.last is None or bounds.is_further(value, self.last)
         except TypeError:
@@ -183,6 +197,7 @@ class CursorRun:
         if not bounds.is_ordered:
             return self._take_each(values, rows_at)
         first, last = bounds.extremes(values)
+        self.in_order(first, last)
         keep = True
         if not bounds.is_whole:
             verdict = bounds.judge(
@@ -250,6 +265,30 @@ class CursorRun:
     def new(self, rows: Sequence[Any]) -> list[bool]:
         """Return which rows at the start weren't loaded before."""
         return self.boundary.new(rows) if self.boundary is not None else [True] * len(rows)
+
+    def in_order(self, nearest: Any, furthest: Any) -> None:
+        """Note that a page goes back behind the one before it: what the order promises does not hold.
+
+        Within a page it makes no difference: pages are filtered whole.
+        """
+        if self._order is None or self.is_disordered:
+            return
+        down = self._order == "desc"
+        if down != (self.bounds.further is min):
+            nearest, furthest = furthest, nearest
+        reached = self._reached
+        if reached is not None and (nearest > reached if down else nearest < reached):
+            self.is_disordered = True
+            _LOG.warning(
+                "resource `%s`: the cursor `%s` goes back from %r to %r, although row_order says `%s`; "
+                "reading goes on to the end. Sort the source by the cursor, or leave row_order out.",
+                self.cursor.resource,
+                self.cursor.path.text,
+                reached,
+                nearest,
+                self._order,
+            )
+        self._reached = furthest
 
     def note(self, before_start: bool, beyond_end: bool) -> None:
         """Note that rows out of range were met: the source may be closed."""

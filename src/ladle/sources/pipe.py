@@ -10,6 +10,7 @@ from typing import Any, NoReturn, Protocol
 
 from ladle.config.context import sections
 from ladle.errors import LadleError, PipeNotBoundToData, ResourceExtractionError
+from ladle.sources.arguments import check_cursors
 from ladle.sources.current import Scope, scope
 from ladle.sources.feeds import is_iterator
 from ladle.sources.mark import Marked, MaterializedEmptyList
@@ -127,8 +128,14 @@ class Node:
         return Cursor(inner, path, getattr(inner, "end_value", None) is None)
 
     def call(self) -> Any:
-        """Call the resource's function, or return its data."""
-        return self.resource.call(self._call)
+        """Call the resource's function, or return its data.
+
+        Raises:
+            IncrementalUnboundError: it is a generator that was called with a cursor that belongs to no run.
+        """
+        made = self.resource.call(self._call)
+        check_cursors(self.resource.name, made)
+        return made
 
     @property
     def is_linear(self) -> bool:
@@ -327,6 +334,8 @@ def stepped(items: Iterator[Any], node: Node) -> Iterator[Any]:
     """Yield items with all steps of a linear node done; one that isn't settled comes as Special."""
     steps = tuple(enumerate(node.steps))
     for item in items:
+        if item is None:
+            continue  # as where there are branches: steps get rows, and None is none
         for at, step in steps:
             kind = type(item)
             if kind is not dict and kind is not list and is_special(kind):

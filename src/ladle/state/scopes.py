@@ -69,9 +69,9 @@ def check_size(source: str, content: Mapping[str, Any], limit_bytes: int = MAX_S
     name, largest = max(parts.items(), key=lambda part: part[1], default=("", 0))
     whose = f"resource `{name}`" if largest > size // 2 else f"source `{source}`"
     raise StateTooLarge(
-        f"the state of {whose} has grown to {size / 1e6:.1f} MB",
+        f"the state of {whose} has grown to {size:,} bytes",
         resource=name or None,
-        expected=f"at most {limit_bytes / 1e6:.1f} MB (EXTRACT__MAX_STATE_BYTES)",
+        expected=f"at most {limit_bytes:,} (EXTRACT__MAX_STATE_BYTES)",
         hint="keep a cursor or a bounded list; what was loaded can be looked up in the dataset itself",
     )
 

@@ -41,7 +41,8 @@ def test_a_new_manifest_comes_back(tmp_path: Path) -> None:
 
 
 def test_typed_values_of_state_come_back(tmp_path: Path) -> None:
-    manifest = Manifest("1", "p", state={"at": datetime(2024, 1, 2, tzinfo=UTC), "prices": [Decimal("1.50")]})
+    state = {"at": datetime(2024, 1, 2, tzinfo=UTC), "prices": [Decimal("1.50")], "raw": b"x"}
+    manifest = Manifest("1", "p", state=state, state_base=state)
     assert Manifest.from_bytes(manifest.to_bytes(), tmp_path) == manifest
 
 

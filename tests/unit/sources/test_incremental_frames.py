@@ -75,6 +75,13 @@ def test_runs_can_change_form() -> None:
             assert runs(rows, form=other) == rows[3:], (one, other)
 
 
+def test_rows_without_cursor_beside_repeated_rows_only() -> None:
+    for form in FORMS:
+        runs = Runs(Incremental("c", on_cursor_value_missing="include"))
+        runs([{"c": 0, "id": 1}], form=form)
+        assert runs([{"c": None, "id": 2}, {"c": 0, "id": 1}], form=form) == [{"c": None, "id": 2}], form
+
+
 values = st.integers(0, 6) | st.none()
 cursors = st.builds(
     lambda options, bounds: Incremental("c", **options, **bounds),

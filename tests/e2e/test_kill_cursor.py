@@ -1,0 +1,62 @@
+"""Cursors and counters: a process is killed at each durable step; they are always those of the rows.
+
+`victim_cursor.check` also looks at what each killed process leaves, before anything is recovered: the state at the
+destination is never ahead of the rows that are there, and never behind.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.e2e import victim_cursor
+from tests.e2e.killing import (  # noqa: F401 - pytest finds the tests here
+    EVERY_RUN,
+    GROWN,
+    Quick,
+    Undisturbed,
+    pytest_generate_tests,
+    survives_most,
+    test_killed_again_in_any_state_of_any_recovery,
+    test_killed_again_in_any_state_of_the_recovery,
+    test_killed_at_any_moment,
+    test_killed_at_any_step,
+    test_killed_in_any_state,
+    test_killed_twice_or_more_at_random,
+    undisturbed_runs,
+)
+
+QUICK = Quick(runs=[GROWN], recoveries=["after load.commit"], times=2)
+
+
+def server(request: pytest.FixtureRequest) -> str:
+    return request.getfixturevalue("postgres_url") if request.param == "postgres" else ""
+
+
+@pytest.fixture(
+    scope="module",
+    params=["duckdb", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("postgres", "filesystem"))],
+)
+def undisturbed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    root = tmp_path_factory.mktemp("runs")
+    return undisturbed_runs(request.param, root, server(request), story=victim_cursor.__name__)
+
+
+@pytest.fixture(scope="module", params=["duckdb", pytest.param("postgres", marks=pytest.mark.slow)])
+def ahead(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    root = tmp_path_factory.mktemp("ahead")
+    return undisturbed_runs(request.param, root, server(request), story=victim_cursor.__name__, ahead=True)
+
+
+def test_rows_are_loaded_ahead(ahead: Undisturbed) -> None:
+    assert [n for n in ahead.steps[0].names if n.startswith("after load.ahead.events")]
+
+
+def test_killed_while_rows_are_loaded_ahead(ahead: Undisturbed, tmp_path: Path) -> None:
+    survives_most(ahead, GROWN, 6, tmp_path)
+
+
+@pytest.mark.slow
+@EVERY_RUN
+def test_killed_at_any_step_while_rows_are_loaded_ahead(ahead: Undisturbed, run: int, tmp_path: Path) -> None:
+    survives_most(ahead, run, 1, tmp_path)
