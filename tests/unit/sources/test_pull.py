@@ -80,11 +80,13 @@ def test_no_more_awaitables_than_max_parallel_items(most: int) -> None:
         nonlocal inside, seen
         inside += 1
         seen = max(seen, inside)
-        for _ in range(3):
-            await asyncio.sleep(0)
+        if inside == most:
+            full.set()
+        await asyncio.wait_for(full.wait(), 20)
         inside -= 1
         return i
 
+    full = asyncio.Event()
     made = [ladle.resource(lambda: (work(i) for i in range(10)), name=n) for n in "abc"]
     assert items(*made, max_parallel_items=most) == {n: list(range(10)) for n in "abc"}
     assert seen == most
