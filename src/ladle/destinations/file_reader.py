@@ -123,7 +123,7 @@ class FileReader:
         """Make the views of the tables that a query names; of all where it can't be read."""
         known = self._folder.tables()
         named = None if sql is None else _named(sql)
-        wanted = [t for name, t in known.items() if named is None or name in named]
+        wanted = [t for name, t in known.items() if named is None or name.lower() in named]
         files = self._folder.files(wanted)
         for table in wanted:
             view = DIALECT.sql(statements.table_ref(self._dataset, table.name))
@@ -139,7 +139,8 @@ def _named(sql: str) -> set[str] | None:
         return None
     if any(tree.find(exp.Command) for tree in found):
         return None
-    return {table.name for tree in found for table in tree.find_all(exp.Table)}
+    # DuckDB compares names without case.
+    return {table.name.lower() for tree in found for table in tree.find_all(exp.Table)}
 
 
 def _query(table: Table, files: Sequence[str], connection: DuckDbConnection) -> str:

@@ -279,6 +279,8 @@ class Pipeline:
             SourceError, DataError, DestinationError: as `run`; windows committed before stay.
         """
         hints = Hints.of(table_name=table_name, write_disposition=write_disposition)
+        if not isinstance(workers, int) or workers < 1:
+            raise UsageError(f"workers can't be `{workers!r}`", expected="a whole number from 1")
         self._need_destination()
         found = self._sources(data, hints, None)
         job = Backfill.of(found, start, end, window, disposition=write_disposition)

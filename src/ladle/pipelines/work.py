@@ -102,7 +102,7 @@ class Work:
         beside = Beside()
         with self.steps.step("extract", package.load_id):
             try:
-                sealed = self._extract(order, package, stored, beside)
+                sealed = self._extract(order, package, stored, known or stored, beside)
             except BaseException:
                 beside.abandon()
                 with contextlib.suppress(OSError):
@@ -116,11 +116,13 @@ class Work:
         self.steps.noted("extract", ExtractInfo(self.owner, since, now(), infos, first_run))
         return self._normalized(sealed, beside, known, first_run)
 
-    def _extract(self, order: Order, package: Package, stored: Schema, beside: Beside) -> Package | None:
+    def _extract(
+        self, order: Order, package: Package, stored: Schema, loaded: Schema, beside: Beside
+    ) -> Package | None:
         """Pull the source and seal the package; None where loading it would change nothing."""
         name = order.source.name
         base = self.memory.source_state(name)
-        reset = self._reset(order, stored, base)
+        reset = self._reset(order, loaded, base)
         content = copy.deepcopy(reset.state if reset else base)
         package = self._declared(order, package, stored, reset)
         if order.overlap:
@@ -195,7 +197,11 @@ class Work:
     def _declared(self, order: Order, package: Package, stored: Schema, reset: Reset | None) -> Package:
         """Declare the resources, on a schema without what will be dropped."""
         if reset is not None and reset.drops:
-            stored = stored.without_tables(reset.tables)
+            # What a user's own schema declares of a table that goes holds for the table that comes.
+            tables = stored.table_map
+            stored = stored.without_tables(
+                t for t in reset.tables if t in tables and "x-normalizer" in tables[t].extra
+            )
         package = declare(order.source, package, stored, order.hints, self._limits())
         if reset is None:
             return package

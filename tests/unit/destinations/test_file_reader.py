@@ -138,3 +138,10 @@ def test_a_table_without_files_has_its_columns(tmp_path: Path) -> None:
     assert found is not None
     assert str(found.schema.field("a").type) == "int64"
     assert found.num_rows == 0
+
+
+def test_sql_may_name_a_table_in_any_case(tmp_path: Path) -> None:
+    lake = ladle.destinations.filesystem(str(tmp_path / "lake"))
+    load(lake, tmp_path, [{"a": 1}])
+    with ladle.dataset(lake, "ds").sql_client as client:
+        assert client.execute_sql("SELECT a FROM T") == [(1,)]

@@ -221,22 +221,35 @@ def test_much_that_waits_holds_the_source_back(tmp_path: Path, monkeypatch: pyte
     assert watch.names("load.write") == []
 
 
-def test_many_tables_with_little_of_each_do_not_fill_the_space_for_good(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ahead, "_WAITING_BYTES", 1000)
-    monkeypatch.setattr(ahead, "_CHUNK_BYTES", 1 << 30)
-    site, watch = Site.in_memory(tmp_path), Watch()
-    run(site, watch, ([{"id": n, "a": [n], "b": [n], "c": [n]} for n in range(PAGE)] for _ in range(9)))
-    assert site.query("select count(*) from ds.t__c") == [(9 * PAGE,)]
-    assert watch.names("load.write") == []
-
-
-def test_more_to_wait_for_than_may_wait_does_not_stop_the_source(
+def test_it_begins_before_more_waits_than_it_can_hold(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LOAD__AHEAD_BYTES", str(1 << 40))
     monkeypatch.setattr(ahead, "_WAITING_BYTES", 1)
-    site = Site.in_memory(tmp_path)
-    run(site, Watch(), (page(n * PAGE) for n in range(9)))
-    assert site.query("select count(*) from ds.t") == [(9 * PAGE,)]
+    site, watch, ended = Site.in_memory(tmp_path), Watch(), threading.Event()
+
+    def load() -> None:
+        run(site, watch, (page(n * PAGE) for n in range(30)))
+        ended.set()
+
+    threading.Thread(target=load, daemon=True).start()
+    assert ended.wait(60), "nobody takes what waits"
+    assert watch.names("load.write") == []
+
+
+def test_many_tables_with_little_each_make_room_for_one_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ahead, "_WAITING_BYTES", 1)
+    monkeypatch.setattr(ahead, "_CHUNK_BYTES", 1 << 40)
+    monkeypatch.setattr(ahead, "_PATIENCE_S", 600.0)
+    site, watch = Site.in_memory(tmp_path), Watch()
+
+    def rows() -> Iterator[Any]:
+        yield page(0)
+        assert watch.written.wait(20), "a table that is small is never written while others wait"
+        yield page(PAGE)
+
+    run(site, watch, rows)
+    assert site.query("select count(*) from ds.t") == [(2 * PAGE,)]
+    assert watch.names("load.write") == []

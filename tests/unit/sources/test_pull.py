@@ -316,6 +316,11 @@ def test_steps_wait_for_items_that_are_not_settled() -> None:
     assert list(made.add_map(lambda i: i * 10).add_filter(lambda i: i != 30)) == [10, 20]
 
 
+def test_steps_never_see_none() -> None:
+    made = ladle.resource(lambda: iter([1, None, 3]), name="r")
+    assert list(made.add_map(lambda i: i * 10)) == [10, 30]
+
+
 def test_maps_may_be_async_for_rows_and_pages() -> None:
     async def ten_times(i: int) -> int:
         return i * 10
