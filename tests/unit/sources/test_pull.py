@@ -555,3 +555,28 @@ def test_ctrl_c_in_a_run_leaves_nothing_behind(tmp_path: Path) -> None:
     assert "closed a" in rest
     assert "closed b" in rest
     assert "interrupted [] False True" in rest
+
+
+def test_a_failure_while_generators_are_closed_hides_neither_the_error_nor_the_other_generators() -> None:
+    closed = list[str]()
+
+    def opened(name: str, fails: bool) -> Iterator[int]:
+        try:
+            yield from range(100)
+        finally:
+            closed.append(name)
+            if fails:
+                raise RuntimeError("cleanup")
+
+    def failing() -> Iterator[int]:
+        yield 1
+        raise ValueError("real")
+
+    made = [
+        ladle.resource(opened("a", True), name="a"),
+        ladle.resource(opened("b", False), name="b"),
+        ladle.resource(failing, name="c"),
+    ]
+    with pytest.raises(ResourceExtractionError, match="resource `c` failed with ValueError: real"):
+        list(pull(made, PullOptions(next_item_mode="round_robin")))
+    assert sorted(closed) == ["a", "b"]
