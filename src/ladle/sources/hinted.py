@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Self
 
 from ladle.errors import UsageError
 from ladle.schema.naming import Naming
 from ladle.sources.hints import Hints
+from ladle.sources.incremental import Incremental
 from ladle.sources.models import ModelValidator, contract_of_model
 from ladle.sources.steps import is_cursor, takes_meta
 from ladle.sources.tables import nested_tables, table_schema
@@ -102,7 +103,12 @@ class Hinted:
         return self._variants.get(table_name)
 
     def set_incremental(self, new_incremental: Any) -> Any:
-        """Set the cursor of a resource whose function has no such argument; an empty value removes it."""
+        """Set the cursor of a resource whose function has no such argument; an empty value removes it.
+
+        A dict holds the options of a cursor: `{"cursor_path": "updated_at", "initial_value": 0}`.
+        """
+        if isinstance(new_incremental, Mapping) and new_incremental:
+            new_incremental = Incremental.from_mapping(new_incremental)
         if new_incremental is not None and new_incremental != "" and not is_cursor(new_incremental):
             raise UsageError(
                 f"incremental can't be `{new_incremental!r}`",

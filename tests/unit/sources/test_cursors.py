@@ -126,3 +126,13 @@ def test_wrong_settings_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_table_of_that_name_about_something_else_is_left_alone() -> None:
     write("config", '[id_after]\ncolour = "red"\n')
     assert kept(declared()) == [5, 10, 15]
+
+
+def test_a_dict_of_options_makes_a_cursor() -> None:
+    def rows() -> Any:
+        yield [{"c": 1}, {"c": 2}, {"c": 3}]
+
+    made = ladle.resource(rows, incremental={"cursor_path": "c", "initial_value": 2})
+    assert list(made) == [{"c": 2}, {"c": 3}]
+    with pytest.raises(UsageError, match="did you mean `cursor_path`"):
+        ladle.resource(rows, incremental={"cursor_pth": "c"})
