@@ -21,7 +21,7 @@ REFERENCE_PACKAGES := 'dlt[duckdb,parquet,postgres]==1.31.0' sqlglot==27.20.0 du
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-slow test-all test-lowest check fmt bench docs reference clean
+.PHONY: help demo clouds test test-slow test-all test-lowest check fmt bench docs reference clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -35,7 +35,9 @@ test: $(VENV)/.test $(REFERENCE)/.installed ## run the suite
 test-slow: $(VENV)/.test $(REFERENCE)/.installed ## run only what `make test` leaves out
 	$(PYTEST) -m slow $(ARGS); code=$$?; test $$code -eq 0 || test $$code -eq 5 # 5: there is none
 
-test-all: test test-slow ## run the suite and what needs minutes
+test-all: clouds test test-slow ## run the suite and what needs minutes, or the clouds' clients
+
+clouds: $(VENV)/.test $(VENV)/.test-clouds ## install the clients that `make test` can do without
 
 test-lowest: $(LOWEST)/.installed ## run the suite with the lowest versions that pyproject.toml allows
 	$(LOWEST)/bin/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow" $(ARGS)
@@ -77,7 +79,7 @@ $(VENV)/.made:
 	$(call make-venv,$(VENV))
 	@touch $@
 
-$(VENV)/.demo $(VENV)/.test $(VENV)/.dev $(VENV)/.bench: $(VENV)/.%: $(VENV)/.made pyproject.toml
+$(VENV)/.demo $(VENV)/.test $(VENV)/.test-clouds $(VENV)/.dev $(VENV)/.bench: $(VENV)/.%: $(VENV)/.made pyproject.toml
 	@echo "installing ladle[$*]"
 	@$(PY) -m pip install $(PIP_QUIET) -e '.[$*]'
 	@touch $@

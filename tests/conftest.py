@@ -39,6 +39,8 @@ def clean_machine(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.Temp
     if "ladle.config.chain" in sys.modules:
         sys.modules["ladle.config.chain"].chain.cache_clear()
         sys.modules["ladle.config.context"].pipeline_name.set(None)
+    if "ladle.sources.current" in sys.modules:
+        sys.modules["ladle.sources.current"].active_pipeline.set(None)
     if "ladle.config.credentials.gcp" in sys.modules:
         sys.modules["ladle.config.credentials.gcp"].default_credentials.cache_clear()
 

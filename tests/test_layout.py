@@ -50,6 +50,8 @@ ARROWS: dict[str, set[str]] = {
 
 FORBIDDEN_ROOMS = {"common", "utils", "util", "helpers", "core", "base", "misc", "lib"}
 
+# Modules that resolve names to modules on demand: the public names, and the registry of destinations.
+LAZY_IMPORTS = {"ladle", "ladle.dataset", "ladle.destinations", "ladle.destinations.registry"}
 # Modules that resolve names to modules on demand: the public names, the registry of destinations, and the
 # declaration of a cursor, which needs Arrow when a frame comes.
 LAZY_IMPORTS = {
@@ -92,6 +94,7 @@ TO_PYLIST: dict[str, str] = {
 # Classes with a second base that is no protocol, generic or enum.
 SECOND_BASES: dict[str, str] = {
     "ladle.errors.UsageError": "also a ValueError, so that code which expects one catches it",
+    "ladle.errors.TableNotFound": "also a KeyError: `dataset[name]` is a look-up",
     "ladle.errors.ConfigFieldMissingException": 'also a KeyError: `secrets["x"]` raises it',
     "ladle.errors.MissingDependency": "also an ImportError, so that code which expects one catches it",
 }

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ladle import destinations, errors, sources
+    from ladle import dataset, destinations, errors, sources
     from ladle.config.access import config, secrets
     from ladle.config.markers import TSecretStrValue, TSecretValue
     from ladle.config.spec import TCredentials
+    from ladle.dataset.dataset import Dataset
+    from ladle.dataset.relation import Relation
     from ladle.destinations.decorator import destination
     from ladle.pipelines.entry import attach, pipeline, run
     from ladle.pipelines.info import LoadInfo
@@ -21,8 +24,10 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "Dataset",
     "LoadInfo",
     "Pipeline",
+    "Relation",
     "Schema",
     "TCredentials",
     "TSecretStrValue",
@@ -30,6 +35,7 @@ __all__ = [
     "attach",
     "config",
     "current",
+    "dataset",
     "defer",
     "destination",
     "destinations",
@@ -46,8 +52,10 @@ __all__ = [
 ]
 
 _WHERE = {
+    "Dataset": "ladle.dataset.dataset",
     "LoadInfo": "ladle.pipelines.info",
     "Pipeline": "ladle.pipelines.pipeline",
+    "Relation": "ladle.dataset.relation",
     "Schema": "ladle.schema.schema",
     "TCredentials": "ladle.config.spec",
     "TSecretStrValue": "ladle.config.markers",
@@ -65,6 +73,7 @@ _WHERE = {
 _MODULES = {
     "config": "ladle.config",
     "current": "ladle.sources.current",
+    "dataset": "ladle.dataset",
     "destinations": "ladle.destinations",
     "errors": "ladle.errors",
     "mark": "ladle.sources.mark",
@@ -77,7 +86,8 @@ def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return importlib.import_module(_MODULES[name])
     if name not in _WHERE:
-        raise AttributeError(f"module 'ladle' has no attribute {name!r}")
+        here = sys.modules[__name__]  # for "did you mean" below a traceback
+        raise AttributeError(f"module 'ladle' has no attribute {name!r}", name=name, obj=here)
     found = getattr(importlib.import_module(_WHERE[name]), name)
     globals()[name] = found
     return found

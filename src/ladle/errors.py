@@ -12,6 +12,8 @@ LadleError
 │   │   ├── ParametrizedResourceUnbound, PipeNotBoundToData
 │   │   └── InconsistentTableTemplate, DataItemRequiredForDynamicTableHints
 │   ├── FileImportNotFound
+│   ├── TableNotFound (also KeyError)  the dataset has no such table; lists those it has
+│   ├── LineageFailedException         a query names what the schema doesn't have
 │   ├── IncrementalUnboundError        pass the function to the resource, not its generator
 │   └── JoinSchedulerError             give the cursor a type that an interval of time converts to
 ├── ContextNotAvailable                `ladle.current.*` outside of what it asks for
@@ -20,7 +22,8 @@ LadleError
 ├── ConfigError                        fix a setting
 │   ├── ConfigFieldMissingException    set it (also KeyError); lists all that was tried
 │   ├── ConfigValueCannotBeCoercedException   give a value of its type
-│   ├── ConfigFileNotFoundException, TomlProviderReadException, ValueNotSecretException   mend the file
+│   ├── ValueNotSecretException        move a secret from config.toml to secrets.toml
+│   ├── ConfigFileNotFoundException, TomlProviderReadException   mend the file
 │   ├── ConfigFieldMissingTypeHintException, FinalConfigFieldException   mend the spec, or the call
 │   ├── DuplicateConfigProviderException, OAuth2ScopesRequired   name another, name some
 │   ├── InvalidNativeValue             give credentials in a form that can be read
@@ -95,6 +98,7 @@ __all__ = [
     "InvalidTransformerGeneratorFunction",
     "JoinSchedulerError",
     "LadleError",
+    "LineageFailedException",
     "MissingDependency",
     "OAuth2ScopesRequired",
     "PackageError",
@@ -115,6 +119,7 @@ __all__ = [
     "SourceIsAClassTypeError",
     "SourceNotAFunction",
     "SourceSectionNotAvailable",
+    "TableNotFound",
     "TomlProviderReadException",
     "UsageError",
     "ValueNotSecretException",
@@ -484,6 +489,14 @@ class CommitUnknown(DestinationError):
 
 class PackageError(PipelineStepFailed):
     """Files of a package are damaged, missing or of another version."""
+
+
+class TableNotFound(UsageError, KeyError):
+    """The schema of a dataset has no table of that name."""
+
+
+class LineageFailedException(UsageError):
+    """A query names tables or columns that the schema of its dataset doesn't have."""
 
 
 class IncrementalUnboundError(UsageError):

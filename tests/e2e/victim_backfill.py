@@ -45,7 +45,7 @@ def check(tables: Tables, whole: bool) -> None:
         return
     own = state_of(tables).get("victim", {}).get("resources", {}).get("numbers", {})
     found = sorted(row["n"] for row in tables.get("numbers", []))
-    recorded = own.get("backfill", {}).get("n", {}).get(KEY, {})
+    recorded = own.get("backfill", {}).get("n", {}).get(KEY, {}).get("done", {})
     expected = [n for window in sorted(map(int, recorded)) for n in range(3 * window, 3 * window + 3)]
     assert [n for n in found if n < NOW.start] == expected
     check_cursor(own.get("incremental", {}), "n", [n for n in found if n >= NOW.start])

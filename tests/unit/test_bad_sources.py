@@ -246,31 +246,31 @@ def test_an_order_that_does_not_hold_is_told_and_reading_goes_on(
 WRONG_ARGUMENTS: dict[str, tuple[Callable[[], Any], str]] = {
     "resource": (
         lambda: ladle.resource([1], name="r", write_dispositon="append"),  # type: ignore[call-overload]
-        "resource() has no argument `write_dispositon`; did you mean `write_disposition`?",
+        "resource() got an unexpected keyword argument 'write_dispositon'; did you mean 'write_disposition'?",
     ),
     "as a decorator": (
         lambda: ladle.resource(primary_keys="id")(raising_halfway),  # type: ignore[call-overload]
-        "resource() has no argument `primary_keys`; did you mean `primary_key`?",
+        "resource() got an unexpected keyword argument 'primary_keys'; did you mean 'primary_key'?",
     ),
     "transformer": (
         lambda: ladle.transformer(item_of, data_form=[1]),  # type: ignore[call-overload]
-        "transformer() has no argument `data_form`; did you mean `data_from`?",
+        "transformer() got an unexpected keyword argument 'data_form'; did you mean 'data_from'?",
     ),
     "source": (
         lambda: ladle.source(list, nam="s"),  # type: ignore[call-overload]
-        "source() has no argument `nam`; did you mean `name`?",
+        "source() got an unexpected keyword argument 'nam'; did you mean 'name'?",
     ),
     "incremental": (
         lambda: incremental("c", initial_val=1),  # type: ignore[call-arg]
-        "Incremental() has no argument `initial_val`; did you mean `initial_value`?",
+        "Incremental.__init__() got an unexpected keyword argument 'initial_val'; did you mean 'initial_value'?",
     ),
     "a missing one": (
         lambda: ladle.resource(needs, name="r")(),  # type: ignore[call-arg]
-        "resource `r`: missing a required argument: 'day'; it takes (day: 'str', limit: 'int' = 5)",
+        "resource `r`: missing a required argument: 'day'; it takes day, limit",
     ),
     "an unknown one": (
         lambda: ladle.resource(needs, name="r")("x", size=1),  # type: ignore[call-arg]
-        "resource `r`: got an unexpected keyword argument 'size'; it takes (day: 'str', limit: 'int' = 5)",
+        "resource `r`: got an unexpected keyword argument 'size'; it takes day, limit",
     ),
 }
 

@@ -48,6 +48,7 @@ class Injector:
         spec: a spec with the settings; parameters are filled by name, also those without default, and a
             parameter annotated with the spec gets all of it. None: one is made from the signature.
         skip: parameters that are filled by somebody else.
+        leaves: says of a type hint whether parameters of that type are filled by somebody else.
         include_defaults: fill parameters with a plain default too, where a value is found.
     """
 
@@ -57,11 +58,13 @@ class Injector:
         *,
         spec: type[BaseConfiguration] | None = None,
         skip: Collection[str] = (),
+        leaves: Callable[[Any], bool] | None = None,
         include_defaults: bool = True,
     ) -> None:
         self._func = func
         self._given_spec = spec
         self._skip = frozenset(skip)
+        self._leaves = leaves
         self._include_defaults = include_defaults
         self._parameters = _parameters(func)
         self._local_types = local_types(getattr(func, "__qualname__", ""))
@@ -117,12 +120,16 @@ class Injector:
         return {p.name: i for i, p in enumerate(self._signature.parameters.values()) if p.kind in kinds}
 
     @cached_property
+    def hints(self) -> dict[str, Any]:
+        """The type hints of the parameters; empty where nothing can be filled."""
+        return {} if self._needs_nothing else hints_of(self._func, self._local_types)
+
+    @cached_property
     def _arguments(self) -> dict[str, _Argument]:
-        hints = hints_of(self._func, self._local_types)
         return {
-            name: _argument(parameter, hints.get(name, _EMPTY), self._include_defaults)
+            name: _argument(parameter, self.hints.get(name, _EMPTY), self._include_defaults)
             for name, parameter in self._parameters.items()
-            if name not in self._skip
+            if name not in self._skip and not (self._leaves and self._leaves(self.hints.get(name)))
         }
 
     def _merged(
@@ -176,8 +183,8 @@ class Injector:
     @cached_property
     def _holder(self) -> str | None:
         """The parameter that takes the spec as a whole."""
-        hints = hints_of(self._func, self._local_types)
-        return next((n for n in self._parameters if self._given_spec in alternatives(hints.get(n))), None)
+        spec = self._given_spec
+        return next((n for n in self._parameters if spec in alternatives(self.hints.get(n))), None)
 
 
 def resolved(

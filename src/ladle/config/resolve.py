@@ -11,6 +11,7 @@ from ladle.config.coerce import Mismatch, coerce, parsed
 from ladle.config.hints import alternatives, is_secret, name_of
 from ladle.config.lookup import Found, Trace, Where, look, tried
 from ladle.config.markers import Awaiting, TSecretStrValue
+from ladle.config.misspelt import misspelt
 from ladle.config.providers import ConfigProvider, path_of
 from ladle.config.spec import MASK, BaseConfiguration, Field, call_hooks, fields_of, set_from
 from ladle.errors import (
@@ -288,4 +289,6 @@ def _remedy(gap: Gap) -> str | None:
     file = "secrets.toml" if is_secret(gap.hint) else "config.toml"
     table = f" below [{'.'.join(sections)}]" if sections else ""
     variable = "__".join((*sections, name)).upper()
-    return f"set {variable} in the environment, or `{name}`{table} in .ladle/{file}"
+    near = misspelt(gap.key, gap.where)
+    found = f"there is {near}: is it that? else " if near else ""
+    return f"{found}set {variable} in the environment, or `{name}`{table} in .ladle/{file}"

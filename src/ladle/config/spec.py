@@ -316,8 +316,19 @@ def set_from(config: BaseConfiguration, value: Any) -> set[str]:
         if not isinstance(value, BaseConfiguration):
             return {str(key) for key in value}
     else:
-        config.parse_native_representation(value)
+        _read_native(config, value)
     return {k for k, v in config.items() if v is not None and v != before[k]}
+
+
+def _read_native(config: BaseConfiguration, value: Any) -> None:
+    try:
+        config.parse_native_representation(value)
+    except InvalidNativeValue:
+        raise
+    except ValueError as exc:  # of a spec of the user's; its text may hold the secret
+        raise InvalidNativeValue(
+            f"`{type(config).__name__}` can't be read from this `{type(value).__name__}`"
+        ) from exc
 
 
 def _reads_dicts(config: BaseConfiguration) -> bool:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import pyarrow as pa
 
+from ladle.destinations.reading import Reader
+from ladle.errors import UsageError
 from ladle.schema.change import Change, Limits
 from ladle.schema.table import Table
 
@@ -151,6 +153,21 @@ class Destination(Protocol):
         """Return where it is, without secrets."""
 
 
+class Readable(Destination, Protocol):
+    """A destination that can be read with SQL."""
+
+    @property
+    def sql_dialect(self) -> str:
+        """The name in sqlglot of the dialect that it is read in."""
+
+    def reader(self, dataset: str) -> Reader:
+        """Connect to read a dataset, and to run SQL in it.
+
+        Raises:
+            DestinationError: no connection; the hint says what to check.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Strategy:
     """How new rows of a root table and its children meet what is there.
@@ -159,3 +176,14 @@ class Strategy:
     """
 
     prepare: Callable[[Session, Sequence[Table]], None]
+
+
+def readable(destination: Destination) -> Readable:
+    """Return a destination that can be read.
+
+    Raises:
+        UsageError: it only takes data.
+    """
+    if not hasattr(destination, "reader"):
+        raise UsageError(f"the destination `{destination.name}` takes data, and can't be read")
+    return cast(Readable, destination)

@@ -19,6 +19,7 @@ from ladle.destinations import dialect as statements
 from ladle.destinations.base import Session
 from ladle.destinations.capabilities import Capabilities, capabilities, overridden
 from ladle.destinations.dialect import Dialect
+from ladle.destinations.reading import Reader, SqlReader
 from ladle.destinations.sql import SqlSession
 from ladle.errors import CommitFailed, DestinationError, UsageError
 from ladle.schema.change import Limits
@@ -93,6 +94,7 @@ class DuckDb:
     guarantee: str = "G4"
     dataset_named: bool = True
     streams: bool = True
+    sql_dialect: str = "duckdb"
     limits: Limits = _LIMITS
     configured: bool = field(default=False, compare=False)
 
@@ -126,6 +128,14 @@ class DuckDb:
             DestinationError: the file can't be opened, or stays locked.
         """
         return SqlSession(self.connect(dataset), DIALECT, dataset)
+
+    def reader(self, dataset: str) -> Reader:
+        """Connect to read; waits while another process holds the file.
+
+        Raises:
+            DestinationError: the file can't be opened, or stays locked.
+        """
+        return SqlReader(self.connect(dataset), DIALECT, dataset)
 
     def connect(self, dataset: str) -> DuckDbConnection:
         """Open a connection of its own (a cursor, where an open connection was given)."""
@@ -241,14 +251,47 @@ class DuckDbConnection:
     def lock_table(self, dataset: str, table: str) -> None:
         """Nothing to do, as for `lock`."""
 
-    def close(self) -> None:
-        """Roll back what isn't committed; close the connection if it is ours."""
-        if self._open_transaction:
+    def end(self, *, commit: bool) -> None:
+        """End a transaction."""
+        if commit:
+            self.commit()
+        elif self._open_transaction:
             self._open_transaction = False
             try:
                 self._connection.rollback()
             except duckdb.Error:
                 pass  # the transaction ended with the error that brought us here
+
+    @property
+    def native(self) -> duckdb.DuckDBPyConnection:
+        """DuckDB's own connection."""
+        return self._connection
+
+    def use(self, dataset: str) -> None:
+        """Look up names without a schema in the dataset, and not in Python; timestamps come in UTC."""
+        self._connection.execute("SET TimeZone = 'UTC'")
+        self._connection.execute("SET python_enable_replacements = false")
+        self._connection.execute(f"SET schema = '{_name(dataset)}'")
+
+    @contextmanager
+    def stream(self, sql: str, params: Sequence[Any], batch_rows: int) -> Iterator[pa.RecordBatchReader]:
+        """Run a query; its rows come as they are read. Memory: O(batch)."""
+        # Not `execute`: its results are copied as a whole.
+        found: Any = self._connection.sql(sql, params=list(params) or None)
+        if found is None:  # DuckDB 1.x, where a statement has no rows
+            yield pa.RecordBatchReader.from_batches(pa.schema([]), [])
+            return
+        # DuckDB 1.x calls it fetch_arrow_reader
+        read = found.to_arrow_reader if hasattr(found, "to_arrow_reader") else found.fetch_arrow_reader
+        reader = read(batch_rows)
+        try:
+            yield reader
+        finally:
+            del reader, found
+
+    def close(self) -> None:
+        """Roll back what isn't committed; close the connection if it is ours."""
+        self.end(commit=False)
         if self._memory_limit is not None:
             # The limit is the database's, not the connection's: others of this process may have it open.
             with suppress(duckdb.Error):
@@ -271,6 +314,20 @@ class DuckDbConnection:
                 f"DuckDB failed while {doing}: {_first_line(exc)}",
                 hint="the package is kept: mend the cause and run again",
             ) from exc
+
+    @contextmanager
+    def read_errors(self, doing: str) -> Iterator[None]:
+        """Turn DuckDB's errors into ours, outside a load."""
+        try:
+            yield
+        except duckdb.Error as exc:
+            raise DestinationError(f"DuckDB failed while {doing}: {_first_line(exc)}") from exc
+
+
+def _name(dataset: str) -> str:
+    """Quote a name inside a literal, as `SET schema` wants it."""
+    quoted = '"' + dataset.replace('"', '""') + '"'
+    return quoted.replace("'", "''")
 
 
 def _check_type(table: Table, column: Column, found: str) -> None:

@@ -176,13 +176,29 @@ class FileCatalog:
         }
         self._write(path, orjson.dumps(row))
 
+    def stored_tables(self) -> list[tuple[str, Table]]:
+        """Return what the newest committed schemas say was loaded, each with its schema's name."""
+        return [
+            (schema, Table.from_dict(name, hints))
+            for schema, path in self.schema_files().items()
+            for name, hints in self._schema_of(path)["tables"].items()
+            if "x-normalizer" in hints and name not in SYSTEM_TABLE_MAP
+        ]
+
+    def system_files(self, table: str) -> list[str]:
+        """Return the committed files of a table of the system."""
+        found = [path for path in self._files.list(f"{table}/") if path.endswith(".jsonl")]
+        hidden = self.invisible() if found else set()
+        if table == STATE_TABLE:
+            committed = self.committed()
+            hidden |= {f.path for f in self._stored(table) if f.key not in committed}
+        return [path for path in found if path not in hidden]
+
     def tables(self) -> dict[str, dict[str, str]]:
         """Return data types by column by table: what the newest committed schemas say was loaded."""
         found: dict[str, dict[str, str]] = {}
-        for path in self.schema_files().values():
-            for name, hints in self._schema_of(path)["tables"].items():
-                if "x-normalizer" in hints and name not in SYSTEM_TABLE_MAP:
-                    found.setdefault(name, {}).update(_types(Table.from_dict(name, hints)))
+        for _, table in self.stored_tables():
+            found.setdefault(table.name, {}).update(_types(table))
         if self.exists():
             found.update((name, _types(table)) for name, table in SYSTEM_TABLE_MAP.items())
         return found

@@ -13,9 +13,12 @@ from urllib.parse import unquote, urlsplit
 from ladle.config.settings import flag, not_found, searched, setting
 from ladle.destinations.base import Session
 from ladle.destinations.capabilities import Capabilities, capabilities, overridden
+from ladle.destinations.file_folder import FileFolder
+from ladle.destinations.file_reader import FileReader
 from ladle.destinations.file_session import FILE_BYTES, FileOptions, FileSession
 from ladle.destinations.files import Files, FsspecFiles, LocalFiles
 from ladle.destinations.layout import DEFAULT_LAYOUT, Layout
+from ladle.destinations.reading import Reader
 from ladle.errors import UsageError
 from ladle.schema.change import Limits
 
@@ -54,6 +57,7 @@ class Filesystem:
     guarantee: str = "G3"
     dataset_named: bool = True
     streams: bool = False
+    sql_dialect: str = "duckdb"
     limits: Limits = _LIMITS
 
     @property
@@ -76,6 +80,20 @@ class Filesystem:
     def open(self, dataset: str) -> Session:
         """Start a session; nothing is written before data is."""
         return FileSession(self._files(dataset), f"{self.bucket_url.rstrip('/')}/{dataset}", self.options)
+
+    def reader(self, dataset: str) -> Reader:
+        """Read the dataset's files with a DuckDB in memory."""
+        files = self._files(dataset)
+        where = f"{self.bucket_url.rstrip('/')}/{dataset}"
+        session = FileSession(files, where, self.options)
+        path = _local_path(self.bucket_url)
+        if path is not None:
+            return FileReader(FileFolder(files, session, where, f"{path / dataset}/"), dataset)
+        import fsspec  # a local folder needs none of it
+
+        filesystem, root = fsspec.url_to_fs(self.bucket_url)
+        prefix = f"{filesystem.unstrip_protocol(root.rstrip('/'))}/{dataset}/"
+        return FileReader(FileFolder(files, session, where, prefix, filesystem), dataset)
 
     def _files(self, dataset: str) -> Files:
         path = _local_path(self.bucket_url)

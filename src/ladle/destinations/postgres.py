@@ -18,6 +18,7 @@ from ladle.destinations.capabilities import Capabilities, capabilities, overridd
 from ladle.destinations.postgres_connection import DIALECT, PostgresConnection
 from ladle.destinations.postgres_errors import cause, refused
 from ladle.destinations.postgres_login import Login
+from ladle.destinations.reading import Reader, SqlReader
 from ladle.destinations.sql import SqlSession
 from ladle.errors import MissingDependency, UsageError
 from ladle.schema.change import Limits
@@ -51,6 +52,7 @@ class Postgres:
     guarantee: str = "G4"
     dataset_named: bool = True
     streams: bool = True
+    sql_dialect: str = "postgres"
     limits: Limits = _LIMITS
     credentials: Any = field(default=None, repr=False, compare=False)
     configured: bool = False
@@ -88,6 +90,15 @@ class Postgres:
                 f"the dataset name `{dataset}` is too long", expected=f"at most {_MAX_BYTES} bytes"
             )
         return SqlSession(self.connect(), replace(DIALECT, unique_indexes=self.create_indexes), dataset)
+
+    def reader(self, dataset: str) -> Reader:
+        """Connect to read.
+
+        Raises:
+            ConfigError: no credentials, or a driver that is too old.
+            DestinationError: no connection.
+        """
+        return SqlReader(self.connect(), DIALECT, dataset)
 
     def connect(self) -> PostgresConnection:
         """Open a connection of its own."""

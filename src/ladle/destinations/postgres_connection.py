@@ -13,8 +13,9 @@ import pyarrow as pa
 
 from ladle.destinations import dialect as statements
 from ladle.destinations.dialect import Dialect
-from ladle.destinations.postgres_errors import cause, explained, is_lost
+from ladle.destinations.postgres_errors import cause, explained, is_lost, unread
 from ladle.destinations.postgres_login import Login
+from ladle.destinations.postgres_read import decode, decoded, needs_no_copy
 from ladle.destinations.postgres_types import Encoder, column_type
 from ladle.errors import CommitUnknown, DestinationError
 from ladle.schema.table import Table
@@ -168,6 +169,38 @@ class PostgresConnection:
         ref = DIALECT.sql(statements.table_ref(dataset, table))
         self.execute(f"LOCK TABLE {ref} IN SHARE ROW EXCLUSIVE MODE")
 
+    def end(self, *, commit: bool) -> None:
+        """End a transaction outside a load; what follows commits by itself again."""
+        if commit:
+            self._connection.commit()
+        else:
+            self._connection.rollback()
+        self._connection.set_autocommit(True)
+
+    @property
+    def native(self) -> adbc.AdbcConnection:
+        """The driver's own connection."""
+        return self._connection
+
+    def use(self, dataset: str) -> None:
+        """Look up names without a schema in the dataset."""
+        name = '"' + dataset.replace('"', '""') + '"'
+        self.execute(f"SET search_path TO {name}")
+
+    @contextmanager
+    def stream(self, sql: str, params: Sequence[Any], batch_rows: int) -> Iterator[pa.RecordBatchReader]:
+        """Run a query; its rows come as they are read. Memory: O(16 MB), which is the driver's batch."""
+        with self._statement(sql, params) as statement:
+            if needs_no_copy(sql):
+                statement.set_options(**{"adbc.postgresql.use_copy": "false"})
+            found, _ = statement.execute_query()
+            reader = pa.RecordBatchReader.from_stream(found)
+            schema, steps = decoded(reader.schema)
+            try:
+                yield pa.RecordBatchReader.from_batches(schema, (decode(b, schema, steps) for b in reader))
+            finally:
+                reader.close()
+
     def close(self) -> None:
         """Disconnect; the server rolls back what isn't committed."""
         with suppress(adbc.Error):
@@ -180,6 +213,14 @@ class PostgresConnection:
             yield
         except adbc.Error as exc:
             raise explained(exc, doing, self._login) from cause(exc, self._login)
+
+    @contextmanager
+    def read_errors(self, doing: str) -> Iterator[None]:
+        """Turn the driver's errors into ours, outside a load."""
+        try:
+            yield
+        except adbc.Error as exc:
+            raise unread(exc, doing, self._login) from cause(exc, self._login)
 
 
 class _Stream:

@@ -109,6 +109,13 @@ def explained(exc: adbc.Error, doing: str, login: Login) -> DestinationError | D
     return error
 
 
+def unread(exc: adbc.Error, doing: str, login: Login) -> DestinationError:
+    """Return our error for a statement that failed outside a load, passwords masked."""
+    error = DestinationError(f"Postgres failed while {doing}: {login.masked(_message(exc))}")
+    error.retryable = is_lost(exc)
+    return error
+
+
 def refused(exc: adbc.Error, login: Login) -> DestinationError:
     """Return our error for a connection that could not be made."""
     what = login.masked(_message(exc))

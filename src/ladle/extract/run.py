@@ -207,8 +207,10 @@ class _Extraction:
 
     def _plan(self, name: str, max_nesting: int | None) -> JsonPlan:
         root = table_name(self.schema, name, self._options.limits)
-        below = {c for c in self._json if c[0] == root or c[0].startswith(root)}
-        return JsonPlan(naming(self.schema.naming), frozenset(below), max_nesting)
+        names = naming(self.schema.naming)
+        below_root = root + names.separator
+        below = {c for c in self._json if c[0] == root or c[0].startswith(below_root)}
+        return JsonPlan(names, frozenset(below), max_nesting)
 
     def infos(self) -> tuple[ResourceInfo, ...]:
         """Return what became of each resource and table."""

@@ -18,7 +18,7 @@ from ladle.package.store import StageWriter
 from ladle.schema.table import Table
 
 Sink = Callable[[str, str, pa.RecordBatch], None]
-_EMPTY = pa.RecordBatch.from_struct_array(pa.array([], pa.struct([])))
+_EMPTY = pa.RecordBatch.from_arrays([], schema=pa.schema([]))
 
 
 class TableSink(Protocol):

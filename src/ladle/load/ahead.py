@@ -110,7 +110,8 @@ class LoadAhead:
             waiting.size += batch.nbytes
             self._size += batch.nbytes
             self._largest = max(self._largest, batch.nbytes)
-            if self._thread is None and self._size >= self._begin_bytes:
+            # Once the next batch would have to wait, there must be somebody who makes room.
+            if self._thread is None and self._size >= min(self._begin_bytes, _WAITING_BYTES):
                 self._thread = threading.Thread(target=self._work, name="ladle-load", daemon=True)
                 self._thread.start()
             self._changed.notify_all()
@@ -143,7 +144,10 @@ class LoadAhead:
             STRATEGIES[resource.write_disposition].prepare(self._session, tables)
 
     def _next(self) -> _Waiting | None:
-        """Return the table of which most waits, once it is worth a statement; None when all is written."""
+        """Return the table of which most waits, once it is worth a statement; None when all is written.
+
+        Many tables may fill the space with little of each: then the largest goes, whatever its size.
+        """
         with self._changed:
             worked_s = sum(self._seconds.values())
             deadline = time.monotonic() + max(_PATIENCE_S, _IDLE_RATIO * worked_s)
@@ -151,7 +155,8 @@ class LoadAhead:
                 largest = max(self._waiting.values(), key=lambda w: w.size, default=None)
                 if self._closed and largest is None:
                     return None
-                if largest is not None and (self._closed or largest.size >= _CHUNK_BYTES):
+                full = self._size > _WAITING_BYTES
+                if largest is not None and (self._closed or full or largest.size >= _CHUNK_BYTES):
                     self._size -= largest.size
                     self._changed.notify_all()
                     return self._waiting.pop(largest.table.name)

@@ -60,6 +60,7 @@ class Manifest:
         base_hash: hash of the schema that normalize started from, to see whether it is still the newest.
         state: pipeline state to commit with the data, or None where it didn't change.
         state_base: the source's part of the state that extract began with, to tell what it changed.
+        package_state: what resources and the destination's code noted for this package alone.
         counts: rows by table, as normalize made them.
         changes: counts by table of what didn't become rows one to one (for the sum of rows).
         refresh: tables to drop and tables to empty just before the load.
@@ -76,6 +77,7 @@ class Manifest:
     ready: tuple[DataFile, ...] = ()
     state: Mapping[str, Any] | None = None
     state_base: Mapping[str, Any] | None = None
+    package_state: Mapping[str, Any] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
     drop_tables: tuple[str, ...] = ()
     empty_tables: tuple[str, ...] = ()

@@ -297,6 +297,15 @@ class Packages:
                 dropped += 1
         return dropped
 
+    def again(self, package: Package) -> Package:
+        """Return a package as it is stored now.
+
+        Raises:
+            PackageError: its manifest is damaged.
+            FileNotFoundError: it is there no more.
+        """
+        return self._read(package.folder)
+
     def _read(self, folder: Path) -> Package:
         path = folder / _MANIFEST
         return Package(folder, Manifest.from_bytes(path.read_bytes(), path), self._emit)

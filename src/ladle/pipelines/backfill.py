@@ -10,7 +10,7 @@ from typing import Any
 
 from ladle.errors import UsageError
 from ladle.pipelines.info import LoadInfo
-from ladle.pipelines.work import Remember
+from ladle.pipelines.order import Remember
 from ladle.sources.resource import Resource
 from ladle.sources.source import Source
 from ladle.state.windows import Window, windows
@@ -27,12 +27,16 @@ class Backfill:
         cursor_path: of its cursor.
         planned: the windows, in order.
         key: of the record: what the windows follow from.
+        start: of the range.
+        end: of the range, outside it.
     """
 
     source: Source
     cursor_path: str
     planned: tuple[Window, ...]
     key: str
+    start: Any
+    end: Any
 
     @classmethod
     def of(
@@ -45,7 +49,7 @@ class Backfill:
         """
         selected = [r for s in sources for r in s.listed if r.selected]
         if len(selected) != 1 or selected[0].cursor is None:
-            names = ", ".join(f"`{r.name}`" for r in selected)
+            names = ", ".join(f"`{r.name}`{'' if r.cursor else ' (without)'}" for r in selected)
             raise UsageError(
                 f"a backfill needs one resource with a cursor, not {names or 'none'}",
                 expected='a resource with ladle.sources.incremental("...")',
@@ -60,7 +64,7 @@ class Backfill:
             )
         key = f"{start}..{end} by {step}"
         path = str(resource.cursor.cursor_path)
-        return cls(sources[0], path, windows(start, end, step), key)
+        return cls(sources[0], path, windows(start, end, step), key, start, end)
 
     @property
     def resource(self) -> Resource:
@@ -76,16 +80,22 @@ class Backfill:
         source = state.get("sources", {}).get(self.source.name, {})
         own = source.get("resources", {}).get(self.resource.name, {})
         recorded: dict[str, Any] = own.get("backfill", {}).get(self.cursor_path, {})
-        others = [key for key in recorded if key != self.key]
-        if others:
-            raise UsageError(
-                f"a backfill of `{self.cursor_path}` is on record with other windows: {others[0]}",
-                resource=self.resource.name,
-                expected="the same start, end and window, which goes on where it ended",
-                hint="pass restart=True to forget it and load the whole range",
-            )
-        done = recorded.get(self.key, {})
+        for key, other in recorded.items():
+            if key != self.key and (_is_unfinished(other) or self._overlaps(other)):
+                raise UsageError(
+                    f"a backfill of `{self.cursor_path}` is on record with other windows: {key}",
+                    resource=self.resource.name,
+                    expected="the same range and window, which goes on where it ended, or a range beside it",
+                    hint="pass restart=True to forget it and load the whole range",
+                )
+        done = recorded.get(self.key, {}).get("done", {})
         return [n for n in range(len(self.planned)) if str(n) not in done]
+
+    def _overlaps(self, other: Mapping[str, Any]) -> bool:
+        try:
+            return bool(other["start"] < self.end and self.start < other["end"])
+        except TypeError:
+            return True  # of another type: nobody can say that they don't
 
     def forget(self, state: dict[str, Any]) -> None:
         """Take what is on record of the cursor out of a state."""
@@ -107,9 +117,14 @@ class Backfill:
         def note(content: dict[str, Any]) -> None:
             own = content.setdefault("resources", {}).setdefault(self.resource.name, {})
             path = own.setdefault("backfill", {}).setdefault(self.cursor_path, {})
-            path.setdefault(self.key, {})[str(number)] = True
+            blank = {"start": self.start, "end": self.end, "of": len(self.planned), "done": {}}
+            path.setdefault(self.key, blank)["done"][str(number)] = True
 
         return note
+
+
+def _is_unfinished(record: Mapping[str, Any]) -> bool:
+    return len(record["done"]) < int(record["of"])
 
 
 def load_windows(

@@ -16,9 +16,11 @@ from ladle.pipelines.pipeline import Pipeline, active
 from ladle.pipelines.refresh import REFRESH, Refresh
 from ladle.pipelines.work import RunningPolicy
 from ladle.progress import collector
+from ladle.sources.explained import explained
 from ladle.state.folder import PipelineFolder
 
 
+@explained
 def pipeline(
     pipeline_name: str | None = None,
     pipelines_dir: str | Path | None = None,

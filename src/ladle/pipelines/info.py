@@ -15,6 +15,7 @@ class PackageInfo:
     """One package. `state`: extracted, normalized, loaded or aborted; `rows`: loaded rows by table.
 
     `schema_update`: new tables and columns by table, as the load made them.
+    `custom_metrics`: what resources counted, by resource.
     `from_earlier_run`: an earlier run had left it unfinished and this one finished it.
     """
 
@@ -28,6 +29,7 @@ class PackageInfo:
     seconds: Mapping[str, float] = field(default_factory=dict)
     schema_update: Mapping[str, Any] = field(default_factory=dict)
     from_earlier_run: bool = False
+    custom_metrics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     jobs: Mapping[str, Any] = field(default_factory=lambda: {"completed_jobs": [], "failed_jobs": []})
 
     def asstr(self) -> str:
@@ -79,6 +81,7 @@ class StepInfo:
                     "table_metrics": {
                         n: {"items_count": c, "seconds": p.seconds.get(n)} for n, c in p.rows.items()
                     },
+                    "custom_metrics": {n: dict(counted) for n, counted in p.custom_metrics.items()},
                 }
             ]
             for p in self.load_packages
@@ -110,6 +113,11 @@ def _package_dict(package: PackageInfo) -> dict[str, Any]:
     # As lists of rows: loaded as data, these become child tables instead of a column for every table.
     out["rows"] = [{"table_name": n, "items_count": c} for n, c in package.rows.items()]
     out["seconds"] = [{"table_name": n, "seconds": s} for n, s in package.seconds.items()]
+    out["custom_metrics"] = [
+        {"resource_name": r, "name": n, "value": v}
+        for r, found in package.custom_metrics.items()
+        for n, v in found.items()
+    ]
     out["schema_update"] = [
         {"table_name": t, "column_name": n, "data_type": c.get("data_type")}
         for t, table in package.schema_update.items()

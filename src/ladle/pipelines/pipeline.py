@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ladle import dataset as reading
 from ladle.config import context
 from ladle.destinations.base import Destination
 from ladle.destinations.registry import resolve
@@ -22,22 +23,16 @@ from ladle.pipelines.arguments import check_choice, checked_name, schema_name
 from ladle.pipelines.backfill import Backfill, load_windows
 from ladle.pipelines.info import ExtractInfo, LoadInfo, NormalizeInfo, PackageInfo, PipelineTrace, now
 from ladle.pipelines.memory import Memory
+from ladle.pipelines.order import Extracted, Order, Remember, extracted_info, normalized_info
 from ladle.pipelines.refresh import REFRESH, Refresh
 from ladle.pipelines.steps import Steps
-from ladle.pipelines.work import (
-    Extracted,
-    Order,
-    Remember,
-    RunningPolicy,
-    Work,
-    extracted_info,
-    normalized_info,
-)
+from ladle.pipelines.work import RunningPolicy, Work
 from ladle.schema.naming import naming
 from ladle.schema.schema import Schema
 from ladle.sources.current import active_pipeline
 from ladle.sources.given import sources_of
 from ladle.sources.hints import Hints
+from ladle.sources.pull import configured
 from ladle.sources.source import Source
 from ladle.state.folder import PipelineFolder
 
@@ -284,6 +279,8 @@ class Pipeline:
             SourceError, DataError, DestinationError: as `run`; windows committed before stay.
         """
         hints = Hints.of(table_name=table_name, write_disposition=write_disposition)
+        if not isinstance(workers, int) or workers < 1:
+            raise UsageError(f"workers can't be `{workers!r}`", expected="a whole number from 1")
         self._need_destination()
         found = self._sources(data, hints, None)
         job = Backfill.of(found, start, end, window, disposition=write_disposition)
@@ -349,10 +346,13 @@ class Pipeline:
         table_format: str | None = None,
         schema_contract: Any = None,
         refresh: Refresh | None = None,
+        max_parallel_items: int | None = None,
+        workers: int | None = None,
     ) -> ExtractInfo:
         """Pull `data` into packages and stop; `normalize` and `load` go on, in this process or another.
 
-        Arguments and errors as for `run`.
+        Arguments and errors as for `run`; `max_parallel_items` and `workers` win over their settings
+        (`EXTRACT__MAX_PARALLEL_ITEMS`, 20; `EXTRACT__WORKERS`, 5).
         """
         hints = Hints.of(
             table_name=table_name,
@@ -370,8 +370,10 @@ class Pipeline:
             if self.destination is not None and self._memory.must_look():
                 self._work.restore()
             self._packages.sweep()
+            pull = configured(max_parallel_items, workers)
             orders = [
-                Order(s, hints, refresh or self.refresh, loader_file_format, overlap=False) for s in sources
+                Order(s, hints, refresh or self.refresh, loader_file_format, overlap=False, pull=pull)
+                for s in sources
             ]
             packages = [self._work.extract_source(order) for order in orders]
         infos = tuple(extracted_info(e.package) for e in packages if e is not None)
@@ -427,6 +429,34 @@ class Pipeline:
             packages = [p for p in self._packages.pending() if p.stage == "normalized"]
             loaded = [self._work.load_package(Extracted(p), early=False) for p in packages]
             return self._load_info(since, loaded, first_run)
+
+    def dataset(self, schema: Schema | str | Sequence[Schema] | None = None) -> reading.Dataset:
+        """Return what was loaded, to be read: `pipeline.dataset()["orders"].df()`.
+
+        Args:
+            schema: the schema, schemas, or name of one, that tells which tables there are; default all of
+                the pipeline's.
+
+        Raises:
+            UsageError: no destination is known, or it only takes data.
+        """
+        known = self.schemas
+        if schema is None:
+            schema = list(known.values()) or None
+        elif isinstance(schema, str):
+            schema = known.get(schema, schema)
+        return reading.Dataset(self._need_destination(), str(self.dataset_name), schema)
+
+    def sql_client(self, schema_name: str | None = None) -> reading.SqlClient:
+        """Return a client for SQL on the dataset, a context that holds the connection.
+
+        Args:
+            schema_name: accepted and not needed: all schemas of a pipeline share the dataset.
+
+        Raises:
+            UsageError: no destination is known, or it only takes data.
+        """
+        return reading.SqlClient(self._need_destination(), str(self.dataset_name))
 
     def sync_destination(
         self, destination: Any = None, staging: Any = None, dataset_name: str | None = None
@@ -542,6 +572,16 @@ class Pipeline:
         rows = dict(manifest.counts) or {r.name: r.rows for r in manifest.resources}
         return PackageInfo(load_id, manifest.stage, manifest.schema["name"], rows=rows)
 
+    def get_load_package_state(self, load_id: str) -> dict[str, Any]:
+        """Return what resources and the destination's code noted with a package.
+
+        Raises:
+            UsageError: there is none with that load id.
+        """
+        self.get_load_package_info(load_id)
+        found = {m.load_id: m for m in (*self._packages.done(), *self._packages.waiting())}
+        return dict(found[load_id].package_state)
+
     def list_failed_jobs_in_package(self, load_id: str) -> list[Any]:
         """Return nothing: a load is all or nothing, so that no job of a package fails alone."""
         self.get_load_package_info(load_id)
@@ -600,12 +640,13 @@ class Pipeline:
         if dataset_name is not None or self.dataset_name is None:
             self._work.dataset_name = self._dataset_name(dataset_name)
 
-    def _need_destination(self) -> None:
+    def _need_destination(self) -> Destination:
         if self.destination is None:
             raise UsageError(
                 f"pipeline `{self.pipeline_name}` has no destination",
                 hint='name one: ladle.pipeline(..., destination="duckdb")',
             )
+        return self.destination
 
     def _load_info(self, since: datetime, packages: list[PackageInfo], first_run: bool) -> LoadInfo:
         assert self.destination is not None

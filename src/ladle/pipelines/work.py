@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ladle.config.settings import flag, number
 from ladle.destinations.base import Destination
-from ladle.errors import DataError, DestinationError, PipelineIsRunning
+from ladle.errors import DataError, DestinationError, PackageError, PipelineIsRunning
 from ladle.events import Emit, Notice, durable
 from ladle.extract.run import ExtractOptions, declare, extract, table_name
 from ladle.load.ahead import BEGIN_BYTES, LoadAhead
@@ -23,73 +23,16 @@ from ladle.package.store import Package, Packages
 from ladle.pipelines.arguments import schema_name
 from ladle.pipelines.info import ExtractInfo, NormalizeInfo, PackageInfo, now
 from ladle.pipelines.memory import Memory
-from ladle.pipelines.refresh import Refresh, Reset, plan
+from ladle.pipelines.order import Beside, Extracted, Order, extracted_info, normalized_info
+from ladle.pipelines.refresh import Reset, plan
 from ladle.pipelines.steps import Steps
 from ladle.schema.change import Limits
 from ladle.schema.schema import STATE_TABLE, Schema
-from ladle.sources.hints import Hints
-from ladle.sources.source import Source
+from ladle.sources.current import at_work
 from ladle.state.folder import PipelineFolder
 
 RunningPolicy = Literal["wait", "fail", "join"]
-Remember = Callable[[dict[str, Any]], None]
 _BEHIND_TRIES = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What one extract is asked for.
-
-    Attributes:
-        source: is read once.
-        hints: given to the run; they win over the resources'.
-        refresh: what to forget first.
-        file_format: for file destinations.
-        overlap: normalise and load beside it.
-        remember: changes the source's state once all was read.
-    """
-
-    source: Source
-    hints: Hints
-    refresh: Refresh | None = None
-    file_format: str | None = None
-    overlap: bool = True
-    remember: Remember | None = None
-
-
-@dataclass(slots=True)
-class Beside:
-    """What goes on beside an extract, as far as it was begun."""
-
-    background: BackgroundNormalizer | None = None
-    ahead: LoadAhead | None = None
-
-    def abandon(self) -> None:
-        """Give all of it up."""
-        # The load first: the normaliser may wait for it to take a batch.
-        if self.ahead is not None:
-            self.ahead.abandon()
-        if self.background is not None:
-            self.background.abandon()
-
-
-@dataclass(frozen=True, slots=True)
-class Extracted:
-    """A sealed package, and its load that began ahead; a context that gives that load up unless committed."""
-
-    package: Package
-    ahead: LoadAhead | None = None
-
-    def close(self) -> None:
-        """Give up the load that began ahead, so that another one can begin."""
-        if self.ahead is not None:
-            self.ahead.abandon()
-
-    def __enter__(self) -> Extracted:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
 
 
 @dataclass(slots=True)
@@ -159,7 +102,7 @@ class Work:
         beside = Beside()
         with self.steps.step("extract", package.load_id):
             try:
-                sealed = self._extract(order, package, stored, beside)
+                sealed = self._extract(order, package, stored, known or stored, beside)
             except BaseException:
                 beside.abandon()
                 with contextlib.suppress(OSError):
@@ -169,23 +112,32 @@ class Work:
             beside.abandon()
             self.packages.discard(package)
             return None
-        infos = (extracted_info(sealed),)
+        infos = (extracted_info(sealed, beside.metrics),)
         self.steps.noted("extract", ExtractInfo(self.owner, since, now(), infos, first_run))
         return self._normalized(sealed, beside, known, first_run)
 
-    def _extract(self, order: Order, package: Package, stored: Schema, beside: Beside) -> Package | None:
+    def _extract(
+        self, order: Order, package: Package, stored: Schema, loaded: Schema, beside: Beside
+    ) -> Package | None:
         """Pull the source and seal the package; None where loading it would change nothing."""
         name = order.source.name
         base = self.memory.source_state(name)
-        reset = self._reset(order, stored, base)
+        reset = self._reset(order, loaded, base)
         content = copy.deepcopy(reset.state if reset else base)
         package = self._declared(order, package, stored, reset)
         if order.overlap:
             beside.ahead = self._ahead(package)
             ready = beside.ahead.put if beside.ahead else None
             beside.background = BackgroundNormalizer(self._normalizer(package, ready))
+        notes: dict[str, Any] = {}
         options = ExtractOptions(
-            order.hints, limits=self._limits(), pipeline=self.owner, source_state=content
+            order.hints,
+            limits=self._limits(),
+            pull=order.pull,
+            pipeline=self.owner,
+            source_state=content,
+            package_state=notes,
+            metrics=beside.metrics,
         )
         package = extract(order.source, package, options, self.emit, beside.background)
         if order.remember is not None:
@@ -199,6 +151,7 @@ class Work:
             state=after.state if after.changed else None,
             state_base=after.base if after.changed else None,
             file_format=order.file_format,
+            package_state=notes,
         )
 
     def _normalized(
@@ -244,7 +197,11 @@ class Work:
     def _declared(self, order: Order, package: Package, stored: Schema, reset: Reset | None) -> Package:
         """Declare the resources, on a schema without what will be dropped."""
         if reset is not None and reset.drops:
-            stored = stored.without_tables(reset.tables)
+            # What a user's own schema declares of a table that goes holds for the table that comes.
+            tables = stored.table_map
+            stored = stored.without_tables(
+                t for t in reset.tables if t in tables and "x-normalizer" in tables[t].extra
+            )
         package = declare(order.source, package, stored, order.hints, self._limits())
         if reset is None:
             return package
@@ -340,7 +297,8 @@ class Work:
         """
         assert self.destination is not None
         package = extracted.package
-        with self.steps.step("load", package.load_id), extracted:
+        notes = copy.deepcopy(dict(package.manifest.package_state))
+        with self.steps.step("load", package.load_id), extracted, self._noting(package, notes):
             package = self.memory.with_newer(self.settle(package))
             # Settled anew, its rows aren't those that were loaded ahead.
             ahead = extracted.ahead if package is extracted.package else None
@@ -350,7 +308,7 @@ class Work:
                 package, result = self._load_newest(package, self.destination)
             if package.manifest.state is not None:
                 self.memory.save(package.manifest.state, self.destination)
-            self.packages.finish(package, "loaded")
+            self.packages.finish(package, "loaded", package_state=notes)
         rows = dict(result.rows)
         if package.manifest.state is not None:
             rows[STATE_TABLE] = 1
@@ -366,6 +324,19 @@ class Work:
             schema_update=schema_update(result.changes),
             from_earlier_run=early,
         )
+
+    @contextmanager
+    def _noting(self, package: Package, notes: dict[str, Any]) -> Iterator[None]:
+        """Let the destination's code note something with the package; it is kept where the load fails too."""
+        try:
+            with at_work(self.owner, notes):
+                yield
+        except BaseException:
+            with contextlib.suppress(OSError, PackageError):
+                kept = self.packages.again(package)
+                if notes != dict(kept.manifest.package_state):
+                    kept.save(package_state=notes)
+            raise
 
     def _load_newest(self, package: Package, destination: Destination) -> tuple[Package, LoadResult]:
         """Load, and bring the package up to date first where others were faster."""
@@ -443,17 +414,3 @@ def _follows(package: Package, schema: Schema, stored: Schema) -> bool:
     if package.manifest.base_hash == stored.version_hash:
         return True
     return schema.version_hash in (stored.version_hash, *stored.previous_hashes)
-
-
-def extracted_info(package: Package) -> PackageInfo:
-    """Return what extract tells of a package: rows by resource."""
-    rows = {r.name: r.rows for r in package.manifest.resources}
-    return PackageInfo(package.load_id, "extracted", package.manifest.schema["name"], rows=rows)
-
-
-def normalized_info(package: Package) -> PackageInfo:
-    """Return what normalize tells of a package: rows by table."""
-    rows = dict(package.manifest.counts)
-    if package.manifest.state is not None:
-        rows[STATE_TABLE] = 1
-    return PackageInfo(package.load_id, "normalized", package.manifest.schema["name"], rows=rows)

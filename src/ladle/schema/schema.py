@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ladle.errors import UsageError
+from ladle.schema.html import table_html
 from ladle.schema.table import Column, Table
 
 ENGINE_VERSION = 11
@@ -222,6 +223,14 @@ class Schema:
         """Return the columns of one table in stored form."""
         columns: dict[str, Any] = self.get_table(name)["columns"]
         return columns
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (t.name, t.parent or "", t.write_disposition or "", len(t.columns), ", ".join(t.columns))
+            for t in self.table_map.values()
+        ]
+        title = f"Schema {self.name}, version {self.version}"
+        return table_html(title, ("table", "parent", "write disposition", "columns", ""), rows)
 
 
 def _digest(content: Mapping[str, Any]) -> str:

@@ -54,6 +54,11 @@ sys.modules[__name__].__class__ = _Sources
 
 def __getattr__(name: str) -> Any:
     if name not in _WHERE:
-        raise AttributeError(f"module 'ladle.sources' has no attribute {name!r}")
+        here = sys.modules[__name__]
+        raise AttributeError(f"module 'ladle.sources' has no attribute {name!r}", name=name, obj=here)
     module, found = _WHERE[name]
     return getattr(importlib.import_module(module), found)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -7,8 +7,10 @@ of the context of the resource they work for.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import Any
@@ -71,6 +73,16 @@ class Scope:
 NOWHERE = Scope()
 scope: ContextVar[Scope] = ContextVar("ladle_scope", default=NOWHERE)
 active_pipeline: ContextVar[Any] = ContextVar("ladle_active_pipeline", default=None)
+
+
+@contextmanager
+def at_work(pipeline: Any, package_state: dict[str, Any]) -> Iterator[None]:
+    """Run a block for a pipeline and one of its packages."""
+    token = scope.set(replace(scope.get(), pipeline=pipeline, package_state=package_state))
+    try:
+        yield
+    finally:
+        scope.reset(token)
 
 
 def pipeline() -> Any:
@@ -157,6 +169,8 @@ def _resource_or_name_error() -> Any:
 def source_state(source_state_key: str | None = None) -> dict[str, Any]:
     """Return the state that all resources of the source share; a dict kept from run to run.
 
+    In the function of a source, and where resources are read without a pipeline, changes to it are lost.
+
     Args:
         source_state_key: only its own source's name is there to ask for.
 
@@ -164,9 +178,10 @@ def source_state(source_state_key: str | None = None) -> dict[str, Any]:
         SourceSectionNotAvailable: no source is being read.
     """
     here = scope.get()
-    if here.source_state is None or (
-        source_state_key is not None and source_state_key != getattr(here.source, "name", None)
-    ):
+    name = getattr(here.source, "name", None)
+    if here.source_state is None and name is not None and source_state_key in (None, name):
+        return peeked(name)
+    if here.source_state is None or source_state_key not in (None, name):
         raise SourceSectionNotAvailable(
             "state was asked for where no source is being read",
             hint="ask for it in the function of a resource or transformer, while it is extracted",
@@ -175,6 +190,20 @@ def source_state(source_state_key: str | None = None) -> dict[str, Any]:
 
 
 state = source_state
+
+
+def peeked(source_name: str | None) -> dict[str, Any]:
+    """Return a copy of the state that the active pipeline keeps of a source; empty without.
+
+    Args:
+        source_name: None: of the source that bare resources belong to.
+    """
+    known = active_pipeline.get()
+    if known is None:
+        return {}
+    name = source_name or known.default_schema_name or known.pipeline_name
+    found: dict[str, Any] = known.state.get("sources", {}).get(name, {})
+    return found
 
 
 def resource_state(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, overload
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
+from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, overload
 
 from ladle.errors import InvalidResourceDataType, UsageError
 from ladle.schema.schema import Schema
-from ladle.sources.arguments import suggesting
+from ladle.sources.explained import explained
 from ladle.sources.hints import Hints
 from ladle.sources.names import name_of, section_of
 from ladle.sources.resource import (
@@ -26,6 +26,16 @@ Disposition = Literal["append", "replace", "merge", "skip"]
 TableFormat = Literal["iceberg", "delta", "hive", "native"]
 FileFormat = Literal["parquet", "jsonl", "csv", "preferred"]
 Keys = str | Iterable[str] | Dynamic
+
+
+class _Frame(Protocol):
+    """A table of any library that speaks Arrow."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+
+
+# Not `Any`: a function without annotations would match it as well, and its arguments would be lost.
+_Data = Iterable[Any] | AsyncIterable[Any] | Awaitable[Any] | _Frame
 _OPTIONS = (
     "data",
     "name",
@@ -90,7 +100,7 @@ def resource(
 ) -> ResourceFunction[P]: ...
 @overload
 def resource(
-    data: Any,
+    data: _Data,
     name: str | None = None,
     table_name: str | Dynamic | None = None,
     max_table_nesting: int | None = None,
@@ -112,7 +122,7 @@ def resource(
     standalone: bool | None = None,
     data_from: Any = None,
 ) -> Resource: ...
-@suggesting
+@explained
 def resource(
     data: Any = None,
     name: Any = None,
@@ -257,7 +267,7 @@ def transformer(
     section: str | Dynamic | None = None,
     standalone: bool | None = None,
 ) -> ResourceFunction[P]: ...
-@suggesting
+@explained
 def transformer(
     f: Any = None,
     data_from: Any = None,
@@ -343,7 +353,7 @@ def source(
     spec: Any = None,
     parallelized: bool = False,
 ) -> SourceFactory[P]: ...
-@suggesting
+@explained
 def source(
     func: Any = None,
     name: str | None = None,

@@ -29,6 +29,13 @@ _NESTED_KEYS = (
     "file_format",
     "table_format",
 )
+# fmt: off
+_COLUMN_KEYS = (
+    "name", "data_type", "nullable", "precision", "scale", "timezone", "description", "primary_key",
+    "merge_key", "unique", "row_key", "parent_key", "root_key", "partition", "cluster",
+    "sort", "hard_delete", "dedup_sort", "incremental", "variant",
+)
+# fmt: on
 _EMPTY: Mapping[str, Any] = {}
 
 
@@ -232,7 +239,16 @@ def columns_of(columns: Any) -> Columns:
     for name, hints in found.items():
         if hints.get("data_type") is not None:
             check_choice(f"data_type of column `{name}`:", hints["data_type"], DATA_TYPES)
+        _check_spelling(name, hints)
     return found
+
+
+def _check_spelling(column: str, hints: Mapping[str, Any]) -> None:
+    """Refuse a hint that is spelled almost like one there is; others are people's own, and kept."""
+    for key in hints:
+        near = difflib.get_close_matches(str(key).lower(), _COLUMN_KEYS, n=1, cutoff=0.8)
+        if near and key not in _COLUMN_KEYS and not str(key).startswith("x-"):
+            raise UsageError(f"unknown hint `{key}` of column `{column}`", hint=f"did you mean `{near[0]}`?")
 
 
 def _columns(columns: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, Generic, Literal, TypeVar, get_args
 
 from ladle.errors import IncrementalUnboundError, UsageError
-from ladle.sources.arguments import suggesting
+from ladle.sources.explained import explained
 from ladle.sources.incremental_boundary import Boundary
 from ladle.sources.incremental_lag import lagged
 from ladle.sources.incremental_options import (
@@ -53,7 +53,7 @@ class Incremental(Generic[T]):
         UsageError: an argument is wrong; raised here, not at run time.
     """
 
-    @suggesting
+    @explained
     def __init__(
         self,
         cursor_path: str | None = None,

@@ -232,8 +232,8 @@ def _without_repeated(run: CursorRun, frame: _Frame, column: Any, mask: Any) -> 
     new = run.new(_rows(frame, _indices(at_start)))
     if all(new):
         return mask
-    # Rows without cursor are none of both: what becomes of them is decided later.
-    whole = pc.if_else(_one(column).is_valid(), True, None) if mask is True else _one(mask)
+    # Rows without a cursor are nobody's to judge here, as in a mask that comes of comparing.
+    whole = _one(pc.if_else(column.is_valid(), True, None) if mask is True else mask)
     return pc.replace_with_mask(whole, _one(at_start), pa.array(new, pa.bool_()))
 
 

@@ -334,6 +334,8 @@ def stepped(items: Iterator[Any], node: Node) -> Iterator[Any]:
     """Yield items with all steps of a linear node done; one that isn't settled comes as Special."""
     steps = tuple(enumerate(node.steps))
     for item in items:
+        if item is None:
+            continue  # as where there are branches: steps get rows, and None is none
         for at, step in steps:
             kind = type(item)
             if kind is not dict and kind is not list and is_special(kind):

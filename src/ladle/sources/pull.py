@@ -7,6 +7,7 @@ as it is, so that nothing is paid per row. Feeds make items elsewhere; the numbe
 from __future__ import annotations
 
 import queue
+import sys
 import time
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
@@ -281,13 +282,20 @@ class Puller:
             self._ready.append(lane)
 
     def close(self) -> None:
-        """Stop all that runs elsewhere, then close all generators."""
+        """Stop all that runs elsewhere, then close all generators, also where closing one of them fails.
+
+        Such a failure is raised unless another error is on its way already: that one is to be told.
+        """
         feeds = [f for lane in self._opened.values() if lane.branch is not None for f in lane.branch.feeds()]
         for feed in (*feeds, *self.dropped):
             feed.cancel()
         if "_crew" in self.__dict__:
             self._crew.stop()
-        for lane in self._opened.values():
-            lane.close()
-        for feed in self.dropped:
-            feed.close()
+        failed: list[Exception] = []
+        for close_one in [part.close for part in self._opened.values()] + [f.close for f in self.dropped]:
+            try:
+                close_one()
+            except Exception as exc:  # noqa: BLE001 - of the resources' own code; the others are closed first
+                failed.append(exc)
+        if failed and sys.exc_info()[0] is None:
+            raise failed[0]

@@ -16,7 +16,8 @@ from ladle.errors import (
     UsageError,
 )
 from ladle.sources import current
-from ladle.sources.arguments import fitting
+from ladle.sources.cursors import takes_cursor, with_cursors
+from ladle.sources.explained import explanation
 from ladle.sources.hinted import Hinted
 from ladle.sources.hints import Hints
 from ladle.sources.lanes import PullOptions, is_instruction
@@ -36,6 +37,7 @@ from ladle.sources.steps import (
 )
 
 P = ParamSpec("P")
+ItemFunction = Callable[[Any], Any] | Callable[[Any, Any], Any]
 _STARS = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
 
 
@@ -101,7 +103,12 @@ class Resource(Hinted):
             raise TypeError(f"resource `{self.name}` is made of data: it takes no arguments")
         if self._call is not None:
             raise TypeError(f"resource `{self.name}` was given its arguments before")
-        bound = fitting(self.name, self._signature(), args, kwargs)
+        signature = self._signature()
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError as error:
+            owner = f"resource `{self.name}`"
+            raise explanation(error, signature.parameters, kwargs, owner) from None
         self._call = Call(args, kwargs)
         if self.naming_function is not None:
             bound.apply_defaults()
@@ -159,7 +166,8 @@ class Resource(Hinted):
         if not self._is_function or _takes_nothing(self.data):
             return call
         signature = self._signature()
-        call = self._with_cursor(self._filled(call), signature)
+        call = self._filled(call)
+        call = with_cursors(call, signature, self._injector.hints, self.sections, self.name)
         try:
             signature.bind(*call.args, **call.kwargs)
         except TypeError:
@@ -176,24 +184,10 @@ class Resource(Hinted):
             skip = (
                 {next(iter(inspect.signature(self.data).parameters)), "meta"} if self.is_transformer else ()
             )
-            self._injector = Injector(self.data, spec=self.spec, skip=skip)
+            self._injector = Injector(self.data, spec=self.spec, skip=skip, leaves=takes_cursor)
         place = (None,) if self.is_transformer else ()
         args, kwargs = self._injector.fill((*place, *call.args), dict(call.kwargs), self.sections)
         return Call(args[len(place) :], kwargs)
-
-    def _with_cursor(self, call: Call, signature: inspect.Signature) -> Call:
-        """Put defaults that are cursors among the arguments; a given one completes the default."""
-        cursors = {n: p.default for n, p in signature.parameters.items() if is_cursor(p.default)}
-        if not cursors:
-            return call
-        given = signature.bind_partial(*call.args, **call.kwargs).arguments
-        for name, default in cursors.items():
-            value = given.get(name)
-            given[name] = (
-                default.merge(value) if is_cursor(value) and hasattr(default, "merge") else value or default
-            )
-        bound = inspect.BoundArguments(signature, given)
-        return Call(bound.args, bound.kwargs)
 
     def call(self, call: Call) -> Any:
         """Call the function, or return the data."""
@@ -237,7 +231,8 @@ class Resource(Hinted):
     def items(self) -> Iterator[Any]:
         """Yield what is left after all steps, pages as they are."""
         around = current.scope.get()
-        scope = replace(around, metrics={self.name: self.custom_metrics})
+        state = current.peeked(self.source_name) if around.source_state is None else around.source_state
+        scope = replace(around, metrics={self.name: self.custom_metrics}, source_state=state)
         options = PullOptions(scope=scope, from_settings=True)
         return (
             got.item for got in pull([self], options) if got.item is not None and not is_instruction(got.item)
@@ -258,7 +253,7 @@ class Resource(Hinted):
             )
         self.steps.insert(insert_at - 1 if insert_at > 0 else insert_at, step)
 
-    def add_map(self, item_map: Callable[..., Any], insert_at: int | None = None) -> Self:
+    def add_map(self, item_map: ItemFunction, insert_at: int | None = None) -> Self:
         """Change each item by `item_map(item)` or `item_map(item, meta)`; one that becomes None is dropped.
 
         Args:
@@ -276,7 +271,7 @@ class Resource(Hinted):
         self._insert(YieldMapItem(item_map), insert_at)
         return self
 
-    def add_filter(self, item_filter: Callable[..., Any], insert_at: int | None = None) -> Self:
+    def add_filter(self, item_filter: ItemFunction, insert_at: int | None = None) -> Self:
         """Keep only the items for which `item_filter` is true. Arguments as for `add_map`."""
         self._insert(FilterItem(item_filter), insert_at)
         return self

@@ -46,12 +46,15 @@ class Resources(MutableMapping[str, Resource]):
     def __getitem__(self, name: str) -> Resource:
         found = next((r for r in self._source.listed if r.name == name), None)
         if found is None:
-            raise KeyError(name)
+            have = ", ".join(self) or "none"
+            raise KeyError(f"source `{self._source.name}` has no resource `{name}`; it has {have}")
         return found
 
     def __setitem__(self, name: str, resource: Resource) -> None:
         kept = [r for r in self._source.listed if r.name != name]
-        self._source.listed = (*kept, resource.with_name(name) if resource.name != name else resource)
+        # A copy: what the caller keeps is nobody's to change. Its parent stays the one in the source.
+        made = resource.with_name(name) if resource.name != name else resource.clone()
+        self._source.listed = (*kept, made)
 
     def __delitem__(self, name: str) -> None:
         raise DeletingResourcesNotSupported(
@@ -118,8 +121,19 @@ class Source:
         found: Resource | None = next((r for r in self.__dict__.get("listed", ()) if r.name == name), None)
         if found is None:
             have = ", ".join(r.name for r in self.__dict__.get("listed", ()))
-            raise AttributeError(f"source has no resource `{name}`; it has {have}")
+            raise AttributeError(f"source has no resource `{name}`; it has {have}", name=name, obj=self)
         return found
+
+    def __dir__(self) -> list[str]:
+        """Return names of attributes, resources among them: a shell completes them."""
+        return [*super().__dir__(), *(r.name for r in self.listed)]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set a field; a resource becomes one of the source's, under that name."""
+        if isinstance(value, Resource) and name not in type(self).__dataclass_fields__:
+            self.resources[name] = value
+        else:
+            super().__setattr__(name, value)
 
     @property
     def schema(self) -> Schema:
@@ -142,7 +156,9 @@ class Source:
     def items(self) -> Iterator[Any]:
         """Yield the items of all selected resources, pages as they are."""
         metrics = {r.name: r.custom_metrics for r in self.listed}
-        scope = replace(current.scope.get(), source=self, metrics=metrics)
+        around = current.scope.get()
+        state = current.peeked(self.name) if around.source_state is None else around.source_state
+        scope = replace(around, source=self, metrics=metrics, source_state=state)
         selected = [r for r in self.listed if r.selected]
         options = PullOptions(scope=scope, next_item_mode="round_robin", from_settings=True)
         for got in pull(selected, options):
@@ -306,7 +322,7 @@ class SourceFactory(Generic[P]):
         """
         before = current.scope.get()
         blank = self._source(())
-        token = current.scope.set(replace(before, source=blank))
+        token = current.scope.set(replace(before, source=blank, source_state=None))
         place = context.sections.set(("sources", self.section, self.name))
         try:
             made = self._called(args, kwargs)

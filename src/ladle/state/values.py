@@ -7,6 +7,7 @@ import binascii
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal, InvalidOperation
+from math import isfinite
 from typing import Any
 from uuid import UUID
 
@@ -26,6 +27,10 @@ def to_json(value: Any) -> Any:
     Raises:
         UsageError: a type that would not come back as it was, such as a set.
     """
+    if isinstance(value, float) and not isfinite(value):
+        raise UsageError(
+            f"state can't hold `{value}`: JSON has no such number", hint="store None, or text, in its place"
+        )
     if type(value) in _PLAIN:
         return value
     if isinstance(value, Mapping):

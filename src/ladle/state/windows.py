@@ -5,7 +5,7 @@ from __future__ import annotations
 import calendar
 import math
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -58,33 +58,6 @@ def windows(start: Any, end: Any, step: Any) -> tuple[Window, ...]:
             raise _no_step(step, f"at most {MAX_WINDOWS:,} windows from `{start}` to `{end}`")
     cuts.append(end)
     return tuple(Window(a, b) for a, b in pairwise(cuts))
-
-
-def remaining(planned: Sequence[Window], done: Any) -> tuple[Window, ...]:
-    """Return what is left of the planned windows.
-
-    Args:
-        planned: in order.
-        done: what was stored: None (nothing is done); a value up to which all is done, which need not be a
-            cut of these windows, as the step may have changed; or, where windows were loaded in any order,
-            those that are done, as windows or pairs.
-
-    Raises:
-        UsageError: a value that can't be compared with the windows.
-    """
-    if done is None:
-        return tuple(planned)
-    if isinstance(done, Collection) and not isinstance(done, str):
-        pairs = {(w.start, w.end) if isinstance(w, Window) else tuple(w) for w in done}
-        return tuple(w for w in planned if (w.start, w.end) not in pairs)
-    try:
-        return tuple(Window(max(w.start, done, key=_at), w.end) for w in planned if _at(w.end) > _at(done))
-    except TypeError as exc:
-        raise UsageError(
-            f"the stored checkpoint `{done}` is `{type(done).__name__}`",
-            expected=f"`{type(planned[0].start).__name__}`, as the windows are",
-            hint="start the backfill over, or give start and end in the type of the one before",
-        ) from exc
 
 
 def _at(value: Any) -> Any:

@@ -289,3 +289,34 @@ def test_a_secret_whose_type_can_not_be_evaluated_stays_secret() -> None:
 
     assert CANARY not in repr(Odd(CANARY, 1))
     assert "b=1" in repr(Odd(CANARY, 1))
+
+
+def test_a_value_error_of_a_spec_means_that_it_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    @configspec
+    class ByMail(CredentialsConfiguration):
+        email: str = None  # type: ignore[assignment]
+
+        def parse_native_representation(self, native_value: Any) -> None:
+            scheme, _, self.email = str(native_value).partition(":")
+            if scheme != "email":
+                raise ValueError(native_value)
+
+    @configspec
+    class ByKey(CredentialsConfiguration):
+        key: str = None  # type: ignore[assignment]
+
+        def parse_native_representation(self, native_value: Any) -> None:
+            scheme, self.key = native_value.split(":")
+            if scheme != "key":
+                raise ValueError(native_value)
+
+    @ladle.source
+    def mail(credentials: ByMail | ByKey = ladle.secrets.value) -> Any:
+        return ladle.resource([credentials], name="credentials")
+
+    monkeypatch.setenv("CREDENTIALS", "key:k")
+    assert next(iter(mail())).key == "k"
+    assert next(iter(mail("email:a@b"))).email == "a@b"
+    with pytest.raises(InvalidNativeValue) as caught:
+        mail(f"other:{CANARY}")
+    assert CANARY not in str(caught.value)

@@ -219,3 +219,37 @@ def test_much_that_waits_holds_the_source_back(tmp_path: Path, monkeypatch: pyte
     run(site, watch, (page(n * PAGE) for n in range(30)))
     assert site.query("select count(*), count(distinct id) from ds.t") == [(30 * PAGE, 30 * PAGE)]
     assert watch.names("load.write") == []
+
+
+def test_it_begins_before_more_waits_than_it_can_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOAD__AHEAD_BYTES", str(1 << 40))
+    monkeypatch.setattr(ahead, "_WAITING_BYTES", 1)
+    site, watch, ended = Site.in_memory(tmp_path), Watch(), threading.Event()
+
+    def load() -> None:
+        run(site, watch, (page(n * PAGE) for n in range(30)))
+        ended.set()
+
+    threading.Thread(target=load, daemon=True).start()
+    assert ended.wait(60), "nobody takes what waits"
+    assert watch.names("load.write") == []
+
+
+def test_many_tables_with_little_each_make_room_for_one_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ahead, "_WAITING_BYTES", 1)
+    monkeypatch.setattr(ahead, "_CHUNK_BYTES", 1 << 40)
+    monkeypatch.setattr(ahead, "_PATIENCE_S", 600.0)
+    site, watch = Site.in_memory(tmp_path), Watch()
+
+    def rows() -> Iterator[Any]:
+        yield page(0)
+        assert watch.written.wait(20), "a table that is small is never written while others wait"
+        yield page(PAGE)
+
+    run(site, watch, rows)
+    assert site.query("select count(*) from ds.t") == [(2 * PAGE,)]
+    assert watch.names("load.write") == []

@@ -65,7 +65,8 @@ def test_the_live_cursor_is_neither_read_nor_moved(tmp_path: Path) -> None:
     p.backfill(numbers(), start=0, end=5, window=2)
     after = p.state["sources"]["p"]["resources"]["numbers"]
     assert after["incremental"] == before
-    assert list(after["backfill"]["n"].values()) == [{"0": True, "1": True, "2": True}]
+    record = {"start": 0, "end": 5, "of": 3, "done": {"0": True, "1": True, "2": True}}
+    assert after["backfill"]["n"] == {"0..5 by 2": record}
     assert landed(site) == [0, 1, 2, 3, 4, 5, 7, 8, 9]
     assert p.run(numbers()).is_empty
 
@@ -135,6 +136,8 @@ def test_other_windows_than_those_on_record_are_refused_until_told_to_restart(tm
         (numbers, {"write_disposition": "replace"}, "replaces its table"),
         (numbers, {"window": 0}, "step `0`"),
         (numbers, {"end": -1}, "ends before it starts"),
+        (numbers, {"workers": 0}, "workers can't be `0`"),
+        (numbers, {"workers": "two"}, "workers can't be `'two'`"),
     ],
 )
 def test_what_can_not_be_cut_is_refused(
@@ -152,3 +155,19 @@ def test_states_of_two_runs_are_joined_by_what_each_has_changed() -> None:
     assert rebased(base, ours, theirs) == {"a": 2, "r": {"x": 7, "own": 5, "other": 6}, "d": 1, "new": 3}
     assert rebased(None, {"a": 1}, {"b": 2}) == {"a": 1, "b": 2}
     assert rebased({"a": [1]}, {"a": [1]}, {"a": [1, 2]}) == {"a": [1, 2]}
+
+
+def test_a_range_beside_one_that_is_finished_is_loaded_one_beside_an_unfinished_is_not(
+    tmp_path: Path,
+) -> None:
+    site = Site.in_memory(tmp_path)
+    p = site.pipeline()
+    p.backfill(numbers(), start=0, end=4, window=2)
+    p.backfill(numbers(), start=4, end=6, window=1)
+    assert landed(site) == [0, 1, 2, 3, 4, 5]
+    with pytest.raises(UsageError, match="on record"):
+        p.backfill(numbers(), start=5, end=7, window=1)
+    with pytest.raises(SourceError):
+        p.backfill(numbers(fails_at=8), start=6, end=9, window=1)
+    with pytest.raises(UsageError, match=r"on record with other windows: 6\.\.9 by 1"):
+        p.backfill(numbers(), start=9, end=10, window=1)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pytest
 from tests.loading import Site
@@ -13,6 +14,7 @@ from tests.loading import Site
 import ladle
 from ladle.errors import DataError, LadleError, PipelineIsRunning, SourceError, UsageError
 from ladle.package.lock import FileLock
+from ladle.schema.table import Column, Table
 
 
 @pytest.fixture
@@ -179,3 +181,22 @@ def test_lists_whose_table_is_anothers_leave_nothing_behind(site: Site) -> None:
     with pytest.raises(UsageError, match="holds a list of table `u`"):
         site.load([{"v": 1}], "u__l")
     assert set(site.tables()) == {"t__l", "u", "u__l"}
+
+
+def test_refresh_drops_what_was_loaded_and_keeps_what_the_source_declares(tmp_path: Path) -> None:
+    connection = duckdb.connect()
+    declared = ladle.Schema("shop").with_tables(
+        [Table("u", columns={"a": Column("a", data_type="text")}, resource="u", write_disposition="append")]
+    )
+
+    @ladle.source(schema=declared)
+    def shop(name: str) -> Any:
+        return ladle.resource([{"a": 1}], name=name)
+
+    p = ladle.pipeline("p", tmp_path, destination=ladle.destinations.duckdb(connection), dataset_name="ds")
+    p.run(shop("u"))
+    p.run(shop("v"))
+    p.run(shop("u"), refresh="drop_sources")
+    tables = {row[0] for row in connection.execute("select table_name from duckdb_tables()").fetchall()}
+    assert {t for t in tables if not t.startswith("_")} == {"u"}
+    assert connection.execute("select a from ds.u").fetchall() == [("1",)]

@@ -346,3 +346,22 @@ def test_what_is_a_frame() -> None:
         assert is_frame(frame)
     for row in ({"c": 1}, [1], 5, "text"):
         assert not is_frame(row)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_rows_without_a_cursor_beside_one_that_is_repeated(form: str) -> None:
+    runs = Runs(Incremental("c", on_cursor_value_missing="include"))
+    assert runs(ids((1, 0)), form=form) == ids((1, 0))
+    assert runs(ids((0, None), (1, 0)), form=form) == ids((0, None))
+
+
+@pytest.mark.parametrize(("on_missing", "kept"), [("include", [None]), ("exclude", [])])
+@pytest.mark.parametrize("form", FORMS)
+def test_rows_without_a_cursor_beside_rows_that_are_known(
+    form: str, on_missing: Any, kept: list[Any]
+) -> None:
+    runs = Runs(Incremental("c", on_cursor_value_missing=on_missing))
+    assert runs([{"id": 0, "c": 0}], form=form) == [{"id": 0, "c": 0}]
+    again = runs([{"id": 0, "c": None}, {"id": 0, "c": 0}], form=form)
+    assert [row["c"] for row in again] == kept
+    assert runs.stored()["last_value"] == 0

@@ -80,11 +80,13 @@ def test_no_more_awaitables_than_max_parallel_items(most: int) -> None:
         nonlocal inside, seen
         inside += 1
         seen = max(seen, inside)
-        for _ in range(3):
-            await asyncio.sleep(0)
+        if inside == most:
+            full.set()
+        await asyncio.wait_for(full.wait(), 20)
         inside -= 1
         return i
 
+    full = asyncio.Event()
     made = [ladle.resource(lambda: (work(i) for i in range(10)), name=n) for n in "abc"]
     assert items(*made, max_parallel_items=most) == {n: list(range(10)) for n in "abc"}
     assert seen == most
@@ -312,6 +314,11 @@ def test_a_resource_may_yield_another_and_a_deferred_call_may_return_a_generator
 def test_steps_wait_for_items_that_are_not_settled() -> None:
     made = ladle.resource(lambda: iter([1, ladle.defer(lambda: 2)(), None, 3]), name="r")
     assert list(made.add_map(lambda i: i * 10).add_filter(lambda i: i != 30)) == [10, 20]
+
+
+def test_steps_never_see_none() -> None:
+    made = ladle.resource(lambda: iter([1, None, 3]), name="r")
+    assert list(made.add_map(lambda i: i * 10)) == [10, 30]
 
 
 def test_maps_may_be_async_for_rows_and_pages() -> None:
@@ -548,3 +555,28 @@ def test_ctrl_c_in_a_run_leaves_nothing_behind(tmp_path: Path) -> None:
     assert "closed a" in rest
     assert "closed b" in rest
     assert "interrupted [] False True" in rest
+
+
+def test_a_failure_while_generators_are_closed_hides_neither_the_error_nor_the_other_generators() -> None:
+    closed = list[str]()
+
+    def opened(name: str, fails: bool) -> Iterator[int]:
+        try:
+            yield from range(100)
+        finally:
+            closed.append(name)
+            if fails:
+                raise RuntimeError("cleanup")
+
+    def failing() -> Iterator[int]:
+        yield 1
+        raise ValueError("real")
+
+    made = [
+        ladle.resource(opened("a", True), name="a"),
+        ladle.resource(opened("b", False), name="b"),
+        ladle.resource(failing, name="c"),
+    ]
+    with pytest.raises(ResourceExtractionError, match="resource `c` failed with ValueError: real"):
+        list(pull(made, PullOptions(next_item_mode="round_robin")))
+    assert sorted(closed) == ["a", "b"]

@@ -45,6 +45,20 @@ def other(key: str) -> Any:
 def work(number: int) -> str:
     return ""
 
+@ladle.resource
+async def anything(page: str) -> Any:
+    yield 1
+
+@ladle.resource
+def bald(a, b=1):  # type: ignore[no-untyped-def]
+    yield a
+
+def with_meta(item: dict[str, int], meta: Any) -> Any:
+    return item
+
+reveal_type(anything)
+reveal_type(bald)
+reveal_type(bare(1).add_map(with_meta).add_map(str).add_filter(lambda row: row["a"]))
 reveal_type(bare)
 reveal_type(bare(5))
 reveal_type(dressed(5).add_map(str).add_limit(3))
@@ -69,6 +83,9 @@ ladle.source(lambda: 1, nam="x")
 """
 
 REVEALED = [
+    'ResourceFunction[[page: str]]',
+    'ResourceFunction[[a: Any, b: Any =]]',
+    'Resource',
     'ResourceFunction[[limit: int, name: str =]]',
     'Resource',
     'Resource',

@@ -80,3 +80,9 @@ def test_state_comes_back_exactly(state: dict[str, Any]) -> None:
     assert back == state
     assert repr(back) == repr({k: back[k] for k in back})
     assert json.loads(dumps({"s": back})) == json.loads(dumps({"s": state}))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_numbers_that_json_has_not_are_refused_not_lost(value: float) -> None:
+    with pytest.raises(UsageError, match="state can't hold"):
+        dumps({"sources": {"s": {"x": [value]}}})

@@ -1,0 +1,99 @@
+"""What passes between the phases of a run: an order for an extract, what goes on beside it, its outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from ladle.load.ahead import LoadAhead
+from ladle.normalize.background import BackgroundNormalizer
+from ladle.package.store import Package
+from ladle.pipelines.info import PackageInfo
+from ladle.pipelines.refresh import Refresh
+from ladle.schema.schema import STATE_TABLE
+from ladle.sources.hints import Hints
+from ladle.sources.lanes import PullOptions
+from ladle.sources.source import Source
+
+Remember = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What one extract is asked for.
+
+    Attributes:
+        source: is read once.
+        hints: given to the run; they win over the resources'.
+        refresh: what to forget first.
+        file_format: for file destinations.
+        overlap: normalise and load beside it.
+        remember: changes the source's state once all was read.
+        pull: how many resources and items at once; None as the settings say.
+    """
+
+    source: Source
+    hints: Hints
+    refresh: Refresh | None = None
+    file_format: str | None = None
+    overlap: bool = True
+    remember: Remember | None = None
+    pull: PullOptions | None = None
+
+
+@dataclass(slots=True)
+class Beside:
+    """What goes on beside an extract, as far as it was begun. `metrics`: what resources count, by name."""
+
+    background: BackgroundNormalizer | None = None
+    ahead: LoadAhead | None = None
+    metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def abandon(self) -> None:
+        """Give all of it up."""
+        # The load first: the normaliser may wait for it to take a batch.
+        if self.ahead is not None:
+            self.ahead.abandon()
+        if self.background is not None:
+            self.background.abandon()
+
+
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """A sealed package, and its load that began ahead; a context that gives that load up unless committed."""
+
+    package: Package
+    ahead: LoadAhead | None = None
+
+    def close(self) -> None:
+        """Give up the load that began ahead, so that another one can begin."""
+        if self.ahead is not None:
+            self.ahead.abandon()
+
+    def __enter__(self) -> Extracted:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+def extracted_info(
+    package: Package, metrics: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+) -> PackageInfo:
+    """Return what extract tells of a package: rows by resource, and what resources counted."""
+    rows: dict[str, int] = {}
+    for resource in package.manifest.resources:
+        rows[resource.name] = rows.get(resource.name, 0) + resource.rows
+    name = package.manifest.schema["name"]
+    counted = {resource: dict(found) for resource, found in metrics.items() if found}
+    return PackageInfo(package.load_id, "extracted", name, rows=rows, custom_metrics=counted)
+
+
+def normalized_info(package: Package) -> PackageInfo:
+    """Return what normalize tells of a package: rows by table."""
+    rows = dict(package.manifest.counts)
+    if package.manifest.state is not None:
+        rows[STATE_TABLE] = 1
+    return PackageInfo(package.load_id, "normalized", package.manifest.schema["name"], rows=rows)
