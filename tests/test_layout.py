@@ -50,13 +50,12 @@ ARROWS: dict[str, set[str]] = {
 
 FORBIDDEN_ROOMS = {"common", "utils", "util", "helpers", "core", "base", "misc", "lib"}
 
-# Modules that resolve names to modules on demand: the public names, and the registry of destinations.
-LAZY_IMPORTS = {"ladle", "ladle.dataset", "ladle.destinations", "ladle.destinations.registry"}
 # Modules that resolve names to modules on demand: the public names, the registry of destinations, and the
 # declaration of a cursor, which needs Arrow when a frame comes.
 LAZY_IMPORTS = {
     "ladle",
     "ladle.config",
+    "ladle.dataset",
     "ladle.destinations",
     "ladle.destinations.registry",
     "ladle.sources",

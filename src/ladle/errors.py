@@ -5,7 +5,7 @@ LadleError
 │   ├── ResourceNameMissing
 │   ├── InvalidPipelineName
 │   ├── ResourceError                  how a resource or a source is made is wrong
-│   │   ├── ResourcesNotFoundError, ResourceNotFoundError
+│   │   ├── ResourcesNotFoundError, ResourceNotFoundError, UnknownSourceReference
 │   │   ├── SourceDataIsNone, SourceNotAFunction, SourceIsAClassTypeError, ExplicitSourceNameInvalid
 │   │   ├── InvalidResourceDataType, InvalidResourceDataTypeMultiplePipes, DeletingResourcesNotSupported
 │   │   ├── ResourceNotATransformer, InvalidTransformerGeneratorFunction, InvalidStepFunctionArguments
@@ -121,6 +121,7 @@ __all__ = [
     "SourceSectionNotAvailable",
     "TableNotFound",
     "TomlProviderReadException",
+    "UnknownSourceReference",
     "UsageError",
     "ValueNotSecretException",
     "shorten",
@@ -234,6 +235,10 @@ class ResourceError(UsageError):
 
 class ResourceNotFoundError(ResourceError):
     """A source has no resource of that name."""
+
+
+class UnknownSourceReference(UsageError):
+    """No source can be imported by that name."""
 
 
 class ResourcesNotFoundError(ResourceNotFoundError):

@@ -8,9 +8,11 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ladle.errors import UnknownSourceReference
     from ladle.sources.incremental import Incremental as incremental  # noqa: N813 - called like a function
     from ladle.sources.interval import TimeIntervalContext
     from ladle.sources.rate_limit import HostRateLimits, RateLimit
+    from ladle.sources.reference import SourceReference
     from ladle.sources.resource import Resource as DltResource
     from ladle.sources.source import Source as DltSource
     from ladle.sources.source import SourceFactory as AnySourceFactory
@@ -24,9 +26,11 @@ __all__ = [
     "DltSource",
     "HostRateLimits",
     "RateLimit",
+    "SourceReference",
     "TDataItem",
     "TDataItems",
     "TimeIntervalContext",
+    "UnknownSourceReference",
     "incremental",
 ]
 
@@ -35,6 +39,8 @@ _WHERE = {
     "DltResource": ("ladle.sources.resource", "Resource"),
     "DltSource": ("ladle.sources.source", "Source"),
     "HostRateLimits": ("ladle.sources.rate_limit", "HostRateLimits"),
+    "SourceReference": ("ladle.sources.reference", "SourceReference"),
+    "UnknownSourceReference": ("ladle.errors", "UnknownSourceReference"),
     "RateLimit": ("ladle.sources.rate_limit", "RateLimit"),
     "TimeIntervalContext": ("ladle.sources.interval", "TimeIntervalContext"),
 }
