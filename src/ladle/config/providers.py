@@ -61,10 +61,31 @@ def path_of(key: str, pipeline_name: str | None, sections: Sequence[str]) -> tup
     return parts if "." not in key else (*parts[:-1], *key.split("."))
 
 
+_SYSTEM = frozenset(
+    (
+        "EDITOR",
+        "HOME",
+        "HOST",
+        "HOSTNAME",
+        "LANG",
+        "LANGUAGE",
+        "LOGNAME",
+        "MAIL",
+        "OLDPWD",
+        "PATH",
+        "PWD",
+        "SHELL",
+    )
+    + ("SHLVL", "TEMP", "TERM", "TMP", "TMPDIR", "TZ", "USER", "USERNAME", "USERPROFILE", "VISUAL")
+)
+"""Variables that are there on any machine: `path: str = "data.csv"` doesn't mean $PATH."""
+
+
 class EnvironProvider(ConfigProvider):
     """Environment variables `SECTION__KEY`; for secrets also mounted files `/run/secrets/section--key`.
 
-    A variable that is empty counts as unset. `LADLE_SECRETS_DIR` names another folder of files.
+    A variable that is empty counts as unset, and so does one of the system's own, such as `PATH`, without a
+    section. `LADLE_SECRETS_DIR` names another folder of files.
     """
 
     name = ENVIRONMENT
@@ -75,7 +96,7 @@ class EnvironProvider(ConfigProvider):
         """Return the variable's text; for a secret, else the text of the mounted file."""
         path = path_of(key, pipeline_name, sections)
         full = "__".join(path).upper()
-        value = os.environ.get(full) or None
+        value = None if full in _SYSTEM else os.environ.get(full) or None
         if value is None and is_secret(hint):
             value = mounted(path)
         return value, full

@@ -278,3 +278,16 @@ def test_a_placeholder_is_warned_about(caplog: pytest.LogCaptureFixture) -> None
     write("secrets", "[sources.m]\napi_key = '<configure me>'")
     assert filled(required, page_size=1) == ("<configure me>", 1)
     assert "sources.m.api_key in secrets.toml still has the placeholder" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["path", "home", "user", "lang"])
+def test_a_variable_of_the_system_is_not_taken_for_an_argument(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    namespace: dict[str, Any] = {}
+    exec(f"def reads({name}: str = 'own'): return {name}", namespace)
+    reads = with_config(namespace["reads"], sections=("sources", "m", "reads"))
+    monkeypatch.setenv(name.upper(), "the system's")
+    assert reads() == "own"
+    monkeypatch.setenv(f"SOURCES__{name.upper()}", "meant")
+    assert reads() == "meant"
