@@ -62,7 +62,7 @@ def path_of(key: str, pipeline_name: str | None, sections: Sequence[str]) -> tup
 
 
 _SYSTEM = frozenset(
-    (
+    {
         "EDITOR",
         "HOME",
         "HOST",
@@ -75,8 +75,17 @@ _SYSTEM = frozenset(
         "PATH",
         "PWD",
         "SHELL",
-    )
-    + ("SHLVL", "TEMP", "TERM", "TMP", "TMPDIR", "TZ", "USER", "USERNAME", "USERPROFILE", "VISUAL")
+        "SHLVL",
+        "TEMP",
+        "TERM",
+        "TMP",
+        "TMPDIR",
+        "TZ",
+        "USER",
+        "USERNAME",
+        "USERPROFILE",
+        "VISUAL",
+    }
 )
 """Variables that are there on any machine: `path: str = "data.csv"` doesn't mean $PATH."""
 
