@@ -62,9 +62,10 @@ def not_found(
     return missing(owner, gaps, where.providers)
 
 
-def flag(*path: str) -> bool:
-    """Return a setting that is true or false; unset is false."""
-    return (setting(*path) or "").strip().lower() in ("1", "true", "yes", "on")
+def flag(*path: str, default: bool = False) -> bool:
+    """Return a setting that is true or false; unset is `default`."""
+    found = (setting(*path) or "").strip().lower()
+    return found in ("1", "true", "yes", "on") if found else default
 
 
 def number(*path: str, default: int) -> int:

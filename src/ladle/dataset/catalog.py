@@ -15,6 +15,7 @@ from sqlglot import exp
 from sqlglot.schema import MappingSchema
 
 from ladle.errors import TableNotFound
+from ladle.schema.records import is_record
 from ladle.schema.schema import SYSTEM_TABLE_MAP, Schema
 from ladle.schema.table import Column, Table
 
@@ -56,7 +57,8 @@ class Catalog:
             for name, table in schema.table_map.items():
                 if table.typed_columns():
                     found.setdefault(name, table)
-        return cls(dataset, dialect, {**found, **SYSTEM_TABLE_MAP}, wei_digits)
+        own = {n: found.pop(n) for n in [n for n in found if is_record(n)]}
+        return cls(dataset, dialect, {**found, **SYSTEM_TABLE_MAP, **own}, wei_digits)
 
     @cached_property
     def mapping(self) -> MappingSchema:
@@ -95,7 +97,9 @@ class Catalog:
         return [
             n
             for n, t in self.tables.items()
-            if n not in SYSTEM_TABLE_MAP and (not self._marks_loaded or "x-normalizer" in t.extra)
+            if n not in SYSTEM_TABLE_MAP
+            and not is_record(n)
+            and (not self._marks_loaded or "x-normalizer" in t.extra)
         ]
 
     @property

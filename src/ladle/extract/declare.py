@@ -12,6 +12,7 @@ from ladle.package.manifest import ResourceInfo
 from ladle.package.store import Package
 from ladle.schema.change import Limits
 from ladle.schema.naming import naming
+from ladle.schema.records import is_record
 from ladle.schema.schema import SYSTEM_TABLES, Schema
 from ladle.schema.table import Column, Table
 from ladle.sources.hints import Hints
@@ -42,7 +43,7 @@ def apply_hints(
         UsageError: the table is a child table.
     """
     name = table_name(schema, hints.table_name or resource.name, limits)
-    if name in SYSTEM_TABLES:
+    if name in SYSTEM_TABLES or is_record(name):
         raise UsageError(
             f"the table name `{name}` is taken: ladle keeps its own records there",
             resource=resource.name,

@@ -26,6 +26,7 @@ from ladle.load.run import (
 from ladle.load.strategies.append import append
 from ladle.package.store import Package
 from ladle.schema.change import AddTable, diff
+from ladle.schema.records import is_record
 from ladle.schema.schema import Schema
 from ladle.schema.table import Table
 
@@ -256,16 +257,25 @@ class LoadAhead:
         changes = diff(self._there, wanted(package, schema))
         with durable(self._emit, "load.apply"):
             session.apply(changes)
+        self._write_records(session, package, schema)
         with durable(self._emit, "load.commit"):
             session.commit(record_of(package, schema))
         for name, rows in self._rows.items():
             self._emit(Progress("load", name, rows))
         return LoadResult(package.load_id, dict(package.manifest.counts), tuple(changes), self._seconds)
 
+    def _write_records(self, session: Session, package: Package, schema: Schema) -> None:
+        """Write ladle's own tables: their rows are known once the package is complete."""
+        for name in filter(is_record, package.manifest.counts):
+            files = package.files("ready", name)
+            arrow = union_schema((package.schema_of(file) for file in files), schema.table_map[name])
+            session.append(schema.table_map[name], arrow, conformed(package.read(files), arrow))
+
     def _check_complete(self, package: Package, schema: Schema) -> None:
         """Give up unless exactly the package's rows were written, to tables as its schema has them."""
         counts = package.manifest.counts
-        due = {n: c for n, c in counts.items() if schema.table_map[n].typed_columns()}
+        own = {n for n in counts if is_record(n)}
+        due = {n: c for n, c in counts.items() if schema.table_map[n].typed_columns() and n not in own}
         final = schema.table_map
         known = {(r.table, r.write_disposition) for r in self._package.manifest.resources}
         late = {(r.table, r.write_disposition) for r in package.manifest.resources} - known

@@ -18,6 +18,7 @@ from ladle.load.strategies.append import append
 from ladle.load.strategies.replace import replace
 from ladle.package.store import Package
 from ladle.schema.change import AddColumn, AddTable, Change, Limits, diff
+from ladle.schema.records import is_record
 from ladle.schema.schema import SYSTEM_TABLE_MAP, Schema
 from ladle.schema.table import Table
 
@@ -210,6 +211,8 @@ def _write(
             due.update((table.name, table) for table in tables)
         else:
             rows.update((table.name, write(table)) for table in tables)
+    kept = [schema.table_map[name] for name in package.manifest.counts if is_record(name)]
+    rows.update((table.name, write(table)) for table in kept)
     if due:
         rows.update(_at_once(write, due, limits.writers, session))
     _check_all_written(package, schema, rows)

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from ladle.errors import DataError
 from ladle.events import Emit, Notice, Progress
+from ladle.normalize.changes import Origin, change_rows
 from ladle.normalize.columns import Typing, check_not_null, null_error, type_columns
 from ladle.normalize.keys import (
     KEY_COLUMNS,
@@ -29,6 +30,7 @@ from ladle.package.raw import is_frame
 from ladle.package.store import Package
 from ladle.schema.change import Limits
 from ladle.schema.naming import naming
+from ladle.schema.records import CHANGES, CHANGES_TABLE
 from ladle.schema.schema import Schema
 from ladle.schema.table import Column, Table
 from ladle.schema.types import arrow_type, kind_of
@@ -43,10 +45,12 @@ class Options:
     """Settings of normalize.
 
     `add_dlt_id`, `add_dlt_load_id`: also for flat frames, which have none by default.
+    `record_changes`: whether changes of the schema become rows of `_ladle_changes`.
     """
 
     add_dlt_id: bool = False
     add_dlt_load_id: bool = False
+    record_changes: bool = False
 
 
 @dataclass(slots=True)
@@ -96,6 +100,7 @@ class Normalizer:
         self._tables = dict(self._base.table_map)
         self._seen: dict[str, _Progress] = {}
         self._root_rows: dict[str, int] = {}
+        self._origins: dict[tuple[str, str], Origin] = {}
         self._writer = package.writer("ready")
         self._outdated = False
 
@@ -202,11 +207,20 @@ class Normalizer:
         if rows.count:
             check_not_null(replace(typed, table=table), named, resource)
         self._tables[table.name] = table
+        if typed.fresh:
+            self._note_origins(table.name, typed.fresh, rows, resource)
         seen.fresh |= typed.fresh
         seen.joined |= typed.joined
         seen.rows += rows.count
         seen.bare |= not child and len(key_names) < len(_ROOT_KEYS)
         self._write(table.name, arrays)
+
+    def _note_origins(self, table: str, fresh: frozenset[str], rows: Rows, resource: str) -> None:
+        paths = {column: path for column, path, _ in rows.named()}
+        for name in fresh:
+            # a variant comes from where its column does
+            path = paths.get(name) or paths.get(name.rpartition(f"{self._names.naming.separator}v_")[0], ())
+            self._origins[table, name] = Origin(resource, (*rows.first.path, *path))
 
     def _write(self, table: str, arrays: dict[str, pa.Array]) -> None:
         if self._unchanged is not None and _is_same(self._unchanged, arrays):
@@ -276,13 +290,32 @@ class Normalizer:
         files = self._conform((*passed, *self._writer.seal()))
         tables = [self._final(t) for t in self._tables.values()]
         schema = replace(self._base, table_map={t.name: t for t in tables}, stored_hash=None).bumped(stored)
+        schema, recorded = self._record_changes(schema, stored)
+        counts = {name: seen.rows for name, seen in self._seen.items()}
         return package.save(
             stage="normalized",
-            ready=files,
+            ready=(*files, *recorded),
             schema=schema.to_dict(),
             base_hash=stored.version_hash if stored else None,
-            counts={name: seen.rows for name, seen in self._seen.items()},
+            counts={**counts, **{file.table: file.rows for file in recorded}},
         )
+
+    def _record_changes(self, schema: Schema, stored: Schema | None) -> tuple[Schema, tuple[DataFile, ...]]:
+        """Write what changed as rows; return the schema with their table, and its file if there are any."""
+        if not (self._limits.records and self._options.record_changes):
+            return schema, ()
+        if stored is not None and schema.version_hash == stored.version_hash:
+            return schema, ()
+        if CHANGES_TABLE not in schema.table_map:
+            seen = CHANGES.with_extra(**{"x-normalizer": {"seen-data": True}})
+            longer = schema.with_tables([seen]).bumped(stored)
+        else:
+            longer = schema
+        rows = change_rows(stored, longer, self._origins, self._package.load_id)
+        if not rows.num_rows:
+            return schema, ()
+        self._writer.append(CHANGES_TABLE, rows)
+        return longer, self._writer.seal_more()
 
     def _passed_files(self, package: Package) -> list[DataFile] | None:
         """Return raw files that serve as ready files; None where only some of a resource's batches could."""

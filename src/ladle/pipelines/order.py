@@ -12,6 +12,7 @@ from ladle.normalize.background import BackgroundNormalizer
 from ladle.package.store import Package
 from ladle.pipelines.info import PackageInfo
 from ladle.pipelines.refresh import Refresh
+from ladle.schema.records import is_record
 from ladle.schema.schema import STATE_TABLE
 from ladle.sources.hints import Hints
 from ladle.sources.lanes import PullOptions
@@ -93,7 +94,7 @@ def extracted_info(
 
 def normalized_info(package: Package) -> PackageInfo:
     """Return what normalize tells of a package: rows by table."""
-    rows = dict(package.manifest.counts)
+    rows = {n: c for n, c in package.manifest.counts.items() if not is_record(n)}
     if package.manifest.state is not None:
         rows[STATE_TABLE] = 1
     return PackageInfo(package.load_id, "normalized", package.manifest.schema["name"], rows=rows)

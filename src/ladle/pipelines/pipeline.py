@@ -28,6 +28,7 @@ from ladle.pipelines.refresh import REFRESH, Refresh
 from ladle.pipelines.steps import Steps
 from ladle.pipelines.work import RunningPolicy, Work
 from ladle.schema.naming import naming
+from ladle.schema.records import is_record
 from ladle.schema.schema import Schema
 from ladle.sources.current import active_pipeline
 from ladle.sources.given import sources_of
@@ -569,8 +570,7 @@ class Pipeline:
         if load_id not in found:
             raise UsageError.unknown_choice("load package", load_id, list(found))
         manifest = found[load_id]
-        rows = dict(manifest.counts) or {r.name: r.rows for r in manifest.resources}
-        return PackageInfo(load_id, manifest.stage, manifest.schema["name"], rows=rows)
+        return PackageInfo(load_id, manifest.stage, manifest.schema["name"], rows=_rows(manifest))
 
     def get_load_package_state(self, load_id: str) -> dict[str, Any]:
         """Return what resources and the destination's code noted with a package.
@@ -666,5 +666,9 @@ class Pipeline:
 
 
 def _abort_plan(manifest: Manifest) -> dict[str, Any]:
-    rows = dict(manifest.counts) or {r.name: r.rows for r in manifest.resources}
-    return {"load_id": manifest.load_id, "stage": manifest.stage, "rows": rows}
+    return {"load_id": manifest.load_id, "stage": manifest.stage, "rows": _rows(manifest)}
+
+
+def _rows(manifest: Manifest) -> dict[str, int]:
+    counts = {n: c for n, c in manifest.counts.items() if not is_record(n)}
+    return counts or {r.name: r.rows for r in manifest.resources}

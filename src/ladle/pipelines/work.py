@@ -27,6 +27,7 @@ from ladle.pipelines.order import Beside, Extracted, Order, extracted_info, norm
 from ladle.pipelines.refresh import Reset, plan
 from ladle.pipelines.steps import Steps
 from ladle.schema.change import Limits
+from ladle.schema.records import is_record
 from ladle.schema.schema import STATE_TABLE, Schema
 from ladle.sources.current import at_work
 from ladle.state.folder import PipelineFolder
@@ -243,6 +244,7 @@ class Work:
         return Options(
             add_dlt_id=flag("normalize", "parquet_normalizer", "add_dlt_id"),
             add_dlt_load_id=flag("normalize", "parquet_normalizer", "add_dlt_load_id"),
+            record_changes=flag("normalize", "record_changes", default=True),
         )
 
     def _normalizer(self, package: Package, ready: Ready | None) -> Normalizer:
@@ -309,7 +311,7 @@ class Work:
             if package.manifest.state is not None:
                 self.memory.save(package.manifest.state, self.destination)
             self.packages.finish(package, "loaded", package_state=notes)
-        rows = dict(result.rows)
+        rows = {n: c for n, c in result.rows.items() if not is_record(n)}
         if package.manifest.state is not None:
             rows[STATE_TABLE] = 1
         return PackageInfo(

@@ -12,6 +12,7 @@ from typing import Any
 
 from ladle.errors import UsageError
 from ladle.schema.html import table_html
+from ladle.schema.records import is_record
 from ladle.schema.table import Column, Table
 
 ENGINE_VERSION = 11
@@ -202,11 +203,11 @@ class Schema:
 
     def data_tables(self) -> list[dict[str, Any]]:
         """User tables in stored form."""
-        return [t.to_dict() for t in self.table_map.values()]
+        return [t.to_dict() for n, t in self.table_map.items() if not is_record(n)]
 
     def data_table_names(self) -> list[str]:
         """Names of the user tables."""
-        return list(self.table_map)
+        return [n for n in self.table_map if not is_record(n)]
 
     def get_table(self, name: str) -> dict[str, Any]:
         """Return one table in stored form.

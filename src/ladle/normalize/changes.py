@@ -1,0 +1,99 @@
+"""What a package changes about the schema, as rows of `_ladle_changes`: loaded in the same commit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+
+from ladle.normalize.keys import LOAD_ID, ROW_ID
+from ladle.normalize.unnest import Path
+from ladle.schema.records import CHANGES, is_record
+from ladle.schema.schema import Schema
+from ladle.schema.table import Column, Table
+from ladle.schema.types import arrow_type
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a column was first seen: the resource, and the path from the root row."""
+
+    resource: str
+    path: Path
+
+
+Origins = Mapping[tuple[str, str], Origin]
+_ARROW = pa.schema([(c.name, arrow_type(c)) for c in CHANGES.columns.values()])
+
+
+def change_rows(stored: Schema | None, schema: Schema, origins: Origins, load_id: str) -> pa.RecordBatch:
+    """Return a row for each table and column that `schema` has and `stored` lacks, or has with another type.
+
+    Args:
+        stored: before the package; None for none.
+        schema: with it, its version set.
+        origins: by table and column, of what the package brought.
+        load_id: of the package.
+    """
+    before = stored.table_map if stored is not None else {}
+    at = datetime.now(UTC)
+    rows: list[dict[str, Any]] = []
+    for table in schema.table_map.values():
+        if is_record(table.name) or "x-normalizer" not in table.extra:
+            continue
+        for change in _of_table(_loaded(before.get(table.name)), table, origins):
+            common = {
+                "schema_name": schema.name,
+                "schema_version": schema.version,
+                "table_name": table.name,
+                "source": schema.name,
+                "changed_at": at,
+                LOAD_ID: load_id,
+                ROW_ID: f"{load_id}.{len(rows)}",
+            }
+            rows.append({**common, **change})
+    return pa.RecordBatch.from_pylist(rows, _ARROW)
+
+
+def _loaded(table: Table | None) -> Table | None:
+    return table if table is not None and "x-normalizer" in table.extra else None
+
+
+def _of_table(before: Table | None, table: Table, origins: Origins) -> Iterator[dict[str, Any]]:
+    if before is None:
+        yield {"change": "add_table", "resource": _resource(table, origins)}
+    for column in table.typed_columns():
+        known = before.columns.get(column.name) if before is not None else None
+        if known is None or known.data_type is None:
+            yield {"change": "add_column", **_of_column(table, column, origins)}
+        elif type_text(known) != type_text(column):
+            yield {
+                "change": "widen_column",
+                **_of_column(table, column, origins),
+                "previous": type_text(known),
+            }
+
+
+def _resource(table: Table, origins: Origins) -> str | None:
+    seen = (origin.resource for (name, _), origin in origins.items() if name == table.name)
+    return next(seen, table.resource)
+
+
+def _of_column(table: Table, column: Column, origins: Origins) -> dict[str, Any]:
+    origin = origins.get((table.name, column.name))
+    return {
+        "column_name": column.name,
+        "data_type": type_text(column),
+        "resource": origin.resource if origin else _resource(table, origins),
+        "path": ".".join(origin.path) if origin else None,
+    }
+
+
+def type_text(column: Column) -> str:
+    """Spell a column's type: `bigint`, `decimal(10,2)`, `timestamp(3) without time zone`."""
+    digits = [str(n) for n in (column.precision, column.scale) if n is not None]
+    naive = " without time zone" if column.timezone is False else ""
+    return f"{column.data_type}{'(' + ','.join(digits) + ')' if digits else ''}{naive}"
