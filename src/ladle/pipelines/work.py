@@ -145,7 +145,7 @@ class Work:
             order.remember(content)
         after = self.memory.next(name, base, content, self.destination, self.dataset_name)
         if beside.background:
-            beside.background.drain()
+            beside.background.drain(package)
         if not after.changed and self._is_empty(package, stored):
             return None
         return package.save(
