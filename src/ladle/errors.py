@@ -133,7 +133,7 @@ __all__ = [
 
 _MAX_LISTED = 5
 _MAX_VALUE_CHARS = 80
-_WHOLE = ("working_dir", "path")  # of no use when cut
+_WHOLE = ("working_dir", "path", "rejects")  # of no use when cut
 
 
 def shorten(value: object, max_chars: int = _MAX_VALUE_CHARS) -> str:

@@ -11,11 +11,14 @@ import pyarrow.compute as pc
 
 from ladle.errors import DataValidationError
 from ladle.normalize.changes import type_text
+from ladle.normalize.keys import RowKeys
 from ladle.normalize.rejects import plain, plain_of, to_json
 from ladle.normalize.rows import Part
-from ladle.normalize.unnest import Path
-from ladle.schema.contract import Contract, Mode
+from ladle.normalize.unnest import Path, Piece
+from ladle.package.manifest import Manifest
+from ladle.schema.contract import Contract, Mode, contract_of, is_new
 from ladle.schema.rejects import Reject
+from ladle.schema.schema import Schema
 from ladle.schema.table import Column, Table
 
 _ALLOW = {
@@ -128,6 +131,23 @@ def frozen_error(finding: Finding, entity: str, law: Law, row: int) -> DataValid
         contract_mode="freeze",
         **({"step": "extract"} if entity == "tables" and finding.part.above is None else {}),
     )
+
+
+def check_root_tables(manifest: Manifest, default: Contract) -> None:
+    """Refuse rows of new root tables where tables are frozen; for an extract with no normalize beside it.
+
+    Raises:
+        DataValidationError: names the first of them.
+    """
+    schema = Schema.from_dict(manifest.schema)
+    for resource in manifest.resources:
+        table = schema.table_map.get(resource.table)
+        contract = contract_of(table, table, schema.settings, default)
+        if resource.rows and contract.tables == "freeze" and is_new(table):
+            piece = Piece((), (), 1, values=pa.nulls(1))
+            part = Part(piece, (), [], RowKeys(pa.nulls(1), pa.nulls(1)), None, resource.table)
+            found = Finding(part, 0, mode_rule("tables", "freeze"), no_table(resource.table))
+            raise frozen_error(found, "tables", Law(schema.name, resource.name, None, contract), 0)
 
 
 def failed_error(finding: Finding, law: Law, row: int) -> DataValidationError:

@@ -160,12 +160,8 @@ class RejectLog:
         if not self.count:
             return
         rows, values = self._actions["row"], self._actions["value"]
-        where = (
-            f"they are in `{REJECTS_TABLE}`"
-            if self._kept
-            else "the destination keeps no rejects: they are lost"
-        )
-        emit(Notice(f"{rows} rows and {values} values were refused; {where}"))
+        kept = f"see `{REJECTS_TABLE}`" if self._kept else "the destination keeps no rejects, they are lost"
+        emit(Notice(f"rows refused: {rows}, values refused: {values}; {kept}"))
 
     def with_table(self, schema: Schema) -> Schema:
         """Return the schema with the table of rejects, where there are any to keep."""
@@ -177,7 +173,7 @@ class RejectLog:
 def _too_many(found: str, expected: str, first: Sequence[str]) -> TooManyRejects:
     return TooManyRejects(
         f"{found} were refused: nothing is loaded",
-        rejects=list(first),
+        rejects="; ".join(first),
         expected=expected,
         hint="mend the source or the contract, or allow more: max_rejects=...",
     )
