@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ladle.config.settings import setting
+from ladle.destinations.base import Destination
+from ladle.destinations.registry import resolve
 from ladle.errors import ConfigError, InvalidPipelineName, UsageError
 from ladle.normalize.rejects import Budget
 from ladle.schema.contract import Contract
@@ -68,3 +70,17 @@ def check_choice(what: str, value: Any, choices: Sequence[str]) -> None:
     """Raise UsageError, naming the nearest, unless the value is one of the choices or None."""
     if value is not None and value not in choices:
         raise UsageError.unknown_choice(what, value, choices)
+
+
+def checked_staging(staging: Any) -> Destination | None:
+    """Return the destination that is to stage files; None where none is given.
+
+    Raises:
+        UsageError: it doesn't hold files.
+    """
+    if staging is None:
+        return None
+    found = resolve(staging)
+    if found.type_name != "filesystem":
+        raise UsageError(f"`{found.name}` can't be a staging", expected='files: staging="filesystem"')
+    return found

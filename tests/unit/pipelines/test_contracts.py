@@ -364,7 +364,7 @@ def test_settings_that_are_none(site: Site, name: str, value: str, monkeypatch: 
 def test_where_no_rejects_are_kept_it_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     rows: list[Any] = []
 
-    @ladle.destination(batch_size=0)
+    @ladle.destination(batch_size=10)
     def sink(items: Any, table: Any) -> None:
         rows.extend(items)
 
