@@ -161,8 +161,8 @@ def resource(
         columns: hints by column name, a list of dicts with `name`, or a pydantic model.
         primary_key: column name or names; not null.
         merge_key: column name or names; not null.
-        schema_contract: what rows may change: `evolve`, `freeze`, `discard_row`, `discard_value`, or a dict of
-            these by `tables`, `columns`, `data_type`.
+        schema_contract: what rows may change: `evolve`, `freeze`, `discard_row`, `discard_value`, or a dict
+            of these by `tables`, `columns`, `data_type`.
         table_format: `iceberg`, `delta`, `hive` or `native`; noted in the schema.
         file_format: for file destinations: `parquet`, `jsonl`, `csv` or `preferred`.
         references: dicts with `columns`, `referenced_table` and `referenced_columns`; noted in the schema.
