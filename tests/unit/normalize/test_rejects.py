@@ -239,6 +239,14 @@ def test_a_column_of_a_frame_that_holds_only_nulls_breaks_no_contract(tmp_path: 
     assert data(package) == {"t": [{"v": 1}]}
 
 
+@pytest.mark.parametrize("mark", [{}, {"x-normalizer": {"seen-null-first": True}}])
+def test_a_declared_column_is_known_one_that_only_saw_nulls_is_not(mark: Any, tmp_path: Path) -> None:
+    made = schema({"columns": "discard_value"})
+    made = made.with_tables([made.table_map["t"].with_columns([Column("later", extra=mark)])])
+    package = normalized(tmp_path, raw([{"v": 1, "later": 5}]), schema=made)
+    assert ("later" in data(package)["t"][0]) == (not mark)
+
+
 def with_early_rejects(root: Path, count: int) -> Package:
     package = extracted(root, raw([{"v": 1}]), schema=schema())
     rejects = [
