@@ -309,7 +309,7 @@ def test_a_refused_child_refuses_its_root(
         monkeypatch.setenv("NORMALIZE__REJECT_ROOT", "true")
     hints = {} if by_setting else {"x-reject-root": True}
     rows = [{"id": 2, "kids": [{"k": "x"}, {"k": 2}]}, {"id": 3, "kids": [{"k": 3}]}]
-    resource = ladle.resource(rows, name="t", additional_table_hints=hints)
+    resource = ladle.resource(rows, name="t").apply_hints(additional_table_hints=hints)
     pipeline.run(resource, schema_contract={"data_type": "discard_row"})
     assert query(site, "SELECT id FROM ds.t ORDER BY id") == [(1,), (3,)]
     assert query(site, "SELECT k FROM ds.t__kids ORDER BY k") == [(1,), (3,)]
