@@ -17,8 +17,8 @@ from ladle.load.strategies.staged import ROOT_ID, ROW_ID, Staged
 
 def statements(staged: Staged) -> Iterator[exp.Expression]:
     """Yield the statements, in order."""
-    root, primary = staged.root, staged.root.keys("primary_key")
-    matches = [staged.matching(keys) for keys in (primary, root.keys("merge_key")) if keys]
+    root, primary = staged.root, staged.key("primary_key")
+    matches = [staged.matching(keys) for keys in (primary, staged.key("merge_key")) if keys]
     if staged.children and matches:
         yield staged.note_gone(matches)
         for table in staged.children:

@@ -23,7 +23,9 @@ def statements(staged: Staged) -> Iterator[exp.Expression]:
 
 
 def _fresh(staged: Staged, columns: Sequence[str]) -> exp.Select:
-    root, keys = staged.root, staged.root.keys("primary_key")
+    root, keys = staged.root, staged.key("primary_key")
+    if not keys:
+        return staged.kept(columns, keys)
     there = exp.select(exp.Literal.number(1)).from_(exp.alias_(staged.there(root), OLD, table=True))
     # The key is needed to compare, whatever is asked for.
     kept = staged.kept(dict.fromkeys([*columns, *keys]), keys).subquery(NEW)

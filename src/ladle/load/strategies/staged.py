@@ -40,6 +40,11 @@ class Staged:
         """The child tables that have waiting rows."""
         return [t for t in self.children if t.name in self.columns]
 
+    def key(self, hint: str) -> list[str]:
+        """Return the columns of a key; none where a part of it has no value in any waiting row: it is null."""
+        names = self.root.keys(hint)
+        return names if set(names) <= set(self.columns[self.root.name]) else []
+
     def there(self, table: Table) -> exp.Table:
         """Return the table at the destination."""
         return self.session.place(table.name)

@@ -16,14 +16,17 @@ from ladle.load.strategies.staged import NEW, OLD, ROOT_ID, ROW_ID, Staged, col,
 
 def statements(staged: Staged) -> Iterator[exp.Expression]:
     """Yield the statements, in order."""
-    keys = staged.root.keys("primary_key")
-    if staged.children:
+    keys = staged.key("primary_key")
+    if staged.children and keys:
         yield staged.note_gone([staged.matching(keys)])
         for table in staged.children:
             yield staged.delete(table, staged.of_gone(ROOT_ID))
         yield staged.forget_gone()
-    yield from _deletes(staged, keys)
-    yield _merged(staged, keys)
+    if keys:
+        yield from _deletes(staged, keys)
+        yield _merged(staged, keys)
+    else:
+        yield staged.insert(staged.root, staged.kept(staged.columns[staged.root.name], keys))
     if staged.filled:
         yield from staged.insert_children(staged.kept([ROW_ID], keys))
 
