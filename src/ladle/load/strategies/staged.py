@@ -41,7 +41,7 @@ class Staged:
         return [t for t in self.children if t.name in self.columns]
 
     def key(self, hint: str) -> list[str]:
-        """Return the columns of a key; none where a part of it has no value in any waiting row: it is null."""
+        """Return the columns of a key; none where a part of it is null in all waiting rows."""
         names = self.root.keys(hint)
         return names if set(names) <= set(self.columns[self.root.name]) else []
 
