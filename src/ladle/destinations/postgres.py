@@ -25,7 +25,9 @@ from ladle.schema.change import Limits
 
 _MAX_BYTES = 63
 _MIN_DRIVER = (1, 13)
-_LIMITS = Limits(max_table_name=_MAX_BYTES, max_column_name=_MAX_BYTES, wei_digits=76, holds_nul=False)
+_LIMITS = Limits(
+    max_table_name=_MAX_BYTES, max_column_name=_MAX_BYTES, wei_digits=76, holds_nul=False, renames=True
+)
 
 
 @dataclass(frozen=True)

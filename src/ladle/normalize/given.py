@@ -86,7 +86,7 @@ class Given:
     def notices(self) -> Iterator[str]:
         """Yield what was left out, a line for each table or column."""
         for table, rows in self._rows.items():
-            yield f"left out {rows:,} rows of table `{table}`, which was dropped"
+            yield f"left out {rows:,} rows of table `{self.names.table(table)}`, which was dropped"
         for (table, column), values in self._values.items():
             where = f"table `{self.names.table(table)}`"
             yield f"left out {values:,} values of column `{column}` of {where}, which was dropped"
