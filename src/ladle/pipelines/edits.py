@@ -31,8 +31,8 @@ _WORDS = {
     "adopt_column": "know column `{column}` ({type}) of table `{table}`, which the destination has",
     "drop_table": "leave out table `{table}` from now on",
     "drop_column": "leave out column `{column}` of table `{table}` from now on",
-    "rename_table": "call table `{previous}` `{table}` from now on",
-    "rename_column": "call column `{previous}` of table `{table}` `{column}` from now on",
+    "rename_table": "rename table `{previous}` to `{table}`",
+    "rename_column": "rename column `{previous}` of table `{table}` to `{column}`",
 }
 
 
