@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +51,10 @@ def test_any_name_will_do(pipeline: ladle.Pipeline, query: Query, dataset: str, 
         f"{table}__pets": [name],
     }
     quoted = name.replace('"', '""'), table.replace('"', '""')
-    assert query(f'SELECT "{quoted[0]}" FROM "{dataset}"."{quoted[1]}" ORDER BY id') == [("a",)] * 2 + [("b",)] * 2
+    assert (
+        query(f'SELECT "{quoted[0]}" FROM "{dataset}"."{quoted[1]}" ORDER BY id')
+        == [("a",)] * 2 + [("b",)] * 2
+    )
     pipeline.drop_column(table, name).apply(confirm=True)
     pipeline.drop_table(f"{table}__pets").apply(confirm=True)
     pipeline.run(ROWS, table_name="users")
@@ -93,7 +95,13 @@ def test_at_once(pipeline: ladle.Pipeline, query: Query, dataset: str, tmp_path:
         pipeline.rename_column("users", old, new).apply()
     thread.join()
     assert not failures
-    assert query(f"SELECT letter FROM {dataset}.users ORDER BY id") == [("a",), ("b",), ("e0",), ("e1",), ("e2",)]
+    assert query(f"SELECT letter FROM {dataset}.users ORDER BY id") == [
+        ("a",),
+        ("b",),
+        ("e0",),
+        ("e1",),
+        ("e2",),
+    ]
     assert tables(query, dataset)["users"] == ["id", "letter", "oops", "oops__v_text"]
 
 

@@ -38,5 +38,7 @@ def test_edits_have_durable_steps(undisturbed: Undisturbed) -> None:
     assert undisturbed.steps[0].names.count("before load.alter") == 0
     assert undisturbed.steps[GROWN].names.count("after load.alter") == 3
     assert victim_edits.RUNS[GROWN] == tuple(
-        edit for edit in victim_edits.done(replace(undisturbed.sites[GROWN + 1].job(1))) if edit[1] != "users__pets"
+        edit
+        for edit in victim_edits.done(replace(undisturbed.sites[GROWN + 1].job(1)))
+        if edit[1] != "users__pets"
     )

@@ -27,7 +27,13 @@ def rows(run: int) -> list[dict[str, Any]]:
     found = []
     for seq in range(run * 2, run * 2 + 2):
         email = seq if run == 1 and seq % 2 else f"e{seq}@x"
-        row: dict[str, Any] = {"seq": seq, "email": email, "n": 0, "oops": f"oops {seq}", "pets": [{"name": "p"}]}
+        row: dict[str, Any] = {
+            "seq": seq,
+            "email": email,
+            "n": 0,
+            "oops": f"oops {seq}",
+            "pets": [{"name": "p"}],
+        }
         found.append({**row, **({"cars": [{"brand": f"c{seq}"}]} if run else {})})
     return found
 
@@ -48,14 +54,24 @@ def live(job: Job, hook: Hook) -> None:
 
 def plan_of(p: ladle.Pipeline, kind: str, *names: str) -> Any:
     """Return the plan of an edit."""
-    how = {"column": p.rename_column, "table": p.rename_table, "drop": p.drop_column, "drop_table": p.drop_table}
+    how = {
+        "column": p.rename_column,
+        "table": p.rename_table,
+        "drop": p.drop_column,
+        "drop_table": p.drop_table,
+    }
     return how[kind](*names)
 
 
 def done(job: Job) -> list[tuple[str, ...]]:
     """Return the edits that are committed, as `_ladle_changes` has them."""
     changes = read(job.destination, DATASET, "_ladle_changes").get("_ladle_changes", [])
-    kinds = {"rename_column": "column", "rename_table": "table", "drop_column": "drop", "drop_table": "drop_table"}
+    kinds = {
+        "rename_column": "column",
+        "rename_table": "table",
+        "drop_column": "drop",
+        "drop_table": "drop_table",
+    }
     found = []
     for row in changes:
         if kind := kinds.get(row["change"]):
@@ -93,7 +109,11 @@ def check(tables: Tables, whole: bool) -> None:
     for row in found:
         assert row[min(mail)] == (str(row["seq"]) if row["seq"] == 3 else f"e{row['seq']}@x")
         assert row.get("oops") in (None, f"oops {row['seq']}")
-    assert {n for n in tables if n.startswith(("users", "people"))} <= {name, f"{name}__pets", f"{name}__cars"}
+    assert {n for n in tables if n.startswith(("users", "people"))} <= {
+        name,
+        f"{name}__pets",
+        f"{name}__cars",
+    }
     newest = max(tables["_dlt_version"], key=lambda row: row["version"])
     stored = json.loads(newest["schema"])["tables"]
     for table in (n for n in tables if not n.startswith("_")):

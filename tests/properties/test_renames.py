@@ -59,7 +59,9 @@ STEPS = st.lists(
         st.tuples(
             st.just("load"),
             st.lists(
-                st.dictionaries(st.sampled_from(KEYS), st.integers(0, 9) | st.sampled_from(["x", "y"]), max_size=3),
+                st.dictionaries(
+                    st.sampled_from(KEYS), st.integers(0, 9) | st.sampled_from(["x", "y"]), max_size=3
+                ),
                 min_size=1,
                 max_size=3,
             ),
@@ -157,4 +159,3 @@ def check(site: Site, model: Model) -> None:
             if own:
                 there[row["id"]] = str(own[0])
         assert there == {i: str(v) for i, v in values.items()}, key
-

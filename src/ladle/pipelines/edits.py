@@ -197,9 +197,8 @@ def prepared(
     """
     done = edited(stored, edits, limits)
     schema, rows = done.schema, tuple[DataFile, ...]()
-    if record and limits.records:
-        if CHANGES_TABLE not in schema.table_map:
-            schema = schema.with_tables([CHANGES.with_extra(**{"x-normalizer": {"seen-data": True}})])
+    if record and limits.records and CHANGES_TABLE not in schema.table_map:
+        schema = schema.with_tables([CHANGES.with_extra(**{"x-normalizer": {"seen-data": True}})])
     schema = schema.bumped(stored)
     writer = package.writer("ready")
     if record and limits.records:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import duckdb
 import pytest
 
-from ladle.destinations.duckdb import DIALECT as DUCKDB
 from ladle.destinations.alter import statements
 from ladle.destinations.dialect import Dialect
+from ladle.destinations.duckdb import DIALECT as DUCKDB
 from ladle.destinations.postgres_connection import DIALECT as POSTGRES
 from ladle.errors import DestinationError
 from ladle.schema.change_names import DropColumn, DropTable, RenameColumn, RenameTable

@@ -44,7 +44,9 @@ def test_a_function_hears_of_each_load_that_changed_something(site: Site) -> Non
         "add_table t", "add_column t.id bigint", "add_column t.name text",
         "add_table t__pets", "add_column t__pets.n bigint",
     ]  # fmt: skip
-    assert heard[1].changes == (SchemaChange("add_column", "t", "newcol", "text", path="newcol", resource="t"),)
+    assert heard[1].changes == (
+        SchemaChange("add_column", "t", "newcol", "text", path="newcol", resource="t"),
+    )
     assert heard[1].schema_version == p.default_schema.version
 
 

@@ -16,12 +16,13 @@ from ladle.schema.given_names import GivenNames, derived_form
 from ladle.schema.schema import Schema
 
 NAMES = (
-    GivenNames()
-    .with_table("t", "people")
-    .with_column("t", "email", "mail")
-    .with_dropped_column("t", "oops")
+    GivenNames().with_table("t", "people").with_column("t", "email", "mail").with_dropped_column("t", "oops")
 )
-ROWS = [{"email": "a", "oops": 1, "pets": [{"name": "x"}]}, {"email": 5, "oops": None}, {"email": "b", "oops": 3}]
+ROWS = [
+    {"email": "a", "oops": 1, "pets": [{"name": "x"}]},
+    {"email": 5, "oops": None},
+    {"email": "b", "oops": 3},
+]
 
 
 def names(names: GivenNames) -> Schema:
@@ -69,7 +70,9 @@ def test_a_dropped_variant_stays_out(tmp_path: Path) -> None:
     assert notices(events) == ["left out 2 values of column `n__v_text` of table `t`, which was dropped"]
 
 
-@pytest.mark.parametrize("rows", [[{"email": 1, "mail": 2}, {"mail": 3}], [{"mail": 2, "email": 1}, {"mail": 3}]])
+@pytest.mark.parametrize(
+    "rows", [[{"email": 1, "mail": 2}, {"mail": 3}], [{"mail": 2, "email": 1}, {"mail": 3}]]
+)
 def test_a_key_spelt_like_a_given_name_has_a_column_of_its_own(tmp_path: Path, rows: list[Any]) -> None:
     (found,) = data(normalized(tmp_path, raw(rows), schema=names(NAMES))).values()
     other = next(n for n in found[0] if n.startswith("mail__"))

@@ -89,7 +89,11 @@ def test_replace_finds_the_renamed_table(site: Site, rows: int, monkeypatch: pyt
     monkeypatch.setenv("LOAD__AHEAD_BYTES", "1")
     p = site.pipeline()
     p.rename_table("users", "people").apply()
-    p.run(({"id": i, "pets": [{"name": "n"}]} for i in range(rows)), table_name="users", write_disposition="replace")
+    p.run(
+        ({"id": i, "pets": [{"name": "n"}]} for i in range(rows)),
+        table_name="users",
+        write_disposition="replace",
+    )
     assert {n: len(t.rows) for n, t in site.tables().items()} == {
         "people": rows, "people__pets": rows, "people__pets__toys": 0,
     }  # fmt: skip
@@ -116,7 +120,11 @@ def test_variants_follow_their_column(site: Site) -> None:
 def test_hints_are_given_by_the_name_of_the_source(site: Site) -> None:
     p = site.pipeline()
     p.rename_column("users", "id", "number").apply()
-    p.run([{"id": "3", "when": "2024-01-01"}], table_name="users", columns={"id": {"description": "of the user"}})
+    p.run(
+        [{"id": "3", "when": "2024-01-01"}],
+        table_name="users",
+        columns={"id": {"description": "of the user"}},
+    )
     assert site.table("users").values("number") == [1, 2, 3]
     assert p.default_schema.table_map["users"].columns["number"].description == "of the user"
 

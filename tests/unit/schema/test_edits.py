@@ -55,7 +55,11 @@ def test_a_column_is_renamed_with_its_variants_and_nothing_else() -> None:
     )
     assert [*done.schema.table_map["users"].columns][:2] == ["mail", "age"]
     assert "email__domain" in done.schema.table_map["users"].columns
-    assert [(n.change, n.previous, n.column_name) for n in done.notes][0] == ("rename_column", "email", "mail")
+    assert [(n.change, n.previous, n.column_name) for n in done.notes][0] == (
+        "rename_column",
+        "email",
+        "mail",
+    )
 
 
 def test_a_table_takes_its_children_along() -> None:
@@ -78,7 +82,9 @@ def test_a_child_with_a_name_of_its_own_keeps_it() -> None:
 
 def test_renaming_back_leaves_no_trace() -> None:
     there = make(Edit("rename", "users", "email", "mail"), Edit("rename", "users", name="people"))
-    back = make(Edit("rename", "people", name="users"), Edit("rename", "users", "mail", "email"), schema=there.schema)
+    back = make(
+        Edit("rename", "people", name="users"), Edit("rename", "users", "mail", "email"), schema=there.schema
+    )
     assert back.schema.version_hash == SCHEMA.version_hash
     assert not GivenNames.of(back.schema)
 
