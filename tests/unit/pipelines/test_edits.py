@@ -292,6 +292,15 @@ def test_what_was_changed_by_hand_is_adopted(site: Site) -> None:
     assert "oops" not in found["users"].columns
 
 
+def test_a_column_that_was_renamed_by_hand_is_only_noted(site: Site) -> None:
+    site.query("ALTER TABLE ds.users RENAME COLUMN email TO mail")
+    plan = site.pipeline().rename_column("users", "email", "mail")
+    assert plan.statements == ()
+    plan.apply()
+    assert site.load(ROWS, "users")["users"].values("mail") == ["a", "b", "a", "b"]
+    assert site.pipeline().schema_diff().is_empty
+
+
 def test_files_can_drop_and_not_rename(tmp_path: Path) -> None:
     lake = ladle.destinations.filesystem(str(tmp_path / "lake"))
     p = ladle.pipeline("f", tmp_path / "pipelines", destination=lake, dataset_name="ds")
