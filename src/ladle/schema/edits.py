@@ -178,10 +178,10 @@ def _drop_column(done: Edited, edit: Edit, limits: Limits) -> Edited:
     schema = done.schema
     table = _table(schema, edit.table)
     column = _column(table, edit.column)
-    if column.primary_key or column.merge_key:
+    if column.primary_key or column.merge_key or column.hard_delete or column.dedup_sort:
         raise UsageError(
-            f"column `{column.name}` of table `{table.name}` is a key: rows are told apart by it",
-            hint="declare another key first, then drop the column",
+            f"column `{column.name}` of table `{table.name}` is a key: rows are told apart or merged by it",
+            hint="load once without that hint, then drop the column",
         )
     names = GivenNames.of(schema)
     at = names.source_table(table.name)

@@ -101,6 +101,29 @@ def test_replace_finds_the_renamed_table(site: Site, rows: int, monkeypatch: pyt
     assert {len(t.rows) for t in site.tables().values()} == {0}
 
 
+@pytest.mark.parametrize("strategy", ["delete-insert", "upsert", "insert-only"])
+def test_merges_find_what_was_renamed(site: Site, strategy: str) -> None:
+    p, pets = site.pipeline(), [{"name": "y"}]
+    merging: Any = {"disposition": "merge", "strategy": strategy}
+    options = {"table_name": "m", "write_disposition": merging, "primary_key": "id"}
+    p.run([{"id": 1, "v": "a", "pets": pets}, {"id": 2, "v": "b", "tmp": 1, "pets": pets}], **options)
+    p.rename_table("m", "merged").apply()
+    p.rename_column("merged", "id", "number").apply()
+    p.rename_column("merged", "v", "value").apply()
+    p.drop_column("merged", "tmp").apply(confirm=True)
+    p.run([{"id": 2, "v": "c", "tmp": 2, "pets": [*pets, *pets]}, {"id": 3, "v": "d"}], **options)
+    kept = strategy == "insert-only"
+    found = site.table("merged")
+    assert {*zip(found.values("number"), found.values("value"), strict=True)} == {
+        (1, "a"), (2, "b" if kept else "c"), (3, "d"),
+    }  # fmt: skip
+    assert len(site.table("merged__pets").rows) == (2 if kept else 3)
+    assert not {*site.tables()} & {"m", "m__pets"}
+    p.drop_table("merged").apply(confirm=True)
+    p.run([{"id": 4, "v": "e"}], **options)
+    assert not {*site.tables()} & {"m", "merged"}
+
+
 def test_frames_go_to_the_renamed_table(site: Site) -> None:
     p = site.pipeline()
     p.rename_column("users", "email", "mail").apply()
