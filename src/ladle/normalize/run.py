@@ -304,14 +304,17 @@ class Normalizer:
         tables = [self._final(t) for t in self._tables.values()]
         schema = replace(self._base, table_map={t.name: t for t in tables}, stored_hash=None)
         schema, recorded = self._record_changes(self._given.schema(schema).bumped(stored), stored)
-        names = self._given.names
-        counts = {names.table(name): seen.rows for name, seen in self._seen.items()}
-        for text in self._given.notices():
-            self._emit(Notice(text))
+        names, resources = self._given.names, package.manifest.resources
+        counts = {name: seen.rows for name, seen in self._seen.items()}
+        if names:
+            counts = {names.table(name): rows for name, rows in counts.items()}
+            resources = tuple(replace(r, table=names.table(r.table)) for r in resources)
+            for text in self._given.notices():
+                self._emit(Notice(text))
         return package.save(
             stage="normalized",
             ready=(*files, *recorded),
-            resources=tuple(replace(r, table=names.table(r.table)) for r in package.manifest.resources),
+            resources=resources,
             schema=schema.to_dict(),
             base_hash=stored.version_hash if stored else None,
             counts={**counts, **{file.table: file.rows for file in recorded}},

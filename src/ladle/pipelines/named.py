@@ -6,16 +6,16 @@ from dataclasses import replace
 from typing import Any
 
 from ladle.package.store import Package
-from ladle.schema.given_names import GivenNames, derived_form, given_form
+from ladle.schema.given_names import SETTING, GivenNames, derived_form, given_form
 from ladle.schema.schema import Schema
 
 
 def in_given_names(package: Package) -> Package:
     """Return an extracted package as one that is to be loaded: tables called as at the destination."""
+    if SETTING not in package.manifest.schema["settings"]:
+        return package
     schema = Schema.from_dict(package.manifest.schema)
     names = GivenNames.of(schema)
-    if not names:
-        return package
     resources = tuple(replace(r, table=names.table(r.table)) for r in package.manifest.resources)
     return package.with_manifest(schema=given_form(schema, names).to_dict(), resources=resources)
 

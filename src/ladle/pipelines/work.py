@@ -34,7 +34,7 @@ from ladle.pipelines.steps import Steps
 from ladle.schema.change import Limits
 from ladle.schema.edits import Edit
 from ladle.schema.given_names import GivenNames, derived_form
-from ladle.schema.records import is_record
+from ladle.schema.records import CHANGES_TABLE, is_record
 from ladle.schema.schema import STATE_TABLE, Schema
 from ladle.sources.current import at_work
 from ladle.state.folder import PipelineFolder
@@ -343,8 +343,9 @@ class Work:
             if package.manifest.state is not None:
                 self.memory.save(package.manifest.state, self.destination)
             # Not after `finish`: who is killed here tells it again, instead of never.
-            changed = schema_changes(package, result, str(self.dataset_name))
-            notify(changed, self.listeners, self.emit)
+            if result.changes or CHANGES_TABLE in package.manifest.counts:
+                changed = schema_changes(package, result, str(self.dataset_name))
+                notify(changed, self.listeners, self.emit)
             self.packages.finish(package, "loaded", package_state=notes)
         rows = {n: c for n, c in result.rows.items() if not is_record(n)}
         if package.manifest.state is not None:

@@ -39,7 +39,9 @@ class GivenNames:
     @classmethod
     def of(cls, schema: Schema) -> GivenNames:
         """Read them from a schema."""
-        stored = schema.settings.get(SETTING) or {}
+        stored = schema.settings.get(SETTING)
+        if not stored:
+            return NONE
         tables = stored.get("tables") or {}
         columns = stored.get("columns") or {}
         return cls(
@@ -124,6 +126,9 @@ class GivenNames:
         gone = there | {derived} if dropped else there - {derived}
         columns = {t: c for t, c in {**self.dropped_columns, table: gone}.items() if c}
         return replace(self, dropped_columns=columns)
+
+
+NONE = GivenNames()
 
 
 def _entry(renamed: Mapping[str, str], dropped: Iterable[str]) -> dict[str, Any]:
