@@ -21,8 +21,8 @@ _TEMPORAL = ("date", "time", "timestamp", "timestamp_ntz")
 def texts(array: pa.Array) -> pa.Array:
     """Return the canonical text of each value; null stays null.
 
-    Text stays. Numbers have no zeros after their last digit, so that 5, 5.0 and Decimal("5.00") are `5`; dates and
-    times are ISO; bytes are base64; dicts and lists are JSON with sorted keys, without null entries.
+    Text stays. Numbers have no zeros after their last digit, so that 5, 5.0 and Decimal("5.00") are `5`;
+    dates and times are ISO; bytes are base64; dicts and lists are JSON with sorted keys, without null entries.
 
     Args:
         array: in the raw format, nothing `deep` in it.
@@ -98,7 +98,7 @@ def _short_time(text: str) -> str:
 
 
 def without_nulls(value: Any) -> Any:
-    """Return JSON values without the keys whose value is null: in columns nobody knows them from missing ones."""
+    """Return JSON values without keys whose value is null: in columns they are as good as missing."""
     if isinstance(value, dict):
         return {k: without_nulls(v) for k, v in value.items() if v is not None}
     return [without_nulls(v) for v in value] if isinstance(value, list) else value

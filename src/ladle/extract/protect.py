@@ -50,8 +50,8 @@ class Guard:
     def batch(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Return a raw batch with protected values in the place of those that must not be written.
 
-        Memory: O(batch). The batch itself where it has nothing to protect. Protected columns become text; nulls
-        stay null; a column that is dropped isn't there.
+        Memory: O(batch). The batch itself where it has nothing to protect. Protected columns become
+        text; nulls stay null; a column that is dropped isn't there.
         """
         if batch.num_rows == 0:
             return batch
@@ -63,7 +63,7 @@ class Guard:
         return done.replace_schema_metadata(batch.schema.metadata)
 
     def cover(self, path: Sequence[str | int]) -> list[str | int] | None:
-        """Return the part of a path, as errors show it, that ends at a protected column; None outside of one."""
+        """Return the part of a path, as errors have it, that ends at a protected column; None outside."""
         spot = _Spot()
         for count, step in enumerate(path, 1):
             spot = spot.under(step) if isinstance(step, str) else spot.listed()

@@ -1,4 +1,4 @@
-"""The guards of a run: which tables have protected columns, and the key, asked for before anything is read."""
+"""The guards of a run: which tables have protected columns, and the key, asked for in advance."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Guards:
         return Sealer(key)
 
     def of(self, schema: Schema, root: str) -> Guard | None:
-        """Return the guard of a root table; None where nothing in it is protected. Same tables, same guard."""
+        """Return the guard of a root table, None where nothing is protected. Same tables, same guard."""
         name = naming(schema.naming).fit(root, max_length=self._limits.max_table_name)
         chain = schema.chain(naming(schema.naming).table(name))
         if root in self._made and self._made[root][0] == chain:
@@ -97,7 +97,7 @@ def _check_cursor(resource: Resource, protection: Protection) -> None:
     names = tuple(n for n in _CURSOR_NAMES.findall(path) if n.strip() and not n.isdigit())
     if protection.at((), names)[0] is not None or protection.below((), names):
         raise UsageError(
-            f"the cursor `{path}` can't be a protected column: its last value is kept in the state as it came",
+            f"the cursor `{path}` can't be a protected column: its last value is kept in the state as is",
             resource=resource.name,
             column=path,
             hint="take a cursor that isn't personal, such as the time of the last change",

@@ -1,4 +1,4 @@
-"""What is to be protected: rules by table and column, made of tags, hints and the policy for personal data."""
+"""What is to be protected: rules by table and column, of tags, hints and the policy for personal data."""
 
 from __future__ import annotations
 
@@ -166,6 +166,11 @@ def _protected(column: Column, rule: Rule) -> Column:
     if rule.action == DROP:
         return replace(column, nullable=True)
     return replace(column, data_type="text", precision=None, scale=None, timezone=None)
+
+
+def is_dropped(column: Column) -> bool:
+    """Whether a column's own hints say that its values aren't loaded."""
+    return column.extra.get(_PROTECT) == DROP
 
 
 class Protection:

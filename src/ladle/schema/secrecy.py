@@ -26,7 +26,7 @@ def missing_key(what: str) -> ConfigError:
     return ConfigError(
         f"{what} is protected with a key, and there is none",
         expected=f"a secret of {MIN_KEY_CHARS} characters or more as governance.pii_key",
-        hint="set GOVERNANCE__PII_KEY, or pii_key below [governance] in secrets.toml; make one with: openssl rand -hex 32",
+        hint="set GOVERNANCE__PII_KEY, or pii_key in [governance] of secrets.toml; openssl rand -hex 32 makes one",
     )
 
 
@@ -100,11 +100,11 @@ class Sealer:
             plain: bytes = cipher.decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], None)
             return plain.decode()
         except Exception:  # noqa: BLE001 - whatever is wrong with it, its text must not show
-            pass
-        raise UsageError(
-            "the value can't be decrypted",
-            expected="text that `protect: encrypt` made, and the key it was made with",
-        )
+            error = UsageError(
+                "the value can't be decrypted",
+                expected="text that `protect: encrypt` made, and the key it was made with",
+            )
+        raise error
 
 
 def _one_encrypted(cipher: Any, text: str) -> str:

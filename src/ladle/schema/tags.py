@@ -1,4 +1,4 @@
-"""Tags: what is said about sources, tables and columns; checked as people write them, kept as `x-annotation-`."""
+"""Tags: what is said about sources, tables and columns; checked as written, kept as `x-annotation-<name>`."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def tag(**tags: Any) -> dict[str, Any]:
     """Return tags as column hints, for `Annotated[str, ladle.tag(pii="email", protect="hash")]`.
 
     Args:
-        tags: `entity`, `key`, `description`, `owner`, `domain`, `pii` (a class such as `email`), `sensitivity`,
-            `retention`, and own ones; `protect` is what is done to the values before they are written.
+        tags: `entity`, `key`, `description`, `owner`, `domain`, `pii` (a class such as `email`),
+            `sensitivity`, `retention`, own ones; `protect`: what is done to values before they are written.
 
     Raises:
         UsageError: a value isn't plain JSON, or not of the tag's type.
@@ -43,7 +43,7 @@ def tag(**tags: Any) -> dict[str, Any]:
 
 
 def tag_hints(tags: Any, of: str) -> dict[str, Any]:
-    """Return tags as hints of the stored form: `description` is one itself, all others `x-annotation-<name>`.
+    """Return tags as hints as they are stored: `description` as such, others as `x-annotation-<name>`.
 
     Args:
         tags: names to values.

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from ladle.errors import DataItemRequiredForDynamicTableHints, InconsistentTableTemplate, UsageError
-from ladle.schema.protection import check_column, check_keys as check_protected_keys
+from ladle.schema.protection import check_column
+from ladle.schema.protection import check_keys as check_protected_keys
 from ladle.schema.table import DATA_TYPES, WRITE_DISPOSITIONS
 from ladle.schema.tags import PREFIX, PROTECT, check_tag, tag_hints
 from ladle.sources.models import columns_of_model, is_model
@@ -271,7 +272,7 @@ def _tagged(column: str, hints: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _of_model(column: str, hints: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the hints of a model's field: what it is in the model isn't what is stored once it is protected."""
+    """Return the hints of a model's field; its type isn't what is stored once it is protected."""
     protected = hints.get(PREFIX + PROTECT, "none") != "none"
     return _tagged(column, {k: v for k, v in hints.items() if not (protected and k == "data_type")})
 
