@@ -176,7 +176,8 @@ def declare(
         schema = replace(schema, settings={**schema.settings, "schema_contract": source.schema_contract})
     if source.tags:
         schema = replace(schema, settings={**schema.settings, **source.tags}, stored_hash=None)
-    schema = with_protection(schema, policy, schema.table_map.values())
+    used = {t.name: t for info in infos for t in schema.chain(info.table)}
+    schema = with_protection(schema, policy, used.values())
     return package.with_manifest(schema=schema.to_dict(), resources=tuple(infos))
 
 

@@ -108,13 +108,13 @@ def check_keys(columns: Mapping[str, Mapping[str, Any]], keys: Iterable[str]) ->
     for name in keys:
         rule = rule_of(columns.get(name) or {})
         if rule is not None:
-            _check_key(name, rule)
+            _check_key(name, rule, {"column": name})
 
 
 def _check(column: Column, rule: Rule, table: Table | None = None) -> None:
     place = {"table": table.name, "column": column.name} if table else {"column": column.name}
     if any(getattr(column, key) for key in _KEYS):
-        _check_key(column.name, rule, **place)
+        _check_key(column.name, rule, place)
     if rule.action == DROP:
         return
     loaded = table is not None and _LOADED in table.extra
@@ -129,7 +129,7 @@ def _check(column: Column, rule: Rule, table: Table | None = None) -> None:
         )
 
 
-def _check_key(column: str, rule: Rule, **place: str) -> None:
+def _check_key(column: str, rule: Rule, place: Mapping[str, str]) -> None:
     if rule.action not in _KEY_ACTIONS:
         raise UsageError(
             f"the key column `{column}` can't be protected by `{rule.action}`: rows could not be told apart",

@@ -26,7 +26,7 @@ def missing_key(what: str) -> ConfigError:
     return ConfigError(
         f"{what} is protected with a key, and there is none",
         expected=f"a secret of {MIN_KEY_CHARS} characters or more as governance.pii_key",
-        hint="set GOVERNANCE__PII_KEY, or pii_key in [governance] of secrets.toml; openssl rand -hex 32 makes one",
+        hint="set GOVERNANCE__PII_KEY, or pii_key in [governance] of secrets.toml: openssl rand -hex 32",
     )
 
 
