@@ -22,7 +22,7 @@ def texts(array: pa.Array) -> pa.Array:
     """Return the canonical text of each value; null stays null.
 
     Text stays. Numbers have no zeros after their last digit, so that 5, 5.0 and Decimal("5.00") are `5`;
-    dates and times are ISO; bytes are base64; dicts and lists are JSON with sorted keys, without null entries.
+    dates and times are ISO; bytes are base64; dicts and lists JSON with sorted keys, without null values.
 
     Args:
         array: in the raw format, nothing `deep` in it.

@@ -160,7 +160,7 @@ def declare(
         merged = hints.over(resource.hints)
         if callable(merged.table_name):
             continue  # its tables are declared when the first item for each comes
-        merged = merged.without_functions()
+        merged = merged.without_functions().protected(policy)
         schema, table = apply_hints(schema, resource, merged, limits)
         if merged.write_disposition is not None:
             first = asked.setdefault(table.name, (merged.write_disposition, resource.name))

@@ -17,6 +17,7 @@ from ladle.schema.protection import DROP, Path, Protection, Rule
 from ladle.schema.secrecy import Sealer, masked
 
 _LIST = ("list",)
+_ITEM = ["value"]  # where an item goes that is no row: one that can't be read may have been meant as a row
 _JSON_SEPARATORS = (",", ":")
 _GONE = object()
 
@@ -74,7 +75,7 @@ class Guard:
 
     def hides(self, path: Sequence[str | int]) -> bool:
         """Whether what a message tells of a value at a path may hold protected ones."""
-        if self.cover(path) is not None:
+        if self.cover(path) is not None or list(path) == _ITEM:
             return True
         spot = _Spot()
         for step in path:

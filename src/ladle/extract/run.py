@@ -192,7 +192,7 @@ class _Extraction:
         return key
 
     def _declare(self, resource: Resource, name: str, hints: Hints) -> None:
-        hints = replace(hints.without_functions(), table_name=name)
+        hints = replace(hints.without_functions(), table_name=name).protected(self._options.policy)
         before = self.schema.table_map
         self.schema, table = apply_hints(self.schema, resource, hints, self._options.limits)
         self._check_agreed(table, resource)

@@ -112,21 +112,25 @@ def check_keys(columns: Mapping[str, Mapping[str, Any]], keys: Iterable[str]) ->
 
 
 def _check(column: Column, rule: Rule, table: Table | None = None) -> None:
+    """Check a column as it is declared in one place, or as it is in a table with all that was said of it."""
     place = {"table": table.name, "column": column.name} if table else {"column": column.name}
     if any(getattr(column, key) for key in _KEYS):
         _check_key(column.name, rule, place)
     if rule.action == DROP:
         return
     loaded = table is not None and _LOADED in table.extra
-    if column.data_type not in (_TEXT_TYPES[:2] if loaded else _TEXT_TYPES):
-        raise UsageError(
-            f"column `{column.name}` is {column.data_type}, and what `{rule.action}` makes is text",
-            **place,
-            expected="data_type left out, or text",
-            hint="protect it under another table_name: the destination keeps the type it has"
-            if loaded
-            else "leave data_type out: numbers, dates, dicts and lists are protected as the text they have",
-        )
+    if loaded and column.data_type not in (None, "text"):
+        hint = "protect it under another table_name: the destination keeps the type it has"
+    elif table is None and column.data_type not in _TEXT_TYPES:
+        hint = "leave data_type out: numbers, dates, dicts and lists are protected as the text they have"
+    else:
+        return
+    raise UsageError(
+        f"column `{column.name}` is {column.data_type}, and what `{rule.action}` makes is text",
+        **place,
+        expected="data_type left out, or text",
+        hint=hint,
+    )
 
 
 def _check_key(column: str, rule: Rule, place: Mapping[str, str]) -> None:

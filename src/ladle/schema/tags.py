@@ -50,7 +50,7 @@ def tag_hints(tags: Any, of: str) -> dict[str, Any]:
         of: what is tagged, for errors.
 
     Raises:
-        UsageError: no dict, a name that is no text, or a value that isn't plain JSON or not of the tag's type.
+        UsageError: no dict, a name that is no text, a value that isn't plain JSON or of the tag's type.
     """
     if not isinstance(tags, Mapping):
         raise UsageError(f"tags of {of} can't be `{tags!r}`", expected='a dict such as {"owner": "crm"}')

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from ladle.errors import DataItemRequiredForDynamicTableHints, InconsistentTableTemplate, UsageError
-from ladle.schema.protection import check_column
+from ladle.schema.protection import DROP, Policy, check_column, rule_of
 from ladle.schema.protection import check_keys as check_protected_keys
 from ladle.schema.table import DATA_TYPES, WRITE_DISPOSITIONS
 from ladle.schema.tags import PREFIX, PROTECT, check_tag, tag_hints
@@ -40,6 +40,7 @@ _COLUMN_KEYS = (
     "sort", "hard_delete", "dedup_sort", "incremental", "variant", "tags", PROTECT,
 )
 # fmt: on
+_TYPE_KEYS = ("data_type", "precision", "scale", "timezone")
 _MERGED = ("columns", "nested_hints", "additional", "tags")
 
 
@@ -89,6 +90,18 @@ class Hints:
         made = cls(**checked)
         made.check_keys()
         return made
+
+    def protected(self, policy: Policy) -> Hints:
+        """Return the hints without the types of columns that are protected: those become text."""
+        if not isinstance(self.columns, Mapping) or not isinstance(self.nested_hints, Mapping):
+            return self
+        nested = {
+            path: {**given, "columns": _without_types(columns_of(given["columns"]), policy)}
+            if given.get("columns") and not callable(given["columns"])
+            else given
+            for path, given in self.nested_hints.items()
+        }
+        return replace(self, columns=_without_types(self.columns, policy), nested_hints=nested)
 
     def check_keys(self) -> None:
         """Raise UsageError where a key is protected in a way that would lose rows."""
@@ -269,6 +282,15 @@ def _tagged(column: str, hints: Mapping[str, Any]) -> dict[str, Any]:
             check_tag(key.removeprefix(PREFIX), made[key], of)
     check_column(column, made)
     return made
+
+
+def _without_types(columns: Columns, policy: Policy) -> Columns:
+    return {
+        name: hints
+        if (rule := rule_of(hints, policy)) is None or rule.action == DROP
+        else {k: v for k, v in hints.items() if k not in _TYPE_KEYS}
+        for name, hints in columns.items()
+    }
 
 
 def _of_model(column: str, hints: Mapping[str, Any]) -> dict[str, Any]:
