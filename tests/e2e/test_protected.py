@@ -22,7 +22,6 @@ import pytest
 from tests.e2e.forks import call
 from tests.e2e.protected_story import (
     CANARY,
-    DATASET,
     KEY,
     MAIL,
     NUMBER,
