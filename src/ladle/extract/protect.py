@@ -39,13 +39,16 @@ class _Spot:
 class Guard:
     """Protects the documents of one root table.
 
+    Attributes:
+        protection: what is protected.
+
     Args:
         protection: what is protected.
         sealer: has the key; None where no rule needs one.
     """
 
     def __init__(self, protection: Protection, sealer: Sealer | None) -> None:
-        self._protection = protection
+        self.protection = protection
         self._sealer = sealer
 
     def batch(self, batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -68,7 +71,7 @@ class Guard:
         spot = _Spot()
         for count, step in enumerate(path, 1):
             spot = spot.under(step) if isinstance(step, str) else spot.listed()
-            rule, exact = self._protection.at(spot.table, spot.row)
+            rule, exact = self.protection.at(spot.table, spot.row)
             if rule is not None and not (exact and rule.elements and isinstance(step, str)):
                 return list(path[:count])
         return None
@@ -80,13 +83,13 @@ class Guard:
         spot = _Spot()
         for step in path:
             spot = spot.under(step) if isinstance(step, str) else spot.listed()
-        return self._protection.below(spot.table, spot.row)
+        return self.protection.below(spot.table, spot.row)
 
     # -- arrays
 
     def _made(self, array: pa.Array, spot: _Spot) -> pa.Array | None:
         """Return an array protected, itself where there is nothing to do, None where it is dropped."""
-        rule, exact = self._protection.at(spot.table, spot.row)
+        rule, exact = self.protection.at(spot.table, spot.row)
         kinds = kinds_of(array)
         if rule is None:
             return self._inside(array, kinds, spot)
@@ -112,7 +115,7 @@ class Guard:
             return self._struct(values, spot)
         if kind == "list":
             return self._list(values, spot)
-        if kind == "json" and self._protection.below(spot.table, spot.row):
+        if kind == "json" and self.protection.below(spot.table, spot.row):
             found = [None if v is None else self._json(v, spot) for v in values.to_pylist()]
             return pa.array(found, pa.string())
         return values
@@ -166,7 +169,7 @@ class Guard:
         return value
 
     def _value(self, value: Any, spot: _Spot) -> Any:
-        rule, exact = self._protection.at(spot.table, spot.row)
+        rule, exact = self.protection.at(spot.table, spot.row)
         kind = "dict" if isinstance(value, dict) else "list" if isinstance(value, list) else "text"
         if rule is None or kind in _entered(rule, exact, spot):
             return self._value_inside(value, spot)

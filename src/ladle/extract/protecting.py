@@ -41,20 +41,31 @@ class Guards:
         return Sealer(key)
 
     def of(self, schema: Schema, root: str) -> Guard | None:
-        """Return the guard of a root table, None where nothing is protected. Same tables, same guard."""
-        name = naming(schema.naming).fit(root, max_length=self._limits.max_table_name)
-        chain = schema.chain(naming(schema.naming).table(name))
+        """Return the guard of a root table, None where nothing is protected. Same tables, same guard.
+
+        Raises:
+            ConfigError: no key, or one that is too short.
+            MissingDependency: a package that encrypts isn't there.
+        """
+        names = naming(schema.naming)
+        chain = schema.chain(names.table(names.fit(root, max_length=self._limits.max_table_name)))
+        if not any(column.extra for table in chain for column in table.columns.values()):
+            return None
         if root in self._made and self._made[root][0] == chain:
             return self._made[root][1]
-        protection = self._protection(schema, root)
-        keyed = any(rule.action in KEYED for rule in protection.rules)
-        guard = Guard(protection, self._sealer if keyed else None) if protection else None
-        self._made[root] = chain, guard
-        return guard
-
-    def _protection(self, schema: Schema, root: str) -> Protection:
         lengths = (self._limits.max_table_name, self._limits.max_column_name)
-        return Protection(schema, root, self._policy, naming(schema.naming), lengths)
+        protection = Protection(schema, root, self._policy, names, lengths)
+        self._made[root] = chain, self._guard(protection) if protection else None
+        return self._made[root][1]
+
+    def _guard(self, protection: Protection) -> Guard:
+        actions = {rule.action for rule in protection.rules}
+        return Guard(protection, self._sealed(actions))
+
+    def _sealed(self, actions: set[str]) -> Sealer | None:
+        if "encrypt" in actions:
+            check_cipher()
+        return self._sealer if actions & set(KEYED) else None
 
     def check(self, schema: Schema, resources: Sequence[Resource], over: Hints) -> None:
         """Check, before anything is read, that all that is to be protected can be.
@@ -64,21 +75,14 @@ class Guards:
             MissingDependency: a package that encrypts isn't there.
             UsageError: the cursor of a resource is protected.
         """
-        actions: set[str] = set()
         for resource in resources:
             hints = over.over(resource.hints)
             name = hints.table_name or resource.name
-            if isinstance(name, str):
-                protection = self._protection(schema, name)
-                actions.update(rule.action for rule in protection.rules)
-                _check_cursor(resource, protection)
-            actions.update(self._actions(hints))
-            for variant in resource.variants.values():
-                actions.update(self._actions(variant))
-        if "encrypt" in actions:
-            check_cipher()
-        if actions & set(KEYED):
-            assert self._sealer
+            guard = self.of(schema, name) if isinstance(name, str) else None
+            if guard is not None:
+                _check_cursor(resource, guard.protection)
+            for given in (hints, *resource.variants.values()):
+                self._sealed(set(self._actions(given)))
 
     def _actions(self, hints: Hints) -> Iterator[str]:
         """Yield what hints ask for that may not be in the schema yet, as their tables are named by items."""
@@ -91,7 +95,7 @@ class Guards:
 
 
 def _check_cursor(resource: Resource, protection: Protection) -> None:
-    path = getattr(resource.cursor, "cursor_path", None) if protection else None
+    path = getattr(resource.cursor, "cursor_path", None)
     if not isinstance(path, str):
         return
     names = tuple(n for n in _CURSOR_NAMES.findall(path) if n.strip() and not n.isdigit())

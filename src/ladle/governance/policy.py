@@ -18,11 +18,15 @@ _KEY = "pii_key"
 
 
 def policy() -> Policy:
-    """Return the policy of `governance.pii_policy`; its key is looked for when it is needed.
+    """Return the policy of `governance.pii_policy`; it, and its key, are looked for when they are needed."""
+    return Policy(_actions, _key)
+
+
+def _actions() -> Mapping[str, str]:
+    """Return actions by class of personal data.
 
     Raises:
-        ConfigError: it is no mapping of classes to actions.
-        UsageError: an unknown action.
+        ConfigError: the setting is no mapping.
     """
     found: Any = config.get(f"{_SECTION}.{_POLICY}")
     if isinstance(found, str):
@@ -35,7 +39,7 @@ def policy() -> Policy:
             f"{_SECTION}.{_POLICY} can't be `{found}`",
             expected='a class of personal data and an action each, such as {"email": "mask", "*": "hash"}',
         )
-    return Policy(dict(found or {}), _key)
+    return dict(found or {})
 
 
 def _key() -> str | None:

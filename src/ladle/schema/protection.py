@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 from ladle.errors import UsageError
@@ -27,22 +29,39 @@ _LOADED = "x-normalizer"
 Path = tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class Policy:
     """What is done to columns that are tagged as personal and say no action themselves.
 
-    Attributes:
-        actions: by class of personal data; `*` for all others.
+    Args:
+        actions: by class of personal data, `*` for all others; or what returns them, asked once.
         key: returns the key of actions that need one; None where there is none. Called when one is needed.
+
+    Raises:
+        UsageError: an unknown action.
     """
 
-    actions: Mapping[str, str] = field(default_factory=dict)
-    key: Callable[[], str | None] = lambda: None
+    def __init__(
+        self,
+        actions: Mapping[str, str] | Callable[[], Mapping[str, str]] = MappingProxyType({}),
+        key: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        self._actions = actions if callable(actions) else lambda: actions
+        self.key = key
+        if not callable(actions):
+            assert self.actions is not None
 
-    def __post_init__(self) -> None:
-        for pii, action in self.actions.items():
+    @cached_property
+    def actions(self) -> Mapping[str, str]:
+        """Actions by class of personal data.
+
+        Raises:
+            UsageError: an unknown action.
+        """
+        found = self._actions()
+        for pii, action in found.items():
             if action not in ACTIONS:
                 raise UsageError.unknown_choice(f"governance.pii_policy for `{pii}`:", action, ACTIONS)
+        return found
 
 
 NO_POLICY = Policy()

@@ -66,15 +66,12 @@ class Sealer:
         return [digest(text.encode()).hex() for text in texts]
 
     def tokens(self, texts: Sequence[str], pii: str | None) -> list[str]:
-        """Return a token of 30 characters for each text; equal texts of one class have equal tokens."""
+        """Return a token of 36 characters for each text; equal texts of one class have equal tokens."""
         name = pii or ""
         digest = self._tokens.get(name)
         if digest is None:
             digest = self._tokens[name] = _hmac(self._token_key + name.encode())
-        encode = base64.b32encode
-        return [
-            _TOKEN + encode(digest(t.encode())[:_TOKEN_BYTES]).decode().rstrip("=").lower() for t in texts
-        ]
+        return [_TOKEN + digest(text.encode())[:_TOKEN_BYTES].hex() for text in texts]
 
     def encrypted(self, texts: Sequence[str | None]) -> list[str | None]:
         """Return each text encrypted by AES-256-GCM under a nonce of its own; None stays.
@@ -83,7 +80,11 @@ class Sealer:
             MissingDependency: the package `cryptography` is not there.
         """
         cipher = _cipher(self._cipher_key)
-        return [None if text is None else _one_encrypted(cipher, text) for text in texts]
+        nonces = secrets.token_bytes(_NONCE_BYTES * len(texts))
+        return [
+            None if text is None else _one_encrypted(cipher, nonces[at : at + _NONCE_BYTES], text)
+            for at, text in zip(range(0, len(nonces), _NONCE_BYTES), texts, strict=True)
+        ]
 
     def decrypted(self, text: str) -> str:
         """Return what was encrypted.
@@ -107,8 +108,7 @@ class Sealer:
         raise error
 
 
-def _one_encrypted(cipher: Any, text: str) -> str:
-    nonce = secrets.token_bytes(_NONCE_BYTES)
+def _one_encrypted(cipher: Any, nonce: bytes, text: str) -> str:
     sealed: bytes = cipher.encrypt(nonce, text.encode(), None)
     return _ENCRYPTED + base64.urlsafe_b64encode(nonce + sealed).decode()
 
