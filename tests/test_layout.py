@@ -59,6 +59,7 @@ LAZY_IMPORTS = {
     "ladle.dataset",
     "ladle.destinations",
     "ladle.destinations.registry",
+    "ladle.governance",
     "ladle.sources",
     "ladle.sources.incremental",
 }
