@@ -22,7 +22,7 @@ KEY = "an-0dd-k3y-for-tests"
 CANARY = "c4n4ry"
 NUMBER = 987654321012345
 MAIL = f"{CANARY}@secret.example"
-SECRETS = (CANARY, str(NUMBER), "YzRuNHJ5", "c4N4RY")
+SECRETS = (CANARY, str(NUMBER), "YzRuNHJ5", KEY)
 BYTES = (struct.pack("<q", NUMBER), struct.pack("<d", float(NUMBER)))
 DATASET = "people_data"
 

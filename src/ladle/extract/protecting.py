@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
 from typing import Any
 
 from ladle.errors import UsageError
@@ -32,13 +31,7 @@ class Guards:
         self._policy = policy
         self._limits = limits
         self._made: dict[str, tuple[Any, Guard | None]] = {}
-
-    @cached_property
-    def _sealer(self) -> Sealer:
-        key = self._policy.key()
-        if not key:
-            raise missing_key("a column")
-        return Sealer(key)
+        self._sealer: Sealer | None = None
 
     def of(self, schema: Schema, root: str) -> Guard | None:
         """Return the guard of a root table, None where nothing is protected. Same tables, same guard.
@@ -55,17 +48,22 @@ class Guards:
             return self._made[root][1]
         lengths = (self._limits.max_table_name, self._limits.max_column_name)
         protection = Protection(schema, root, self._policy, names, lengths)
-        self._made[root] = chain, self._guard(protection) if protection else None
+        sealer = self._sealer_for({rule.action for rule in protection.rules}, root)
+        self._made[root] = chain, Guard(protection, sealer) if protection else None
         return self._made[root][1]
 
-    def _guard(self, protection: Protection) -> Guard:
-        actions = {rule.action for rule in protection.rules}
-        return Guard(protection, self._sealed(actions))
-
-    def _sealed(self, actions: set[str]) -> Sealer | None:
+    def _sealer_for(self, actions: set[str], root: str) -> Sealer | None:
+        """Return what has the key, where one of the actions needs it."""
+        if not actions & set(KEYED):
+            return None
         if "encrypt" in actions:
             check_cipher()
-        return self._sealer if actions & set(KEYED) else None
+        if self._sealer is None:
+            key = self._policy.key()
+            if not key:
+                raise missing_key(f"a column of table `{root}`")
+            self._sealer = Sealer(key)
+        return self._sealer
 
     def check(self, schema: Schema, resources: Sequence[Resource], over: Hints) -> None:
         """Check, before anything is read, that all that is to be protected can be.
@@ -82,7 +80,7 @@ class Guards:
             if guard is not None:
                 _check_cursor(resource, guard.protection)
             for given in (hints, *resource.variants.values()):
-                self._sealed(set(self._actions(given)))
+                self._sealer_for(set(self._actions(given)), name if isinstance(name, str) else resource.name)
 
     def _actions(self, hints: Hints) -> Iterator[str]:
         """Yield what hints ask for that may not be in the schema yet, as their tables are named by items."""

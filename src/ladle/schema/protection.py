@@ -25,6 +25,7 @@ _KEYS = ("primary_key", "merge_key")
 _KEY_ACTIONS = ("hash", "tokenise")
 _VALUE = "value"
 _LOADED = "x-normalizer"
+_KEPT_PLACES = 20_000
 
 Path = tuple[str, ...]
 
@@ -261,6 +262,8 @@ class Protection:
         """
         place = (table, row)
         if place not in self._found:
+            if len(self._found) >= _KEPT_PLACES:  # documents kept as JSON may have any number of keys
+                self._found.clear()
             self._found[place] = self._look(table, row)
         return self._found[place]
 
