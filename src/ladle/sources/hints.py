@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from ladle.errors import DataItemRequiredForDynamicTableHints, InconsistentTableTemplate, UsageError
+from ladle.schema.change import MERGES
 from ladle.schema.protection import DROP, Policy, check_column, rule_of
 from ladle.schema.protection import check_keys as check_protected_keys
 from ladle.schema.table import DATA_TYPES, WRITE_DISPOSITIONS
@@ -42,6 +43,7 @@ _COLUMN_KEYS = (
 # fmt: on
 _TYPE_KEYS = ("data_type", "precision", "scale", "timezone")
 _MERGED = ("columns", "nested_hints", "additional", "tags")
+_NESTED_DISPOSITIONS = ("append", "replace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,13 +220,9 @@ def _disposition(value: Any) -> dict[str, Any]:
     """Return the disposition, and what else a dict of it says, as hints."""
     config: Mapping[str, Any] = value if isinstance(value, Mapping) else {"disposition": value}
     name = config.get("disposition")
-    if isinstance(name, str) and name == "merge":
-        raise UsageError(
-            "write_disposition `merge` is not part of this version",
-            expected="append, replace or skip",
-            hint="load with `replace`, or append and deduplicate with a query",
-        )
-    check_choice("write_disposition", name, [d for d in WRITE_DISPOSITIONS if d != "merge"])
+    check_choice("write_disposition", name, WRITE_DISPOSITIONS)
+    if name == "merge":
+        return _merge(config)
     check_keys(f"write_disposition `{name}`", config, ("disposition", "strategy"))
     if "strategy" not in config:
         return {"write_disposition": name}
@@ -232,6 +230,17 @@ def _disposition(value: Any) -> dict[str, Any]:
         raise UsageError(f"write_disposition `{name}` has no strategies", hint='give its name: "append"')
     strategy = check_choice("strategy of replace", config["strategy"], REPLACE_STRATEGIES)
     return {"write_disposition": name, "additional": {"x-replace-strategy": strategy}}
+
+
+def _merge(config: Mapping[str, Any]) -> dict[str, Any]:
+    check_keys("write_disposition `merge`", config, ("disposition", "strategy", "deduplicated"))
+    strategy, unique = config.get("strategy", MERGES[0]), config.get("deduplicated", False)
+    check_choice("strategy of merge", strategy, MERGES)
+    if not isinstance(unique, bool):
+        raise UsageError(f"deduplicated can't be `{unique!r}`", expected="True or False")
+    # Both are noted, also where they are the default: they may have been others before.
+    noted = {"x-merge-strategy": strategy, "x-deduplicated": True if unique else None}
+    return {"write_disposition": "merge", "additional": noted}
 
 
 def _names(keys: Any) -> tuple[str, ...]:
@@ -251,7 +260,7 @@ def columns_of(columns: Any) -> Columns:
     if columns is None:
         return {}
     if is_model(columns):
-        return {name: _of_model(name, hints) for name, hints in columns_of_model(columns).items()}
+        columns = _without_own_types(columns_of_model(columns))
     if isinstance(columns, Mapping) and all(isinstance(c, Mapping) for c in columns.values()):
         found = {str(n): {k: v for k, v in c.items() if k != "name"} for n, c in columns.items()}
     elif isinstance(columns, Sequence) and all(isinstance(c, Mapping) and "name" in c for c in columns):
@@ -293,10 +302,11 @@ def _without_types(columns: Columns, policy: Policy) -> Columns:
     }
 
 
-def _of_model(column: str, hints: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the hints of a model's field; its type isn't what is stored once it is protected."""
-    protected = hints.get(PREFIX + PROTECT, "none") != "none"
-    return _tagged(column, {k: v for k, v in hints.items() if not (protected and k == "data_type")})
+def _without_own_types(columns: Columns) -> Columns:
+    """Return a model's columns; the type of a field isn't what is stored once it is protected."""
+    untyped = {name: {k: v for k, v in hints.items() if k != "data_type"} for name, hints in columns.items()}
+    protected = {n for n, h in untyped.items() if _tagged(n, h).get(PREFIX + PROTECT, "none") != "none"}
+    return {name: untyped[name] if name in protected else hints for name, hints in columns.items()}
 
 
 def _table_tags(tags: Any) -> dict[str, Any]:
@@ -388,7 +398,9 @@ def make_nested_hints(**hints: Any) -> dict[str, Any]:
         UsageError: an unknown hint, or a wrong value.
     """
     check_keys("nested hints", hints, _NESTED_KEYS)
-    Hints.of(**hints)
+    made = Hints.of(**hints)
+    if made.write_disposition is not None:
+        check_choice("write_disposition of nested hints", made.write_disposition, _NESTED_DISPOSITIONS)
     return {k: v for k, v in hints.items() if v is not None}
 
 
