@@ -392,3 +392,30 @@ def test_a_wrong_action_in_a_schema_is_told(job: Any) -> None:
     source = ladle.source(lambda: ladle.resource([{"mail": MAIL}], name="t"), name="people", schema=schema)()
     with pytest.raises(UsageError, match="did you mean `mask`"):
         pipeline(job("duckdb", "mask")).run(source)
+
+
+def test_a_renamed_column_stays_protected_and_keeps_its_comment(job: Any) -> None:
+    made = job("duckdb", "mask")
+    p = pipeline(made)
+    columns = {"mail": {"protect": "mask", "description": "Where to write"}}
+    nested = {"pets": {"columns": {"name": {"protect": "hash"}}}}
+
+    def load(**hints: Any) -> None:
+        rows = [{"mail": MAIL, "pets": [{"name": CANARY}]}]
+        p.run(ladle.resource(rows, name="users", **hints))
+
+    load(columns=columns, nested_hints=nested)
+    p.rename_column("users", "mail", "address").apply()
+    p.rename_table("users", "people").apply()
+    load(columns=columns, nested_hints=nested)
+    load()
+    assert p.dataset()("SELECT address FROM people").fetchall() == [("***",)] * 3
+    load(columns={"mail": {"description": "Changed"}})
+    for found in stored(made):
+        clean(found)
+    scan(made.folder / "work")
+    with duckdb.connect(made.destination.partition(":")[2]) as connection:
+        comments = connection.execute(
+            "SELECT column_name, comment FROM duckdb_columns() WHERE comment IS NOT NULL AND table_name = 'people'"
+        ).fetchall()
+    assert comments == [("address", "Changed [protect: mask]")]
