@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
 
 from ladle.normalize.keys import LOAD_ID, ROW_ID
 from ladle.normalize.unnest import Path
+from ladle.schema.provenance import Code
 from ladle.schema.records import CHANGES, is_record
 from ladle.schema.schema import Schema
 from ladle.schema.table import Column, Table
@@ -26,10 +28,14 @@ class Origin:
 
 
 Origins = Mapping[tuple[str, str], Origin]
+Codes = Mapping[str, Code | None]
+_NO_CODES: Codes = MappingProxyType({})
 _ARROW = pa.schema([(c.name, arrow_type(c)) for c in CHANGES.columns.values()])
 
 
-def change_rows(stored: Schema | None, schema: Schema, origins: Origins, load_id: str) -> pa.RecordBatch:
+def change_rows(
+    stored: Schema | None, schema: Schema, origins: Origins, load_id: str, codes: Codes = _NO_CODES
+) -> pa.RecordBatch:
     """Return a row for each table and column that `schema` has and `stored` lacks, or has with another type.
 
     Args:
@@ -37,6 +43,7 @@ def change_rows(stored: Schema | None, schema: Schema, origins: Origins, load_id
         schema: with it, its version set.
         origins: by table and column, of what the package brought.
         load_id: of the package.
+        codes: of the resources, by name.
     """
     before = stored.table_map if stored is not None else {}
     at = datetime.now(UTC)
@@ -54,7 +61,7 @@ def change_rows(stored: Schema | None, schema: Schema, origins: Origins, load_id
                 LOAD_ID: load_id,
                 ROW_ID: f"{load_id}.{len(rows)}",
             }
-            rows.append({**common, **change})
+            rows.append({**common, **change, **code_cells(codes.get(change.get("resource") or ""))})
     return pa.RecordBatch.from_pylist(rows, _ARROW)
 
 
@@ -90,6 +97,13 @@ def _of_column(table: Table, column: Column, origins: Origins) -> dict[str, Any]
         "resource": origin.resource if origin else _resource(table, origins),
         "path": ".".join(origin.path) if origin else None,
     }
+
+
+def code_cells(code: Code | None) -> dict[str, Any]:
+    """Return the columns that tell of the code."""
+    if code is None:
+        return {}
+    return {"module": code.module, "function": code.function, "code_version": code.version}
 
 
 def type_text(column: Column) -> str:

@@ -12,6 +12,7 @@ from ladle.errors import DataError
 from ladle.events import Emit, Notice, Progress
 from ladle.normalize.changes import Origin, change_rows
 from ladle.normalize.columns import Typing, check_not_null, null_error, type_columns
+from ladle.normalize.inputs import input_rows
 from ladle.normalize.keys import (
     KEY_COLUMNS,
     LOAD_ID,
@@ -30,7 +31,7 @@ from ladle.package.raw import is_frame
 from ladle.package.store import Package
 from ladle.schema.change import Limits
 from ladle.schema.naming import naming
-from ladle.schema.records import CHANGES, CHANGES_TABLE
+from ladle.schema.records import CHANGES, CHANGES_TABLE, INPUTS, INPUTS_TABLE
 from ladle.schema.schema import Schema
 from ladle.schema.table import Column, Table
 from ladle.schema.types import arrow_type, kind_of
@@ -46,11 +47,15 @@ class Options:
 
     `add_dlt_id`, `add_dlt_load_id`: also for flat frames, which have none by default.
     `record_changes`: whether changes of the schema become rows of `_ladle_changes`.
+    `record_inputs`: whether what resources read becomes rows of `_ladle_inputs`.
+    `keep_origins`: whether the package keeps where each column's values came from.
     """
 
     add_dlt_id: bool = False
     add_dlt_load_id: bool = False
     record_changes: bool = False
+    record_inputs: bool = False
+    keep_origins: bool = False
 
 
 @dataclass(slots=True)
@@ -209,6 +214,8 @@ class Normalizer:
         self._tables[table.name] = table
         if typed.fresh:
             self._note_origins(table.name, typed.fresh, rows, resource)
+        if self._options.keep_origins:
+            self._note_origins(table.name, frozenset(arrays).difference(key_names), rows, resource)
         seen.fresh |= typed.fresh
         seen.joined |= typed.joined
         seen.rows += rows.count
@@ -220,7 +227,13 @@ class Normalizer:
         for name in fresh:
             # a variant comes from where its column does
             path = paths.get(name) or paths.get(name.rpartition(f"{self._names.naming.separator}v_")[0], ())
-            self._origins[table, name] = Origin(resource, (*rows.first.path, *path))
+            self._origins.setdefault((table, name), Origin(resource, (*rows.first.path, *path)))
+
+    def _kept_origins(self) -> dict[str, dict[str, tuple[str, str]]]:
+        kept: dict[str, dict[str, tuple[str, str]]] = {}
+        for (table, column), origin in self._origins.items() if self._options.keep_origins else ():
+            kept.setdefault(table, {})[column] = (origin.resource, ".".join(origin.path))
+        return kept
 
     def _write(self, table: str, arrays: dict[str, pa.Array]) -> None:
         if self._unchanged is not None and _is_same(self._unchanged, arrays):
@@ -290,7 +303,7 @@ class Normalizer:
         files = self._conform((*passed, *self._writer.seal()))
         tables = [self._final(t) for t in self._tables.values()]
         schema = replace(self._base, table_map={t.name: t for t in tables}, stored_hash=None).bumped(stored)
-        schema, recorded = self._record_changes(schema, stored)
+        schema, recorded = self._record(package, schema, stored)
         counts = {name: seen.rows for name, seen in self._seen.items()}
         return package.save(
             stage="normalized",
@@ -298,24 +311,28 @@ class Normalizer:
             schema=schema.to_dict(),
             base_hash=stored.version_hash if stored else None,
             counts={**counts, **{file.table: file.rows for file in recorded}},
+            origins=self._kept_origins(),
         )
 
-    def _record_changes(self, schema: Schema, stored: Schema | None) -> tuple[Schema, tuple[DataFile, ...]]:
-        """Write what changed as rows; return the schema with their table, and its file if there are any."""
-        if not (self._limits.records and self._options.record_changes):
+    def _record(
+        self, package: Package, schema: Schema, stored: Schema | None
+    ) -> tuple[Schema, tuple[DataFile, ...]]:
+        """Write what ladle keeps beside the data; return the schema with those tables, and their files."""
+        inputs = package.manifest.inputs if self._options.record_inputs else ()
+        is_same = stored is not None and schema.version_hash == stored.version_hash
+        if not self._limits.records or (is_same and not inputs):
             return schema, ()
-        if stored is not None and schema.version_hash == stored.version_hash:
-            return schema, ()
-        if CHANGES_TABLE not in schema.table_map:
-            seen = CHANGES.with_extra(**{"x-normalizer": {"seen-data": True}})
-            longer = schema.with_tables([seen]).bumped(stored)
-        else:
-            longer = schema
-        rows = change_rows(stored, longer, self._origins, self._package.load_id)
-        if not rows.num_rows:
-            return schema, ()
-        self._writer.append(CHANGES_TABLE, rows)
-        return longer, self._writer.seal_more()
+        codes = {resource.name: resource.code for resource in package.manifest.resources}
+        if inputs:
+            schema = _with_record(schema, INPUTS, stored)
+            self._writer.append(INPUTS_TABLE, input_rows(inputs, schema.name, package.load_id, codes))
+        if self._options.record_changes and not is_same:
+            longer = _with_record(schema, CHANGES, stored)
+            rows = change_rows(stored, longer, self._origins, package.load_id, codes)
+            if rows.num_rows:
+                schema = longer
+                self._writer.append(CHANGES_TABLE, rows)
+        return schema, self._writer.seal_more()
 
     def _passed_files(self, package: Package) -> list[DataFile] | None:
         """Return raw files that serve as ready files; None where only some of a resource's batches could."""
@@ -394,6 +411,13 @@ class Normalizer:
             made = pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays))
             self._writer.append(file.table, made)
         return self._writer.seal_more()
+
+
+def _with_record(schema: Schema, table: Table, stored: Schema | None) -> Schema:
+    """Return the schema with a table of ladle's own, marked as one that has rows."""
+    if table.name in schema.table_map:
+        return schema
+    return schema.with_tables([table.with_extra(**{"x-normalizer": {"seen-data": True}})]).bumped(stored)
 
 
 def _is_same(batch: pa.RecordBatch, arrays: dict[str, pa.Array]) -> bool:

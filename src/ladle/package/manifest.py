@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from ladle.errors import PackageError
+from ladle.schema.provenance import Code, Input
 from ladle.state.values import from_json, to_json
 
 FORMAT = 1
@@ -36,7 +37,7 @@ class DataFile:
 class ResourceInfo:
     """One resource of a package: where its rows go, and how they meet what is there.
 
-    `parts` maps each raw stream's key to the root table it feeds.
+    `parts` maps each raw stream's key to the root table it feeds. `code`: that makes its rows; None for data.
     """
 
     name: str
@@ -44,6 +45,13 @@ class ResourceInfo:
     write_disposition: str
     rows: int = 0
     parts: Mapping[str, str] = field(default_factory=dict)
+    code: Code | None = None
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> ResourceInfo:
+        """Build from the stored form."""
+        code = stored.get("code")
+        return cls(**{**stored, "code": Code(**code) if code else None})
 
 
 _STATES = ("state", "state_base")
@@ -64,6 +72,8 @@ class Manifest:
         counts: rows by table, as normalize made them.
         changes: counts by table of what didn't become rows one to one (for the sum of rows).
         refresh: tables to drop and tables to empty just before the load.
+        inputs: what the resources said they read.
+        origins: resource and path that each column's values came from, by table; empty unless asked for.
     """
 
     load_id: str
@@ -82,6 +92,8 @@ class Manifest:
     drop_tables: tuple[str, ...] = ()
     empty_tables: tuple[str, ...] = ()
     file_format: str | None = None
+    inputs: tuple[Input, ...] = ()
+    origins: Mapping[str, Mapping[str, tuple[str, str]]] = field(default_factory=dict)
 
     def to_bytes(self) -> bytes:
         """Return the JSON that `write` stores."""
@@ -109,7 +121,8 @@ class Manifest:
         try:
             stored["raw"] = tuple(DataFile(**f) for f in stored["raw"])
             stored["ready"] = tuple(DataFile(**f) for f in stored["ready"])
-            stored["resources"] = tuple(ResourceInfo(**r) for r in stored["resources"])
+            stored["resources"] = tuple(ResourceInfo.from_dict(r) for r in stored["resources"])
+            stored["inputs"] = tuple(Input(**i) for i in stored.get("inputs", ()))
             stored["drop_tables"] = tuple(stored["drop_tables"])
             stored["empty_tables"] = tuple(stored["empty_tables"])
             stored |= {name: from_json(stored.get(name)) for name in _STATES}

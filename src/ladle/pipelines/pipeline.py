@@ -448,6 +448,14 @@ class Pipeline:
             schema = known.get(schema, schema)
         return reading.Dataset(self._need_destination(), str(self.dataset_name), schema)
 
+    def lineage(self) -> reading.Lineage:
+        """Return where rows and columns come from: loads, sources, code and inputs.
+
+        Raises:
+            UsageError: no destination is known, or it only takes data.
+        """
+        return self.dataset().lineage()
+
     def sql_client(self, schema_name: str | None = None) -> reading.SqlClient:
         """Return a client for SQL on the dataset, a context that holds the connection.
 

@@ -245,6 +245,7 @@ class Work:
             add_dlt_id=flag("normalize", "parquet_normalizer", "add_dlt_id"),
             add_dlt_load_id=flag("normalize", "parquet_normalizer", "add_dlt_load_id"),
             record_changes=flag("normalize", "record_changes", default=True),
+            record_inputs=flag("normalize", "record_inputs", default=True),
         )
 
     def _normalizer(self, package: Package, ready: Ready | None) -> Normalizer:
