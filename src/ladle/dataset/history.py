@@ -26,7 +26,8 @@ _TEXT, _INT, _TIME = pa.string(), pa.int64(), pa.timestamp("us", "UTC")
 _COLUMNS = pa.schema(
     {
         "table_name": _TEXT, "column_name": _TEXT, "data_type": _TEXT, "load_id": _TEXT,
-        "introduced_at": _TIME, "schema_name": _TEXT, "schema_version": _INT, "resource": _TEXT, "source": _TEXT, "path": _TEXT,
+        "introduced_at": _TIME, "schema_name": _TEXT, "schema_version": _INT,
+        "resource": _TEXT, "source": _TEXT, "path": _TEXT,
         "module": _TEXT, "function": _TEXT, "code_version": _TEXT, "tags": _TEXT, "recorded": pa.bool_(),
     }
 )  # fmt: skip

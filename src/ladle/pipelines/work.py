@@ -14,6 +14,9 @@ from ladle.destinations.base import Destination
 from ladle.errors import DataError, DestinationError, PackageError, PipelineIsRunning
 from ladle.events import Emit, Notice, durable
 from ladle.extract.run import ExtractOptions, declare, extract, table_name
+from ladle.governance.openlineage import Run
+from ladle.governance.reporter import Reporter, reporter
+from ladle.governance.target import target
 from ladle.load.ahead import BEGIN_BYTES, LoadAhead
 from ladle.load.run import BehindDestination, LoadResult, StateMissing, load, schema_update
 from ladle.normalize.background import BackgroundNormalizer
@@ -30,6 +33,8 @@ from ladle.schema.change import Limits
 from ladle.schema.records import is_record
 from ladle.schema.schema import STATE_TABLE, Schema
 from ladle.sources.current import at_work
+from ladle.sources.inputs import MAX_INPUTS, Inputs
+from ladle.sources.provenance import tree_of
 from ladle.state.folder import PipelineFolder
 
 RunningPolicy = Literal["wait", "fail", "join"]
@@ -96,10 +101,24 @@ class Work:
         Returns:
             None where there was nothing to do.
         """
+        package = self.packages.create(self.pipeline_name)
+        run = Run(package.load_id, self.pipeline_name, order.source.name)
+        reporter = self.reporter()
+        reporter.tell("START", run)
+        with reporter.watching(run):
+            extracted = self._extract_source(order, package)
+        if extracted is None:
+            reporter.tell("COMPLETE", run)
+        return extracted
+
+    def reporter(self) -> Reporter:
+        """Return who tells others of loads, as the settings say now."""
+        return reporter(self.destination, str(self.dataset_name), self.emit, tree_of)
+
+    def _extract_source(self, order: Order, package: Package) -> Extracted | None:
         since, first_run = now(), self.is_first_run()
         known = self.folder.schema(order.source.name)
         stored = order.source.given_schema or known or Schema(order.source.name, naming=self._limits().naming)
-        package = self.packages.create(self.pipeline_name)
         beside = Beside()
         with self.steps.step("extract", package.load_id):
             try:
@@ -131,6 +150,7 @@ class Work:
             ready = beside.ahead.put if beside.ahead else None
             beside.background = BackgroundNormalizer(self._normalizer(package, ready))
         notes: dict[str, Any] = {}
+        inputs = Inputs()
         options = ExtractOptions(
             order.hints,
             limits=self._limits(),
@@ -139,8 +159,11 @@ class Work:
             source_state=content,
             package_state=notes,
             metrics=beside.metrics,
+            inputs=inputs,
         )
         package = extract(order.source, package, options, self.emit, beside.background)
+        for name, count in inputs.left_out.items():
+            self.emit(Notice(f"resource `{name}` noted {count:,} more inputs than are kept ({MAX_INPUTS:,})"))
         if order.remember is not None:
             order.remember(content)
         after = self.memory.next(name, base, content, self.destination, self.dataset_name)
@@ -246,6 +269,7 @@ class Work:
             add_dlt_load_id=flag("normalize", "parquet_normalizer", "add_dlt_load_id"),
             record_changes=flag("normalize", "record_changes", default=True),
             record_inputs=flag("normalize", "record_inputs", default=True),
+            keep_origins=target() is not None,
         )
 
     def _normalizer(self, package: Package, ready: Ready | None) -> Normalizer:
@@ -299,9 +323,14 @@ class Work:
             DestinationError: the package is kept.
         """
         assert self.destination is not None
-        package = extracted.package
+        package, reporter = extracted.package, self.reporter()
         notes = copy.deepcopy(dict(package.manifest.package_state))
-        with self.steps.step("load", package.load_id), extracted, self._noting(package, notes):
+        with (
+            reporter.watching(Run.of(package.manifest)),
+            self.steps.step("load", package.load_id),
+            extracted,
+            self._noting(package, notes),
+        ):
             package = self.memory.with_newer(self.settle(package))
             # Settled anew, its rows aren't those that were loaded ahead.
             ahead = extracted.ahead if package is extracted.package else None
@@ -311,6 +340,9 @@ class Work:
                 package, result = self._load_newest(package, self.destination)
             if package.manifest.state is not None:
                 self.memory.save(package.manifest.state, self.destination)
+            # Before the package is finished: after a kill in between, the next run tells it once more.
+            if package.manifest.resources:
+                reporter.tell("COMPLETE", Run.of(package.manifest))
             self.packages.finish(package, "loaded", package_state=notes)
         rows = {n: c for n, c in result.rows.items() if not is_record(n)}
         if package.manifest.state is not None:
