@@ -20,8 +20,8 @@ def table_place(destination: Destination, dataset: str, table: str) -> tuple[str
     """
     shown = destination.displayable()
     if destination.type_name == "duckdb":
-        stem = PurePath(shown).stem if getattr(destination, "path", None) else "memory"
-        return f"duckdb://{shown}", f"{stem}.{dataset}.{table}"
+        path = shown if getattr(destination, "path", None) else "memory"
+        return f"duckdb://{path}", f"{PurePath(path).stem}.{dataset}.{table}"
     if "://" not in shown:
         return f"{destination.type_name}://{shown}", f"{dataset}.{table}"
     if destination.type_name == "filesystem":

@@ -120,17 +120,21 @@ class Events:
             outputs=list(self._outputs(run)) if kind == "COMPLETE" else [],
         )
 
-    def tables(self, schema: Schema, origins: Mapping[str, Mapping[str, tuple[str, str]]]) -> list[Any]:
+    def tables(
+        self, schema: Schema, origins: Mapping[str, Mapping[str, tuple[str, str]]], only: str | None = None
+    ) -> list[Any]:
         """Return an event for each data table of a schema, for catalogs: what is there, without a run.
 
         Args:
             schema: with tables that were loaded.
             origins: resource and path of columns, by table.
+            only: name of the one table to tell of.
         """
         made, at = client("event_v2"), datetime.now(UTC).isoformat()
         found = []
         for table in schema.table_map.values():
-            if table.name in SYSTEM_TABLES or is_record(table.name) or not table.typed_columns():
+            own = table.name in SYSTEM_TABLES or is_record(table.name)
+            if own or not table.typed_columns() or only not in (None, table.name):
                 continue
             namespace, name = self._place(table.name)
             facets = self._table_facets(table, schema.name, origins.get(table.name, {}))

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
+from ladle.dataset.history import Lineage
+from ladle.destinations.base import Destination
 from ladle.errors import MissingDependency
 from ladle.events import Emit, Notice
-from ladle.destinations.base import Destination
 from ladle.governance.openlineage import Events, Repository, Run, client, masked
-from ladle.governance.target import Target, target
+from ladle.governance.target import NAMESPACE, Target, target
+from ladle.schema.schema import Schema
 
 _RETRIES = {"total": 1, "read": 1, "connect": 1}
 
@@ -94,6 +96,33 @@ def reporter(
     if found is None:
         return Reporter(Events("", destination, dataset, "", repository_of), None, emit)
     return Reporter(Events(found.namespace, destination, dataset, _version(), repository_of), found, emit)
+
+
+def table_events(
+    lineage: Lineage, schemas: Iterable[Schema], destination: Destination, dataset: str, only: str | None
+) -> list[str]:
+    """Return OpenLineage events of tables as they are, without a run: each as one line of JSON.
+
+    Args:
+        lineage: of the dataset.
+        schemas: with its tables.
+        destination: where it is.
+        dataset: its name there.
+        only: name of the one table to tell of.
+
+    Raises:
+        TableNotFound: there is none of that name.
+        MissingDependency: the OpenLineage client isn't installed.
+    """
+    origins: dict[str, dict[str, tuple[str, str]]] = {}
+    for told in lineage.columns(only).to_pylist():
+        if told["path"] is not None:
+            place = (told["resource"], told["path"])
+            origins.setdefault(told["table_name"], {})[told["column_name"]] = place
+    where = target()
+    events = Events(where.namespace if where is not None else NAMESPACE, destination, dataset, _version())
+    serde = client("serde").Serde
+    return [serde.to_json(event) for schema in schemas for event in events.tables(schema, origins, only)]
 
 
 def _version() -> str:

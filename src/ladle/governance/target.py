@@ -1,4 +1,4 @@
-"""Where OpenLineage events go: settings of ladle, and the environment variables that OpenLineage clients use."""
+"""Where OpenLineage events go: settings of ladle, and the environment variables of OpenLineage's clients."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from ladle.config.settings import number, setting
 _SECTION = "openlineage"
 _ENDPOINT = "api/v1/lineage"
 _TIMEOUT_S = 5
+NAMESPACE = "ladle"
+"""Of jobs, where nothing else is set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ def target() -> Target | None:
         return None
     key = setting(_SECTION, "api_key", secret=True) or os.environ.get("OPENLINEAGE_API_KEY")
     return Target(
-        namespace=setting(_SECTION, "namespace") or os.environ.get("OPENLINEAGE_NAMESPACE") or "ladle",
+        namespace=setting(_SECTION, "namespace") or os.environ.get("OPENLINEAGE_NAMESPACE") or NAMESPACE,
         file=file,
         url=url,
         endpoint=setting(_SECTION, "endpoint") or os.environ.get("OPENLINEAGE_ENDPOINT") or _ENDPOINT,

@@ -17,6 +17,7 @@ from ladle.destinations.base import Destination
 from ladle.destinations.registry import resolve
 from ladle.errors import LadleError, UsageError
 from ladle.events import Emit
+from ladle.governance.reporter import table_events
 from ladle.package.manifest import Manifest
 from ladle.package.store import Packages
 from ladle.pipelines.arguments import check_choice, checked_name, schema_name
@@ -455,6 +456,25 @@ class Pipeline:
             UsageError: no destination is known, or it only takes data.
         """
         return self.dataset().lineage()
+
+    def lineage_events(self, table_name: str | None = None) -> list[str]:
+        """Return OpenLineage events that tell of the tables as they are: each as one line of JSON.
+
+        Args:
+            table_name: of one table; default all.
+
+        Raises:
+            TableNotFound: there is none of that name.
+            MissingDependency: the OpenLineage client isn't installed.
+        """
+        with context.of_pipeline(self.pipeline_name):
+            return table_events(
+                self.lineage(),
+                self.schemas.values(),
+                self._need_destination(),
+                str(self.dataset_name),
+                table_name,
+            )
 
     def sql_client(self, schema_name: str | None = None) -> reading.SqlClient:
         """Return a client for SQL on the dataset, a context that holds the connection.
