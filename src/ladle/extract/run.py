@@ -91,8 +91,7 @@ def extract(
     try:
         work = _Extraction(source, package, options, Outlet(writer, emit, sink, options.inputs))
         work.pull()
-        manifest: dict[str, Any] = {"schema": work.schema.to_dict()} if work.redeclared else {}
-        manifest["inputs"] = options.inputs.found
+        manifest = {"schema": work.schema.to_dict()} if work.redeclared else {}
         return package.with_manifest(stage="extracted", raw=writer.seal(), resources=work.infos(), **manifest)
     except BaseException:
         writer.abandon()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal
 
 from ladle.dataset.history import Lineage
@@ -62,6 +62,16 @@ class Reporter:
         except BaseException as error:
             self.tell("FAIL" if isinstance(error, Exception) else "ABORT", run, error)
             raise
+
+    @contextmanager
+    def telling(self, run: Run) -> Iterator[Callable[[], None]]:
+        """Tell that a run begins, and that it fails where the block raises.
+
+        Yields what is called where the run ends here, as there is nothing to load.
+        """
+        self.tell("START", run)
+        with self.watching(run):
+            yield partial(self.tell, "COMPLETE", run)
 
     @cached_property
     def _transports(self) -> list[Any]:

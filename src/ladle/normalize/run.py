@@ -47,14 +47,12 @@ class Options:
 
     `add_dlt_id`, `add_dlt_load_id`: also for flat frames, which have none by default.
     `record_changes`: whether changes of the schema become rows of `_ladle_changes`.
-    `record_inputs`: whether what resources read becomes rows of `_ladle_inputs`.
     `keep_origins`: whether the package keeps where each column's values came from.
     """
 
     add_dlt_id: bool = False
     add_dlt_load_id: bool = False
     record_changes: bool = False
-    record_inputs: bool = False
     keep_origins: bool = False
 
 
@@ -318,7 +316,7 @@ class Normalizer:
         self, package: Package, schema: Schema, stored: Schema | None
     ) -> tuple[Schema, tuple[DataFile, ...]]:
         """Write what ladle keeps beside the data; return the schema with those tables, and their files."""
-        inputs = package.manifest.inputs if self._options.record_inputs else ()
+        inputs = package.manifest.inputs
         is_same = stored is not None and schema.version_hash == stored.version_hash
         if not self._limits.records or (is_same and not inputs):
             return schema, ()

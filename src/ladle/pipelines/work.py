@@ -16,7 +16,6 @@ from ladle.events import Emit, Notice, durable
 from ladle.extract.run import ExtractOptions, declare, extract, table_name
 from ladle.governance.openlineage import Run
 from ladle.governance.reporter import Reporter, reporter
-from ladle.governance.target import target
 from ladle.load.ahead import BEGIN_BYTES, LoadAhead
 from ladle.load.run import BehindDestination, LoadResult, StateMissing, load, schema_update
 from ladle.normalize.background import BackgroundNormalizer
@@ -62,6 +61,7 @@ class Work:
     running_wait_s: float
     _lock: FileLock = field(init=False)
     _lock_depth: int = 0
+    _reporter: Reporter | None = None
 
     def __post_init__(self) -> None:
         self._lock = FileLock(self.memory.folder.root / "run.lock")
@@ -101,40 +101,34 @@ class Work:
         Returns:
             None where there was nothing to do.
         """
-        package = self.packages.create(self.pipeline_name)
-        run = Run(package.load_id, self.pipeline_name, order.source.name)
-        reporter = self.reporter()
-        reporter.tell("START", run)
-        with reporter.watching(run):
-            extracted = self._extract_source(order, package)
-        if extracted is None:
-            reporter.tell("COMPLETE", run)
-        return extracted
-
-    def reporter(self) -> Reporter:
-        """Return who tells others of loads, as the settings say now."""
-        return reporter(self.destination, str(self.dataset_name), self.emit, tree_of)
-
-    def _extract_source(self, order: Order, package: Package) -> Extracted | None:
         since, first_run = now(), self.is_first_run()
         known = self.folder.schema(order.source.name)
         stored = order.source.given_schema or known or Schema(order.source.name, naming=self._limits().naming)
+        package = self.packages.create(self.pipeline_name)
         beside = Beside()
-        with self.steps.step("extract", package.load_id):
-            try:
-                sealed = self._extract(order, package, stored, known or stored, beside)
-            except BaseException:
+        with self.reporter().telling(Run(package.load_id, self.pipeline_name, order.source.name)) as told:
+            with self.steps.step("extract", package.load_id):
+                try:
+                    sealed = self._extract(order, package, stored, known or stored, beside)
+                except BaseException:
+                    beside.abandon()
+                    with contextlib.suppress(OSError):
+                        self.packages.discard(package)
+                    raise
+            if sealed is None:
                 beside.abandon()
-                with contextlib.suppress(OSError):
-                    self.packages.discard(package)
-                raise
-        if sealed is None:
-            beside.abandon()
-            self.packages.discard(package)
-            return None
-        infos = (extracted_info(sealed, beside.metrics),)
-        self.steps.noted("extract", ExtractInfo(self.owner, since, now(), infos, first_run))
-        return self._normalized(sealed, beside, known, first_run)
+                self.packages.discard(package)
+                told()
+                return None
+            infos = (extracted_info(sealed, beside.metrics),)
+            self.steps.noted("extract", ExtractInfo(self.owner, since, now(), infos, first_run))
+            return self._normalized(sealed, beside, known, first_run)
+
+    def reporter(self) -> Reporter:
+        """Return who tells others of loads, as the settings say when a run begins."""
+        if self._reporter is None:
+            self._reporter = reporter(self.destination, str(self.dataset_name), self.emit, tree_of)
+        return self._reporter
 
     def _extract(
         self, order: Order, package: Package, stored: Schema, loaded: Schema, beside: Beside
@@ -162,8 +156,7 @@ class Work:
             inputs=inputs,
         )
         package = extract(order.source, package, options, self.emit, beside.background)
-        for name, count in inputs.left_out.items():
-            self.emit(Notice(f"resource `{name}` noted {count:,} more inputs than are kept ({MAX_INPUTS:,})"))
+        package = self._with_inputs(package, inputs)
         if order.remember is not None:
             order.remember(content)
         after = self.memory.next(name, base, content, self.destination, self.dataset_name)
@@ -177,6 +170,14 @@ class Work:
             file_format=order.file_format,
             package_state=notes,
         )
+
+    def _with_inputs(self, package: Package, inputs: Inputs) -> Package:
+        """Return the package with what its resources read, where that is to be kept."""
+        for name, count in inputs.left_out.items():
+            self.emit(Notice(f"resource `{name}` noted {count:,} more inputs than are kept ({MAX_INPUTS:,})"))
+        # Looked up only where there are some: most loads have none.
+        kept = bool(inputs.found) and flag("normalize", "record_inputs", default=True)
+        return package.with_manifest(inputs=inputs.found) if kept else package
 
     def _normalized(
         self, package: Package, beside: Beside, known: Schema | None, first_run: bool
@@ -268,8 +269,7 @@ class Work:
             add_dlt_id=flag("normalize", "parquet_normalizer", "add_dlt_id"),
             add_dlt_load_id=flag("normalize", "parquet_normalizer", "add_dlt_load_id"),
             record_changes=flag("normalize", "record_changes", default=True),
-            record_inputs=flag("normalize", "record_inputs", default=True),
-            keep_origins=target() is not None,
+            keep_origins=self.reporter().target is not None,
         )
 
     def _normalizer(self, package: Package, ready: Ready | None) -> Normalizer:
@@ -408,6 +408,7 @@ class Work:
         finally:
             self._lock_depth -= 1
             if self._lock_depth == 0:
+                self._reporter = None
                 self._lock.release()
 
     def load_schema(self, schema: Schema) -> PackageInfo:
