@@ -316,8 +316,8 @@ class Normalizer:
         self, package: Package, schema: Schema, stored: Schema | None
     ) -> tuple[Schema, tuple[DataFile, ...]]:
         """Write what ladle keeps beside the data; return the schema with those tables, and their files."""
-        inputs = package.manifest.inputs
-        is_same = stored is not None and schema.version_hash == stored.version_hash
+        inputs, dropped = package.manifest.inputs, package.manifest.drop_tables
+        is_same = stored is not None and schema.version_hash == stored.version_hash and not dropped
         if not self._limits.records or (is_same and not inputs):
             return schema, ()
         codes = {resource.name: resource.code for resource in package.manifest.resources}
@@ -326,7 +326,7 @@ class Normalizer:
             self._writer.append(INPUTS_TABLE, input_rows(inputs, schema.name, package.load_id, codes))
         if self._options.record_changes and not is_same:
             longer = _with_record(schema, CHANGES, stored)
-            rows = change_rows(stored, longer, self._origins, package.load_id, codes)
+            rows = change_rows(stored, longer, self._origins, package.load_id, dropped, codes)
             if rows.num_rows:
                 schema = longer
                 self._writer.append(CHANGES_TABLE, rows)
