@@ -168,3 +168,12 @@ def test_a_dataset_without_records_has_columns_by_its_stored_schemas(
     assert told["a"] == (first, False, None)
     assert told["b"] == (second, False, None)
     assert pipeline.lineage().row("t", first_of(pipeline, "t")).code is None
+
+
+def test_a_table_that_was_dropped_and_made_anew_leads_to_the_load_that_made_it_anew(
+    pipeline: ladle.Pipeline,
+) -> None:
+    pipeline.run(orders(ORDERS))
+    (second,) = pipeline.run(orders(ORDERS), refresh="drop_sources").loads_ids
+    assert set(pipeline.lineage().columns()["load_id"].to_pylist()) == {second}
+    assert pipeline.lineage().loads()["inputs"].to_pylist() == [1, 1]

@@ -221,11 +221,9 @@ class Lineage:
         self, schema: Schema, table: Table, column: Column, changes: Sequence[_Record]
     ) -> ColumnLineage | None:
         """Return what was recorded of a column; None where it is older than the records."""
-        history = [c for c in changes if (c["table_name"], c["column_name"]) == (table.name, column.name)]
-        added = [n for n, change in enumerate(history) if change["change"] == "add_column"]
-        if not added:
+        first, *later = history_of(changes, table.name, column.name) or [{}]
+        if not first:
             return None
-        first = history[added[-1]]
         return ColumnLineage(
             table.name,
             column.name,
@@ -239,7 +237,7 @@ class Lineage:
             first["path"],
             _code(first),
             tags(column.extra),
-            changes=tuple(history[added[-1] + 1 :]),
+            changes=tuple(later),
         )
 
     def _tables(self, table_name: str | None = None) -> Iterator[tuple[Schema, Table]]:
@@ -305,7 +303,7 @@ class Lineage:
             with reader.stream(f'SELECT * FROM {name}."{table}"') as rows:
                 names = rows.schema.names
                 found: list[_Record] = [dict(zip(names, row, strict=True)) for row in Cursor(rows).fetchall()]
-        return sorted(found, key=_at) if is_record(table) else found
+        return sorted(found, key=_order) if is_record(table) else found
 
     def _loads(self) -> list[_Record]:
         return sorted(self._records(LOADS_TABLE), key=lambda load: load["inserted_at"])
@@ -362,6 +360,34 @@ def _first_versions(versions: Sequence[_Record]) -> dict[tuple[str, str, str], _
         keys = ((name, t.name, c.name) for t in schema.table_map.values() for c in t.typed_columns())
         there[name] = {key: before.get(key, version) for key in keys}
     return {key: version for found in there.values() for key, version in found.items()}
+
+
+def history_of(changes: Sequence[_Record], table: str, column: str) -> list[_Record]:
+    """Return the changes of a column from the one that added it on, whatever it was called; or nothing.
+
+    Args:
+        changes: of one schema, oldest first.
+        table: as it is called now.
+        column: as it is called now.
+    """
+    found: list[_Record] = []
+    for change in reversed(changes):
+        kind, is_mine = change["change"], (change["table_name"], change["column_name"]) == (table, column)
+        if kind == "rename_table" and change["table_name"] == table:
+            table = change["previous"]
+        elif is_mine and kind == "rename_column":
+            column = change["previous"]
+        elif not is_mine:
+            continue
+        found.insert(0, change)
+        if kind == "add_column":
+            return found
+    return []
+
+
+def _order(record: _Record) -> tuple[Any, int]:
+    """Return what records are sorted by: when, and their number in the load, which ends their id."""
+    return _at(record), int(record[_ROW_ID].rpartition(".")[2])
 
 
 def _at(record: _Record) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -217,15 +217,42 @@ class Events:
             if is_record(name):
                 continue
             namespace, shown = self._place(name)
+            described = self._table_facets(tables[name], run.source, run.manifest.origins.get(name, {}))
+            described |= self._rule_facets(getattr(run.manifest, "checks", ()), name)
             counted = facets.output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet(
                 rowCount=rows, producer=self._producer
             )
             yield made.OutputDataset(
                 namespace=namespace,
                 name=shown,
-                facets=self._table_facets(tables[name], run.source, run.manifest.origins.get(name, {})),
+                facets=described,
                 outputFacets={"outputStatistics": counted},
             )
+
+    def _rule_facets(self, checks: Sequence[Mapping[str, Any]], table: str) -> dict[str, Any]:
+        """Return what became of a table's data quality rules; nothing where it has none.
+
+        Args:
+            checks: with `table`, `rule`, `kind`, `columns`, `severity`, `checked` and `failed`.
+            table: its name.
+        """
+        mine = [check for check in checks if check["table"] == table]
+        if not mine:
+            return {}
+        made = client("facet_v2").data_quality_assertions_dataset
+        found = [
+            made.Assertion(
+                assertion=check["kind"],
+                success=check["failed"] == 0,
+                column=check["columns"][0] if len(check["columns"]) == 1 else None,
+                severity="warn" if check["severity"] == "warn" else "error",
+                name=check["rule"],
+                actual=f"{check['failed']} of {check['checked']} rows",
+            )
+            for check in mine
+        ]
+        facet = made.DataQualityAssertionsDatasetFacet(assertions=found, producer=self._producer)
+        return {"dataQualityAssertions": facet}
 
     def _table_facets(
         self, table: Table, source: str, origins: Mapping[str, tuple[str, str]]

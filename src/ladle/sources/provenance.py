@@ -95,14 +95,14 @@ def _below_package(module: str, path: Path | None) -> str | None:
 
 
 def _distribution_version(module: str, installed: bool) -> str | None:
-    # Imported here: it takes longer than all the rest, and most modules are in a working tree.
-    from importlib import metadata
-
     top = module.partition(".")[0]
     if top == "__main__":
         return None
     if top in sys.stdlib_module_names:
         return ".".join(map(str, sys.version_info[:3]))
+    # Imported here: it takes longer than all the rest, and most modules are in a working tree.
+    from importlib import metadata
+
     try:
         return metadata.version(top)
     except metadata.PackageNotFoundError:

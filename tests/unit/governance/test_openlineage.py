@@ -325,3 +325,45 @@ def test_tables_as_they_are_become_events(site: Site, file: Path) -> None:
     fields = found[1]["dataset"]["facets"]["columnLineage"]["fields"]
     assert fields["n"]["inputFields"][0]["field"] == "items.n"
     assert len(site.pipeline().lineage_events("orders")) == 1
+
+
+def test_what_became_of_rules_is_told_as_assertions() -> None:
+    from openlineage.client.serde import Serde
+
+    from ladle.governance.openlineage import Events
+
+    common = {"table": "t", "checked": 5}
+    checks = [
+        {
+            **common,
+            "rule": "not_null(a)",
+            "kind": "not_null",
+            "columns": ["a"],
+            "severity": "reject",
+            "failed": 2,
+        },
+        {
+            **common,
+            "rule": "a < b",
+            "kind": "condition",
+            "columns": ["a", "b"],
+            "severity": "warn",
+            "failed": 0,
+        },
+        {
+            **common,
+            "table": "u",
+            "rule": "x",
+            "kind": "unique",
+            "columns": ["x"],
+            "severity": "fail",
+            "failed": 0,
+        },
+    ]
+    facets = Events("n", None, "ds", "1")._rule_facets(checks, "t")
+    told = Serde.to_dict(facets["dataQualityAssertions"])["assertions"]
+    assert [(a["assertion"], a["success"], a.get("column"), a["severity"], a["actual"]) for a in told] == [
+        ("not_null", False, "a", "error", "2 of 5 rows"),
+        ("condition", True, None, "warn", "0 of 5 rows"),
+    ]
+    assert Events("n", None, "ds", "1")._rule_facets(checks, "nix") == {}
