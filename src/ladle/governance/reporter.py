@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any, Literal
 
@@ -32,6 +32,7 @@ class Reporter:
     events: Events
     target: Target | None
     emit: Emit
+    _failed: set[str] = field(default_factory=set)
 
     def tell(
         self,
@@ -56,11 +57,13 @@ class Reporter:
 
     @contextmanager
     def watching(self, run: Run) -> Iterator[None]:
-        """Tell that a run failed, or was stopped, where the block raises."""
+        """Tell that a run failed, or was stopped, where the block raises; once, of blocks in blocks."""
         try:
             yield
         except BaseException as error:
-            self.tell("FAIL" if isinstance(error, Exception) else "ABORT", run, error)
+            if run.load_id not in self._failed:
+                self._failed.add(run.load_id)
+                self.tell("FAIL" if isinstance(error, Exception) else "ABORT", run, error)
             raise
 
     @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
-from ladle.config.settings import number, setting
+from ladle.config.settings import number, setting, several
 
 _SECTION = "openlineage"
 _ENDPOINT = "api/v1/lineage"
@@ -43,8 +43,8 @@ def target() -> Target | None:
     """
     if os.environ.get("OPENLINEAGE_DISABLED", "").strip().lower() in ("1", "true", "yes", "on"):
         return None
-    file = setting(_SECTION, "file")
-    url = setting(_SECTION, "url") or os.environ.get("OPENLINEAGE_URL")
+    places = several(_SECTION, names=("file", "url"))
+    file, url = places["file"], places["url"] or os.environ.get("OPENLINEAGE_URL")
     if not (file or url or _has_own_config()):
         return None
     key = setting(_SECTION, "api_key", secret=True) or os.environ.get("OPENLINEAGE_API_KEY")

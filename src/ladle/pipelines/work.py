@@ -286,7 +286,8 @@ class Work:
             package = package.save(stage="extracted", ready=(), counts={})
         name = package.manifest.schema["name"]
         stored = self.folder.schema(name)
-        with self.steps.step("normalize", package.load_id):
+        run = Run.of(package.manifest)
+        with self.reporter().watching(run), self.steps.step("normalize", package.load_id):
             if stored is not None and not package.manifest.drop_tables:
                 declared = Schema.from_dict(package.manifest.schema)
                 package = package.with_manifest(schema=stored.with_hints_of(declared).to_dict())

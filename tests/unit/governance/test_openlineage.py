@@ -7,16 +7,20 @@ import logging
 import threading
 import uuid
 from collections.abc import Iterator
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from tests.conftest import free_port
 from tests.loading import Site
+from typer.testing import CliRunner
 
 import ladle
-from ladle.errors import LadleError, ResourceExtractionError
+from ladle.cli import app
+from ladle.errors import DataError, LadleError, ResourceExtractionError
 
 pytest.importorskip("openlineage.client", reason="needs the extra `openlineage`")
 
@@ -75,6 +79,31 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def events(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def facets_of(event: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield from event["run"]["facets"].values()
+    yield from event["job"]["facets"].values()
+    for found in (*event["inputs"], *event["outputs"]):
+        for key in ("facets", "inputFacets", "outputFacets"):
+            yield from found.get(key, {}).values()
+
+
+def test_events_have_what_the_specification_asks_for(site: Site, file: Path) -> None:
+    site.pipeline().run(orders())
+    for event in events(file):
+        assert {"eventTime", "producer", "schemaURL", "run", "job"} <= set(event)
+        assert datetime.fromisoformat(event["eventTime"]).tzinfo is not None
+        assert urlsplit(event["producer"]).scheme == "urn"
+        assert event["schemaURL"].startswith("https://openlineage.io/spec/")
+        for found in (event["job"], *event["inputs"], *event["outputs"]):
+            assert found["namespace"]
+            assert found["name"]
+        found_facets = list(facets_of(event))
+        assert found_facets
+        for facet in found_facets:
+            assert facet["_producer"] == event["producer"]
+            assert facet["_schemaURL"].startswith("https://openlineage.io/spec/facets/")
 
 
 def kinds(found: list[dict[str, Any]]) -> list[str]:
@@ -222,6 +251,20 @@ def test_a_failed_load_is_told_and_the_run_that_finishes_it_completes_it(
     assert set(outputs(found[-1])) == {"orders", "orders__items"}
 
 
+def test_a_package_that_cannot_be_normalised_fails_with_each_try(site: Site, file: Path) -> None:
+    rows = ladle.resource(
+        [{"id": None, "a": 1}], name="t", columns={"id": {"nullable": False, "data_type": "bigint"}}
+    )
+    site.pipeline().extract(rows)
+    for _ in range(2):
+        with pytest.raises(DataError):
+            site.pipeline().run()
+    found = events(file)
+    assert kinds(found) == ["START", "FAIL", "FAIL"]
+    assert len({event["run"]["runId"] for event in found}) == 1
+    assert "id" in found[-1]["run"]["facets"]["errorMessage"]["message"]
+
+
 def test_what_another_process_left_is_completed_by_the_next_run(site: Site, file: Path) -> None:
     pipeline = site.pipeline()
     pipeline.extract(orders())
@@ -325,6 +368,11 @@ def test_tables_as_they_are_become_events(site: Site, file: Path) -> None:
     fields = found[1]["dataset"]["facets"]["columnLineage"]["fields"]
     assert fields["n"]["inputFields"][0]["field"] == "items.n"
     assert len(site.pipeline().lineage_events("orders")) == 1
+
+    command = ["lineage", "p", "orders__items", "--format", "openlineage"]
+    done = CliRunner().invoke(app, [*command, "--pipelines-dir", str(site.root / "pipelines")])
+    (told,) = [json.loads(line) for line in done.output.splitlines()]
+    assert told["dataset"] == found[1]["dataset"]
 
 
 def test_what_became_of_rules_is_told_as_assertions() -> None:
