@@ -39,3 +39,23 @@ def test_columns_and_rows_of_before_lead_to_the_loads_of_the_reference(
         pipeline.lineage().loads()["schema_version"][0].as_py(),
     )
     assert (row.code, row.inputs) == (None, ())
+
+
+def test_a_lake_of_the_reference_has_lineage_too(reference_python: Path, tmp_path: Path) -> None:
+    script = Path(__file__).parents[1] / "contract" / "reference_lake.py"
+    for rows in ([{"id": 1, "items": [{"n": 1}]}], [{"id": 2, "note": "b"}]):
+        command = [reference_python, script, tmp_path / "lake", "p", json.dumps(rows), "append"]
+        subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=120)
+    target = ladle.destinations.filesystem(str(tmp_path / "lake"))
+    pipeline = ladle.pipeline("p", tmp_path / "work", destination=target, dataset_name="ds")
+    third = pipeline.run([{"id": 3, "price": 1.5}], table_name="t").loads_ids[0]
+
+    first, second, last = pipeline.lineage().loads()["load_id"].to_pylist()
+    found = pipeline.lineage().columns().to_pylist()
+    loads = {(c["table_name"], c["column_name"]): (c["load_id"], c["recorded"]) for c in found}
+    assert last == third
+    assert loads["t", "id"] == loads["t__items", "n"] == (first, False)
+    assert loads["t", "note"] == (second, False)
+    assert loads["t", "price"] == (third, True)
+    row_id = pipeline.dataset()["t__items"].select("_dlt_id").fetchscalar()
+    assert pipeline.lineage().row("t__items", row_id).load_id == first

@@ -166,3 +166,25 @@ def test_a_load_that_only_reads_another_input_changes_no_schema(site: Site) -> N
     assert site.pipeline().default_schema.version == version
     changes = site.query("SELECT count(DISTINCT _dlt_load_id) FROM ds._ladle_changes")
     assert changes == [(1,)]
+
+
+def test_secrets_of_what_is_noted_are_written_nowhere(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    canary = "c4n4ry"
+    site = Site(tmp_path)
+
+    @ladle.resource
+    def rows():
+        ladle.current.note_input(
+            f"https://me:{canary}@h/x?api_key={canary}&page=1", headers={"Authorization": canary}
+        )
+        ladle.current.note_input("t", f"postgres://me:{canary}@db:5432", dsn=f"postgres://me:{canary}@db/x")
+        yield {"a": 1}
+
+    info = site.pipeline().run(ladle.resource(rows).add_input(f"s3://b/k?X-Amz-Signature={canary}"))
+    assert len(noted(site)) == 3
+    shown = [caplog.text, str(info), repr(site.pipeline().lineage().inputs().to_pylist())]
+    kept = [p.read_bytes().decode("latin-1") for p in tmp_path.rglob("*") if p.is_file()]
+    assert all(canary not in text for text in (*shown, *kept))
