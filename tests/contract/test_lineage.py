@@ -177,3 +177,15 @@ def test_a_table_that_was_dropped_and_made_anew_leads_to_the_load_that_made_it_a
     (second,) = pipeline.run(orders(ORDERS), refresh="drop_sources").loads_ids
     assert set(pipeline.lineage().columns()["load_id"].to_pylist()) == {second}
     assert pipeline.lineage().loads()["inputs"].to_pylist() == [1, 1]
+
+
+def test_a_renamed_column_keeps_where_it_came_from(tmp_path: Path, dataset: str) -> None:
+    to = ladle.destinations.duckdb(str(tmp_path / "x.duckdb"))
+    pipeline = ladle.pipeline("shop", tmp_path / "work", destination=to, dataset_name=dataset)
+    (first,) = pipeline.run(orders(ORDERS)).loads_ids
+    pipeline.rename_column("orders", "user__name", "buyer").apply()
+    pipeline.rename_table("orders", "sales").apply()
+    found = pipeline.lineage().column("sales", "buyer")
+    assert (found.load_id, found.path, found.resource) == (first, "user.name", "orders")
+    assert [c["change"] for c in found.changes] == ["rename_column", "rename_table"]
+    assert pipeline.lineage().row("sales__items", first_of(pipeline, "sales__items")).load_id == first
