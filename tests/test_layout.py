@@ -42,7 +42,7 @@ ARROWS: dict[str, set[str]] = {
     "dataset": {"destinations", "schema", "errors"},
     "governance": {"schema", "config", "errors", "events", "package", "state", "dataset", "destinations"},
     "pipelines": SHARED | PHASES | {"governance"},
-    "cli": SHARED | PHASES | {"pipelines", "__init__"},
+    "cli": SHARED | PHASES | {"governance", "pipelines", "__init__"},
     "integrations": SHARED | PHASES | {"pipelines", "__init__"},
     "testing": SHARED | PHASES | {"pipelines", "__init__"},
     "__init__": SHARED | PHASES | {"governance", "pipelines"},
@@ -59,6 +59,7 @@ LAZY_IMPORTS = {
     "ladle.dataset",
     "ladle.destinations",
     "ladle.destinations.registry",
+    "ladle.governance",
     "ladle.sources",
     "ladle.sources.incremental",
 }

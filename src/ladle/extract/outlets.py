@@ -205,7 +205,7 @@ class Sorter:
             stream.materialize()
         elif isinstance(item, FileImport):
             rows = 0
-            for batch in file_batches(item.path, item.file_format):
+            for batch in file_batches(item.path, item.file_format, stream.guard is not None):
                 stream.take_frame(batch)
                 rows += batch.num_rows
             self._inputs.add(self._resource.name, item.path, rows=rows)

@@ -16,6 +16,7 @@ from ladle.events import Emit, Notice, durable
 from ladle.extract.run import ExtractOptions, declare, extract, table_name
 from ladle.governance.notify import Listener, notify
 from ladle.governance.openlineage import Run
+from ladle.governance.policy import policy
 from ladle.governance.reporter import Reporter, reporter
 from ladle.load.ahead import BEGIN_BYTES, LoadAhead
 from ladle.load.merge import check_merges
@@ -29,6 +30,7 @@ from ladle.pipelines.edits import edits_of, prepared, whole
 from ladle.pipelines.info import ExtractInfo, NormalizeInfo, PackageInfo, now
 from ladle.pipelines.memory import Memory
 from ladle.pipelines.named import in_derived_names, in_given_names, on_top
+from ladle.pipelines.noted import with_inputs
 from ladle.pipelines.order import Beside, Extracted, Order, extracted_info, normalized_info
 from ladle.pipelines.refresh import Reset, plan
 from ladle.pipelines.reported import schema_changes
@@ -36,10 +38,11 @@ from ladle.pipelines.steps import Steps
 from ladle.schema.change import Limits
 from ladle.schema.edits import Edit
 from ladle.schema.given_names import GivenNames, derived_form
+from ladle.schema.protection import Policy
 from ladle.schema.records import CHANGES_TABLE, is_record
 from ladle.schema.schema import STATE_TABLE, Schema
 from ladle.sources.current import at_work
-from ladle.sources.inputs import MAX_INPUTS, Inputs
+from ladle.sources.inputs import Inputs
 from ladle.sources.provenance import tree_of
 from ladle.state.folder import PipelineFolder
 
@@ -147,7 +150,8 @@ class Work:
         base = self.memory.source_state(name)
         reset = self._reset(order, loaded, base)
         content = copy.deepcopy(reset.state if reset else base)
-        package = self._declared(order, package, stored, reset)
+        protect = policy()
+        package = self._declared(order, package, stored, reset, protect)
         if order.overlap:
             beside.ahead = self._ahead(package)
             ready = beside.ahead.put if beside.ahead else None
@@ -163,9 +167,10 @@ class Work:
             package_state=notes,
             metrics=beside.metrics,
             inputs=inputs,
+            policy=protect,
         )
         package = extract(order.source, package, options, self.emit, beside.background)
-        package = self._with_inputs(package, inputs)
+        package = with_inputs(package, inputs, self.emit)
         if order.remember is not None:
             order.remember(content)
         after = self.memory.next(name, base, content, self.destination, self.dataset_name)
@@ -179,14 +184,6 @@ class Work:
             file_format=order.file_format,
             package_state=notes,
         )
-
-    def _with_inputs(self, package: Package, inputs: Inputs) -> Package:
-        """Return the package with what its resources read, where that is to be kept."""
-        for name, count in inputs.left_out.items():
-            self.emit(Notice(f"resource `{name}` noted {count:,} more inputs than are kept ({MAX_INPUTS:,})"))
-        # Looked up only where there are some: most loads have none.
-        kept = bool(inputs.found) and flag("normalize", "record_inputs", default=True)
-        return package.with_manifest(inputs=inputs.found) if kept else package
 
     def _normalized(
         self, package: Package, beside: Beside, known: Schema | None, first_run: bool
@@ -232,7 +229,9 @@ class Work:
         self.emit(Notice(f"{reset}, when the load of source `{order.source.name}` begins"))
         return reset
 
-    def _declared(self, order: Order, package: Package, stored: Schema, reset: Reset | None) -> Package:
+    def _declared(
+        self, order: Order, package: Package, stored: Schema, reset: Reset | None, protect: Policy
+    ) -> Package:
         """Declare the resources, on a schema without what will be dropped."""
         if reset is not None and reset.drops:
             # What a user's own schema declares of a table that goes holds for the table that comes.
@@ -240,7 +239,7 @@ class Work:
             stored = stored.without_tables(
                 t for t in reset.tables if t in tables and "x-normalizer" in tables[t].extra
             )
-        package = declare(order.source, package, derived_form(stored), order.hints, self._limits())
+        package = declare(order.source, package, derived_form(stored), order.hints, self._limits(), protect)
         if self.destination is not None:
             manifest = package.manifest
             check_merges(Schema.from_dict(manifest.schema), manifest.resources, self.destination)
