@@ -5,17 +5,19 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ladle.config.settings import flag, number
+from ladle.config.settings import number
 from ladle.destinations.base import Destination
-from ladle.errors import DataError, DataValidationError, DestinationError, PackageError, PipelineIsRunning
+from ladle.errors import DataError, DestinationError, PackageError, PipelineIsRunning
 from ladle.events import Emit, Notice, durable
 from ladle.extract.run import ExtractOptions, declare, extract, table_name
 from ladle.governance.notify import Listener, notify
+from ladle.governance.openlineage import Run
 from ladle.governance.policy import policy
+from ladle.governance.reporter import Reporter, reporter
 from ladle.load.ahead import BEGIN_BYTES, LoadAhead
 from ladle.load.merge import check_merges
 from ladle.load.run import BehindDestination, LoadResult, StateMissing, load, schema_update
@@ -24,11 +26,13 @@ from ladle.normalize.findings import check_root_tables
 from ladle.normalize.run import Normalizer, Options, Ready, normalize
 from ladle.package.lock import FileLock
 from ladle.package.store import Package, Packages
-from ladle.pipelines.arguments import budget, default_contract, schema_name
+from ladle.pipelines.arguments import schema_name
 from ladle.pipelines.edits import edits_of, prepared, whole
 from ladle.pipelines.info import ExtractInfo, NormalizeInfo, PackageInfo, now
 from ladle.pipelines.memory import Memory
 from ladle.pipelines.named import in_derived_names, in_given_names, on_top
+from ladle.pipelines.normalizing import KEPT, default_contract, discarding, follows, options
+from ladle.pipelines.noted import with_inputs
 from ladle.pipelines.order import Beside, Extracted, Order, extracted_info, normalized_info
 from ladle.pipelines.refresh import Reset, plan
 from ladle.pipelines.reported import schema_changes
@@ -40,11 +44,12 @@ from ladle.schema.protection import Policy
 from ladle.schema.records import CHANGES_TABLE, is_record
 from ladle.schema.schema import STATE_TABLE, Schema
 from ladle.sources.current import at_work
+from ladle.sources.inputs import Inputs
+from ladle.sources.provenance import tree_of
 from ladle.state.folder import PipelineFolder
 
 RunningPolicy = Literal["wait", "fail", "join"]
 _BEHIND_TRIES = 8
-_KEPT = "; the package is kept; pipeline.drop_pending_packages() forgets it"
 
 
 @dataclass(slots=True)
@@ -72,6 +77,7 @@ class Work:
     max_rejects: Any = None
     _lock: FileLock = field(init=False)
     _lock_depth: int = 0
+    _reporter: Reporter | None = None
 
     def __post_init__(self) -> None:
         self._lock = FileLock(self.memory.folder.root / "run.lock")
@@ -116,21 +122,29 @@ class Work:
         stored = order.source.given_schema or known or Schema(order.source.name, naming=self._limits().naming)
         package = self.packages.create(self.pipeline_name)
         beside = Beside()
-        with self.steps.step("extract", package.load_id):
-            try:
-                sealed = self._extract(order, package, stored, known or stored, beside)
-            except BaseException:
+        with self.reporter().telling(Run(package.load_id, self.pipeline_name, order.source.name)) as told:
+            with self.steps.step("extract", package.load_id):
+                try:
+                    sealed = self._extract(order, package, stored, known or stored, beside)
+                except BaseException:
+                    beside.abandon()
+                    with contextlib.suppress(OSError):
+                        self.packages.discard(package)
+                    raise
+            if sealed is None:
                 beside.abandon()
-                with contextlib.suppress(OSError):
-                    self.packages.discard(package)
-                raise
-        if sealed is None:
-            beside.abandon()
-            self.packages.discard(package)
-            return None
-        infos = (extracted_info(sealed, beside.metrics),)
-        self.steps.noted("extract", ExtractInfo(self.owner, since, now(), infos, first_run))
-        return self._normalized(sealed, beside, known, first_run)
+                self.packages.discard(package)
+                told()
+                return None
+            infos = (extracted_info(sealed, beside.metrics),)
+            self.steps.noted("extract", ExtractInfo(self.owner, since, now(), infos, first_run))
+            return self._normalized(sealed, beside, known, first_run)
+
+    def reporter(self) -> Reporter:
+        """Return who tells others of loads, as the settings say when a run begins."""
+        if self._reporter is None:
+            self._reporter = reporter(self.destination, str(self.dataset_name), self.emit, tree_of)
+        return self._reporter
 
     def _extract(
         self, order: Order, package: Package, stored: Schema, loaded: Schema, beside: Beside
@@ -147,7 +161,8 @@ class Work:
             ready = beside.ahead.put if beside.ahead else None
             beside.background = BackgroundNormalizer(self._normalizer(package, ready))
         notes: dict[str, Any] = {}
-        options = ExtractOptions(
+        inputs = Inputs()
+        asked = ExtractOptions(
             order.hints,
             limits=self._limits(),
             pull=order.pull,
@@ -155,9 +170,11 @@ class Work:
             source_state=content,
             package_state=notes,
             metrics=beside.metrics,
+            inputs=inputs,
             policy=protect,
         )
-        package = extract(order.source, package, options, self.emit, beside.background)
+        package = extract(order.source, package, asked, self.emit, beside.background)
+        package = with_inputs(package, inputs, self.emit)
         if order.remember is not None:
             order.remember(content)
         after = self.memory.next(name, base, content, self.destination, self.dataset_name)
@@ -266,32 +283,15 @@ class Work:
                 loaded.append(self.load_package(Extracted(package), early=True))
         return loaded
 
-    @contextmanager
-    def discarding(self, package: Package) -> Iterator[None]:
+    def discarding(self, package: Package) -> AbstractContextManager[None]:
         """Forget a package that breaks a contract: kept, it would stand in the way of every later run."""
-        try:
-            yield
-        except DataValidationError as error:
-            if package.stage == "normalized":
-                self.drop_pending([package])
-            else:
-                # Nothing of it is in the folder yet, which other runs may be at work in.
-                self.packages.finish(package, "aborted")
-            error.hint = f"{str(error.hint).removesuffix(_KEPT)}; the package is discarded: run again"
-            raise
+        return discarding(package, self.packages, self.drop_pending)
 
     def _limits(self) -> Limits:
         return self.destination.limits if self.destination else Limits()
 
     def _options(self) -> Options:
-        return Options(
-            add_dlt_id=flag("normalize", "parquet_normalizer", "add_dlt_id"),
-            add_dlt_load_id=flag("normalize", "parquet_normalizer", "add_dlt_load_id"),
-            record_changes=flag("normalize", "record_changes", default=True),
-            contract=default_contract(),
-            max_rejects=budget(self.max_rejects),
-            reject_root=flag("normalize", "reject_root"),
-        )
+        return options(self.max_rejects, keep_origins=self.reporter().target is not None)
 
     def _normalizer(self, package: Package, ready: Ready | None) -> Normalizer:
         return Normalizer(package, self._limits(), self._options(), self.emit, ready=ready)
@@ -312,21 +312,22 @@ class Work:
             package = package.save(stage="extracted", ready=(), counts={}, **in_derived_names(package))
         name = package.manifest.schema["name"]
         stored = self.folder.schema(name)
-        with self.steps.step("normalize", package.load_id):
+        run = Run.of(package.manifest)
+        with self.reporter().watching(run), self.steps.step("normalize", package.load_id):
             if stored is not None:
                 package = on_top(package, stored)
             try:
                 return normalize(package, stored, self._limits(), self._options(), self.emit)
             except DataError as error:
                 # It is sealed, so it comes up again with every run until somebody decides.
-                error.hint = f"{error.hint}{_KEPT}" if error.hint else _KEPT.removeprefix("; ")
+                error.hint = f"{error.hint}{KEPT}" if error.hint else KEPT.removeprefix("; ")
                 raise
 
     def settle(self, package: Package) -> Package:
         """Make the package's schema the pipeline's; normalise anew where another run changed it meanwhile."""
         schema = Schema.from_dict(package.manifest.schema)
         stored = self.folder.schema(schema.name)
-        if stored is not None and not _follows(package, schema, stored):
+        if stored is not None and not follows(package, schema, stored):
             package = self.normalize_package(package)
             schema = Schema.from_dict(package.manifest.schema)
         # A schema may come back to an earlier content: its hash is known, and it is the newest all the same.
@@ -352,9 +353,10 @@ class Work:
             DestinationError: the package is kept.
         """
         assert self.destination is not None
-        package = extracted.package
+        package, reporter = extracted.package, self.reporter()
         notes = copy.deepcopy(dict(package.manifest.package_state))
         with (
+            reporter.watching(Run.of(package.manifest)),
             self.steps.step("load", package.load_id),
             extracted,
             self._noting(package, notes),
@@ -375,6 +377,8 @@ class Work:
             if result.changes or CHANGES_TABLE in package.manifest.counts:
                 changed = schema_changes(package, result, str(self.dataset_name))
                 notify(changed, self.listeners, self.emit)
+            if package.manifest.resources:
+                reporter.tell("COMPLETE", Run.of(package.manifest))
             self.packages.finish(package, "loaded", package_state=notes)
         rows = {n: c for n, c in result.rows.items() if not is_record(n)}
         if package.manifest.state is not None:
@@ -440,6 +444,7 @@ class Work:
         finally:
             self._lock_depth -= 1
             if self._lock_depth == 0:
+                self._reporter = None
                 self._lock.release()
 
     def load_schema(self, schema: Schema) -> PackageInfo:
@@ -487,10 +492,3 @@ class Work:
                 # Out of reach now, the next run looks there first.
                 with contextlib.suppress(DestinationError):
                     self.restore()
-
-
-def _follows(package: Package, schema: Schema, stored: Schema) -> bool:
-    """Whether the package was normalised on the stored schema, or is part of it already."""
-    if package.manifest.base_hash == stored.version_hash:
-        return True
-    return schema.version_hash in (stored.version_hash, *stored.previous_hashes)
