@@ -46,6 +46,14 @@ def searched(
     return None if found is None else str(read(found, hint)) or None
 
 
+def searched_table(
+    key: str, sections: tuple[str, ...], required: tuple[str, ...] = ()
+) -> dict[str, object] | None:
+    """Return a setting that is a table, or JSON in an environment variable; arguments as for `searched`."""
+    found = look(key, dict, here(sections, required))
+    return None if found is None else dict(read(found, dict))
+
+
 def not_found(
     owner: str, keys: Mapping[str, bool], sections: tuple[str, ...], required: tuple[str, ...] = ()
 ) -> ConfigFieldMissingException:

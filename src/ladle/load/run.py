@@ -174,7 +174,7 @@ def plan(session: Session, package: Package, schema: Schema) -> list[Change]:
 def wanted(package: Package, schema: Schema) -> dict[str, Table]:
     """Return the tables that have to be there when the package is committed."""
     counts = package.manifest.counts
-    used = {n: t for n, t in schema.table_map.items() if n in counts or "x-normalizer" in t.extra}
+    used = {n: t for n, t in schema.table_map.items() if n in counts or t.loaded}
     return {**SYSTEM_TABLE_MAP, **used}
 
 

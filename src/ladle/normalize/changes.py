@@ -42,7 +42,7 @@ def change_rows(stored: Schema | None, schema: Schema, origins: Origins, load_id
     at = datetime.now(UTC)
     rows: list[dict[str, Any]] = []
     for table in schema.table_map.values():
-        if is_record(table.name) or "x-normalizer" not in table.extra:
+        if is_record(table.name) or not table.loaded:
             continue
         for change in _of_table(_loaded(before.get(table.name)), table, origins):
             common = {
@@ -59,7 +59,7 @@ def change_rows(stored: Schema | None, schema: Schema, origins: Origins, load_id
 
 
 def _loaded(table: Table | None) -> Table | None:
-    return table if table is not None and "x-normalizer" in table.extra else None
+    return table if table is not None and table.loaded else None
 
 
 def _of_table(before: Table | None, table: Table, origins: Origins) -> Iterator[dict[str, Any]]:

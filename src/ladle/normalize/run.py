@@ -23,15 +23,16 @@ from ladle.normalize.keys import (
     with_key_columns,
 )
 from ladle.normalize.names import Kinds, Names, name_leaves, spelling_tag
+from ladle.normalize.propagate import with_propagated
 from ladle.normalize.rows import Part, Rows, rows_of
 from ladle.normalize.unnest import Path, Piece, unnest
 from ladle.package.manifest import DataFile
 from ladle.package.raw import is_frame
 from ladle.package.store import Package
 from ladle.schema.change import Limits
-from ladle.schema.naming import naming
 from ladle.schema.records import CHANGES, CHANGES_TABLE
 from ladle.schema.schema import Schema
+from ladle.schema.stored import NO_COERCION
 from ladle.schema.table import Column, Table
 from ladle.schema.types import arrow_type, kind_of
 
@@ -96,7 +97,9 @@ class Normalizer:
         self._options = options
         self._emit = emit
         self._base = Schema.from_dict(package.manifest.schema)
-        self._names = Names(naming(self._base.naming), limits.max_table_name, limits.max_column_name)
+        self._names = Names(self._base.convention, limits.max_table_name, limits.max_column_name)
+        self._rules, self._propagation = self._base.rules, self._base.propagation
+        self._coerces = self._base.normalizer_module != NO_COERCION
         self._tables = dict(self._base.table_map)
         self._seen: dict[str, _Progress] = {}
         self._root_rows: dict[str, int] = {}
@@ -165,6 +168,8 @@ class Normalizer:
             above = parts[piece.parent] if index else None
             keys = child_keys(piece, above.keys, own, salt) if above else root_keys(piece, own)
             part = Part(piece, paths[index], named, keys, above)
+            if above is not None and self._propagation.values:
+                part = with_propagated(part, self._propagation, self._table_of(root), self._package.load_id)
             parts.append(part)
             shared.append(part)
         return tables
@@ -198,6 +203,8 @@ class Normalizer:
             frame=frame,
             fresh=seen.fresh,
             joined=frozenset(seen.joined),
+            rules=self._rules,
+            coerces=self._coerces,
         )
         typed = type_columns(data, table, typing)
         arrays = typed.arrays
@@ -250,11 +257,16 @@ class Normalizer:
             wanted.append(ROW_ID)
         return wanted
 
+    def _table_of(self, root: str) -> Callable[[Path], str]:
+        return lambda path: self._names.table(root, path)
+
     def _wants_root_key(self, table: Table) -> bool:
-        if ROOT_ID in table.columns:
+        if ROOT_ID in table.columns or self._propagation.root_ids is None:
             return True
         while table.parent is not None and table.parent in self._tables:
             table = self._tables[table.parent]
+        if table.name in self._propagation.root_ids:
+            return True
         return table.write_disposition == "merge" or bool(table.extra.get("x-root-key"))
 
     def check(self) -> None:
@@ -345,7 +357,7 @@ class Normalizer:
                 kept[column.name] = column
         table = self._in_order(replace(table, columns=kept))
         if seen is not None and seen.rows:
-            table = table.with_extra(**{"x-normalizer": {"seen-data": True}})
+            table = table.noting(**{"seen-data": True})
         return table
 
     def _in_order(self, table: Table) -> Table:

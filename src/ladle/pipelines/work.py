@@ -200,9 +200,7 @@ class Work:
         if reset is not None and reset.drops:
             # What a user's own schema declares of a table that goes holds for the table that comes.
             tables = stored.table_map
-            stored = stored.without_tables(
-                t for t in reset.tables if t in tables and "x-normalizer" in tables[t].extra
-            )
+            stored = stored.without_tables(t for t in reset.tables if t in tables and tables[t].loaded)
         package = declare(order.source, package, stored, order.hints, self._limits())
         if reset is None:
             return package
@@ -213,7 +211,7 @@ class Work:
         """Whether loading the package would change nothing: no rows, nothing to replace, drop or empty."""
         manifest = package.manifest
         replaced = any(
-            r.write_disposition == "replace" and "x-normalizer" in stored.table_map[r.table].extra
+            r.write_disposition == "replace" and stored.table_map[r.table].loaded
             for r in manifest.resources
             if r.table in stored.table_map
         )
