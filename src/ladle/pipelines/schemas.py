@@ -92,8 +92,8 @@ def respelt(schema: Schema, convention: str, allowed: bool) -> Schema:
     changed = edits.changed_name(schema.table_map, made.table_map)
     if changed and not allowed:
         raise UsageError(
-            f"naming `{convention}` would rename what schema `{schema.name}` has loaded as `{schema.naming}`: "
-            + changed,
+            f"naming `{convention}` would rename what was loaded as `{schema.naming}`: {changed}",
+            schema=schema.name,
             expected=f"`{schema.naming}`, or {_ALLOW}=true: new tables and columns beside the old ones",
             hint=f"SCHEMA__{_ALLOW.upper()}=true, or load into another dataset",
         )
@@ -239,7 +239,9 @@ def rendered(schema: Schema, kind: str, remove_defaults: bool = True) -> str:
         return schema.to_pretty_yaml(remove_defaults)
     if kind == "json":
         return schema.to_pretty_json(remove_defaults)
-    return {"dbml": schema.to_dbml, "dot": schema.to_dot, "mermaid": schema.to_mermaid}[kind]()
+    if kind == "dbml":
+        return schema.to_dbml()
+    return schema.to_dot() if kind == "dot" else schema.to_mermaid()
 
 
 def named(schema: Schema, name: str, path: Path) -> Schema:

@@ -25,6 +25,7 @@ from ladle.pipelines.info import ExtractInfo, NormalizeInfo, PackageInfo, now
 from ladle.pipelines.memory import Memory
 from ladle.pipelines.order import Beside, Extracted, Order, extracted_info, normalized_info
 from ladle.pipelines.refresh import Reset, plan
+from ladle.pipelines.schemas import begun
 from ladle.pipelines.steps import Steps
 from ladle.schema.change import Limits
 from ladle.schema.records import is_record
@@ -98,12 +99,11 @@ class Work:
         """
         since, first_run = now(), self.is_first_run()
         known = self.folder.schema(order.source.name)
-        stored = order.source.given_schema or known or Schema(order.source.name, naming=self._limits().naming)
         package = self.packages.create(self.pipeline_name)
         beside = Beside()
         with self.steps.step("extract", package.load_id):
             try:
-                sealed = self._extract(order, package, stored, known or stored, beside)
+                sealed = self._extract(order, package, known, beside)
             except BaseException:
                 beside.abandon()
                 with contextlib.suppress(OSError):
@@ -118,14 +118,15 @@ class Work:
         return self._normalized(sealed, beside, known, first_run)
 
     def _extract(
-        self, order: Order, package: Package, stored: Schema, loaded: Schema, beside: Beside
+        self, order: Order, package: Package, known: Schema | None, beside: Beside
     ) -> Package | None:
         """Pull the source and seal the package; None where loading it would change nothing."""
         name = order.source.name
         base = self.memory.source_state(name)
+        loaded = known or Schema(name, naming=self._limits().naming)
         reset = self._reset(order, loaded, base)
         content = copy.deepcopy(reset.state if reset else base)
-        package = self._declared(order, package, stored, reset)
+        package = self._declared(order, package, known, reset)
         if order.overlap:
             beside.ahead = self._ahead(package)
             ready = beside.ahead.put if beside.ahead else None
@@ -146,7 +147,7 @@ class Work:
         after = self.memory.next(name, base, content, self.destination, self.dataset_name)
         if beside.background:
             beside.background.drain()
-        if not after.changed and self._is_empty(package, stored):
+        if not after.changed and self._is_empty(package, loaded):
             return None
         return package.save(
             state=after.state if after.changed else None,
@@ -195,13 +196,18 @@ class Work:
         self.emit(Notice(f"{reset}, when the load of source `{order.source.name}` begins"))
         return reset
 
-    def _declared(self, order: Order, package: Package, stored: Schema, reset: Reset | None) -> Package:
+    def _declared(self, order: Order, package: Package, known: Schema | None, reset: Reset | None) -> Package:
         """Declare the resources, on a schema without what will be dropped."""
-        if reset is not None and reset.drops:
+        if known is not None and reset is not None and reset.drops:
             # What a user's own schema declares of a table that goes holds for the table that comes.
-            tables = stored.table_map
-            stored = stored.without_tables(t for t in reset.tables if t in tables and tables[t].loaded)
+            known = known.without_tables(reset.tables)
+        files = self.memory.files
+        imported = files.imported(order.source.name, known, self.emit)
+        stored = begun(order.source, known, self._limits(), imported)
         package = declare(order.source, package, stored, order.hints, self._limits())
+        if files.imports is not None:
+            offered = files.offer(Schema.from_dict(package.manifest.schema))
+            package = package.with_manifest(schema=offered.to_dict())
         if reset is None:
             return package
         dropped = {"drop_tables" if reset.drops else "empty_tables": reset.tables}
@@ -280,9 +286,10 @@ class Work:
             schema = Schema.from_dict(package.manifest.schema)
         # A schema may come back to an earlier content: its hash is known, and it is the newest all the same.
         is_next = stored is None or package.manifest.base_hash == stored.version_hash
-        if is_next and (stored is None or schema.version_hash != stored.version_hash):
+        if is_next and (stored is None or not _is_same(schema, stored)):
             with durable(self.emit, "folder.schema"):
                 self.folder.save_schema(schema)
+        self.memory.files.export(schema if is_next else self.folder.schema(schema.name) or schema)
         return package
 
     def load_package(self, extracted: Extracted, early: bool) -> PackageInfo:
@@ -407,6 +414,11 @@ class Work:
                 # Out of reach now, the next run looks there first.
                 with contextlib.suppress(DestinationError):
                     self.restore()
+
+
+def _is_same(schema: Schema, stored: Schema) -> bool:
+    """Whether nothing has to be stored: not the content, and not which file was imported."""
+    return schema.version_hash == stored.version_hash and schema.more == stored.more
 
 
 def _follows(package: Package, schema: Schema, stored: Schema) -> bool:

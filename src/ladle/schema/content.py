@@ -117,6 +117,7 @@ class Content:
         return self.version_hash != self.stored_version_hash
 
     def content(self) -> dict[str, Any]:
+        """Return what the hash is made of, in stored form."""
         return {
             "engine_version": ENGINE_VERSION,
             "name": self.name,
@@ -165,6 +166,11 @@ class Content:
         return self.table(table_name).to_dict()
 
     def table(self, name: str) -> Table:
+        """Return one table.
+
+        Raises:
+            TableNotFound: names the nearest.
+        """
         tables = self.all_tables()
         if name not in tables:
             raise TableNotFound.unknown_choice(f"table of schema `{self.name}`:", name, list(tables))

@@ -28,8 +28,8 @@ from ladle.sources.hints import Hints, check_choice, check_contract
 from ladle.sources.lanes import PullOptions, is_instruction
 from ladle.sources.names import name_of, section_of
 from ladle.sources.pull import pull
-from ladle.sources.schema_file import beside
 from ladle.sources.resource import Resource
+from ladle.sources.schema_file import beside
 
 P = ParamSpec("P")
 
@@ -137,7 +137,7 @@ class Source:
 
     @property
     def schema(self) -> Schema:
-        """The source's own schema, without hints of resources; changed in place, it counts for the next run."""
+        """The source's own schema, without hints of resources; changes in place count for the next run."""
         if self.given_schema is None:
             self.given_schema = Schema(self.name)
         return self.given_schema
