@@ -97,6 +97,8 @@ def _nested(schema: Schema, root: Table, resource: Resource, hints: Hints, limit
         ]
         for column in declared:
             check_type(table, column, resource.name)
+        if nested.write_disposition is not None:
+            table = replace(table, write_disposition=nested.write_disposition)
         noted = noted_hints(nested)
         notes = noted.pop("x-normalizer", {})
         yield table.with_columns(declared).with_extra(**noted).noting(**notes)
