@@ -50,7 +50,7 @@ def pipeline(
             destination takes rows in bulk by itself, as all do now.
         dataset_name: where tables go; default `<pipeline_name>_dataset`.
         import_schema_path: folder of schema files that people edit: the first run puts there what is
-            declared, later runs take what was changed. Setting: `schema.external_schema_format`, yaml or json.
+            declared, later runs take what was changed. Format: setting `schema.external_schema_format`
         export_schema_path: folder that always has the newest schemas as files.
         full_refresh: the old name of `dev_mode`.
         dev_mode: a fresh dataset (name with a time suffix) and a fresh working folder for this object.

@@ -12,13 +12,13 @@ from ladle.events import Emit, Notice
 from ladle.extract.declare import check_type
 from ladle.schema import edits
 from ladle.schema.change import Limits
+from ladle.schema.render import FORMATS, rendered
 from ladle.schema.schema import Schema
 from ladle.schema.stored import IMPORTED_HASH, NO_COERCION
 from ladle.schema.upgrade import RELATIONAL
 from ladle.schema.yaml import read_file
 from ladle.sources.source import Source
 
-FORMATS = ("yaml", "json", "dbml", "dot", "mermaid")
 _READABLE = ("yaml", "json")
 _ALLOW = "allow_identifier_change_on_table_with_data"
 _WHOLE_KEYS = "use_break_path_on_normalize"
@@ -225,23 +225,6 @@ class SchemaFiles:
             same = False
         if not same:
             _write(path, text)
-
-
-def rendered(schema: Schema, kind: str, remove_defaults: bool = True) -> str:
-    """Return a schema as text.
-
-    Args:
-        schema: any.
-        kind: one of `FORMATS`.
-        remove_defaults: in YAML and JSON leave out names that keys tell already.
-    """
-    if kind == "yaml":
-        return schema.to_pretty_yaml(remove_defaults)
-    if kind == "json":
-        return schema.to_pretty_json(remove_defaults)
-    if kind == "dbml":
-        return schema.to_dbml()
-    return schema.to_dot() if kind == "dot" else schema.to_mermaid()
 
 
 def named(schema: Schema, name: str, path: Path) -> Schema:
