@@ -12,7 +12,6 @@ from typer.core import TyperGroup
 import ladle
 from ladle.errors import UsageError
 from ladle.schema.render import FORMATS, rendered
-from ladle.schema.schema import Schema
 from ladle.schema.yaml import read_file
 
 Format = Enum("Format", {name: name for name in FORMATS}, type=str)  # type: ignore[misc]
@@ -50,7 +49,7 @@ def show(
     """Check a schema, bring it to the present form, and print it as YAML, JSON, DBML, DOT or Mermaid."""
     path = Path(what)
     if path.is_file():
-        found = Schema.from_dict(read_file(path))
+        found = ladle.Schema.from_dict(read_file(path))
     elif path.suffix in (".yaml", ".yml", ".json"):
         raise UsageError(f"there is no schema file `{what}`")
     else:
@@ -58,7 +57,7 @@ def show(
     typer.echo(rendered(found, str(kind.value), remove_defaults).rstrip())
 
 
-def _of_pipeline(name: str, pipelines_dir: Path | None, schema: str | None) -> Schema:
+def _of_pipeline(name: str, pipelines_dir: Path | None, schema: str | None) -> Any:
     pipeline = ladle.attach(name, pipelines_dir)
     if schema is None:
         return pipeline.default_schema

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from ladle.schema.schema import Schema
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # the command line knows the formats without it
+    from ladle.schema.schema import Schema
 
 FORMATS = ("yaml", "json", "dbml", "dot", "mermaid")
 

@@ -8,12 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ladle.errors import UsageError
 from ladle.schema.hints_by_name import HINTS
 from ladle.schema.system import ENGINE_VERSION
 from ladle.schema.table import COLUMN_KEYS, DATA_TYPES, WRITE_DISPOSITIONS
+
+Node = Any
+"""A node of PyYAML, which is imported where a file is read or written: most runs do neither."""
 
 TOP_KEYS = (
     "version",
@@ -51,11 +52,12 @@ NORMALIZER_KEYS = (
     "use_break_path_on_normalize",
 )
 _NEAR = 0.75  # how alike a key must be to one that is known for it to be taken as misspelt
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def to_yaml(stored: Mapping[str, Any]) -> str:
     """Return a stored schema as YAML, keys in their order."""
+    import yaml
+
     text: str = yaml.safe_dump(plain(stored), allow_unicode=True, default_flow_style=False, sort_keys=False)
     return text
 
@@ -102,6 +104,8 @@ def read(text: str, where: str, kind: str = "yaml") -> dict[str, Any]:
     Raises:
         UsageError: it can't be parsed, or it is no schema; names line and column.
     """
+    import yaml
+
     if kind == "json":
         try:
             json.loads(text)
@@ -110,7 +114,7 @@ def read(text: str, where: str, kind: str = "yaml") -> dict[str, Any]:
         # Valid JSON is read as YAML, which knows where things are; only tabs it doesn't take.
         text = json.dumps(json.loads(text), ensure_ascii=False) if "\t" in text else text
     try:
-        root = yaml.compose(text, Loader=_LOADER)
+        root = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
@@ -119,7 +123,6 @@ def read(text: str, where: str, kind: str = "yaml") -> dict[str, Any]:
         raise _error(where, 1, 1, str(error).splitlines()[0]) from None
     checks = _Checks(where)
     checks.mapping(root, "a schema")
-    assert isinstance(root, yaml.MappingNode)
     stored: dict[str, Any] = checks.value(root)
     for key in ("name", "tables"):
         if key not in stored:
@@ -144,17 +147,17 @@ class _Checks:
         self._where = where
 
     def error(
-        self, node: yaml.Node, what: str, expected: str | None = None, hint: str | None = None
+        self, node: Node, what: str, expected: str | None = None, hint: str | None = None
     ) -> UsageError:
         mark = node.start_mark
         return _error(self._where, mark.line + 1, mark.column + 1, what, expected, hint)
 
     # -- values
 
-    def value(self, node: yaml.Node) -> Any:
-        if isinstance(node, yaml.MappingNode):
+    def value(self, node: Node) -> Any:
+        if node.id == "mapping":
             return self._dict(node)
-        if isinstance(node, yaml.SequenceNode):
+        if node.id == "sequence":
             return [self.value(n) for n in node.value]
         text: str = node.value
         kind = node.tag.rpartition(":")[2]
@@ -169,11 +172,11 @@ class _Checks:
         except ValueError:
             return text  # such as 012 or 1:30, which YAML takes for numbers
 
-    def _dict(self, node: yaml.MappingNode) -> dict[str, Any]:
+    def _dict(self, node: Node) -> dict[str, Any]:
         made: dict[str, Any] = {}
         for key, inner in node.value:
             if key.tag.endswith(":merge"):
-                bases = inner.value if isinstance(inner, yaml.SequenceNode) else [inner]
+                bases = inner.value if inner.id == "sequence" else [inner]
                 for base in bases:
                     made = {**self.value(base), **made}
                 continue
@@ -183,18 +186,18 @@ class _Checks:
             made[name] = self.value(inner)
         return made
 
-    def mapping(self, node: yaml.Node | None, what: str) -> list[tuple[yaml.Node, yaml.Node]]:
+    def mapping(self, node: Node | None, what: str) -> list[tuple[Node, Node]]:
         if node is None:
             raise _error(self._where, 1, 1, "it is empty", "a schema: name, tables, settings, normalizers")
-        if isinstance(node, yaml.ScalarNode) and node.tag.endswith(":null"):
+        if node.id == "scalar" and node.tag.endswith(":null"):
             return []
-        if not isinstance(node, yaml.MappingNode):
+        if not node.id == "mapping":
             raise self.error(node, f"{what} must be a mapping", expected="`key: value` lines")
         return [(key, value) for key, value in node.value if not key.tag.endswith(":merge")]
 
     # -- what belongs where
 
-    def schema(self, root: yaml.Node) -> None:
+    def schema(self, root: Node) -> None:
         """Check keys and values; keys that nobody knows are kept, unless they look misspelt."""
         for key, node in self._known(root, "a schema", TOP_KEYS):
             if key == "tables":
@@ -205,7 +208,7 @@ class _Checks:
             elif key == "normalizers":
                 self._known(node, "`normalizers`", NORMALIZER_KEYS)
 
-    def _table(self, name: str, node: yaml.Node) -> None:
+    def _table(self, name: str, node: Node) -> None:
         for key, value in self._known(node, f"table `{name}`", TABLE_KEYS):
             if key == "columns":
                 for column, hints in self.mapping(value, f"`columns` of table `{name}`"):
@@ -213,12 +216,12 @@ class _Checks:
             elif key == "write_disposition":
                 self._one_of(value, f"write_disposition of table `{name}`", WRITE_DISPOSITIONS)
 
-    def _column(self, what: str, node: yaml.Node) -> None:
+    def _column(self, what: str, node: Node) -> None:
         for key, value in self._known(node, what, ("name", *COLUMN_KEYS)):
             if key == "data_type":
                 self._one_of(value, f"data_type of {what}", DATA_TYPES)
 
-    def _settings(self, node: yaml.Node) -> None:
+    def _settings(self, node: Node) -> None:
         for key, value in self._known(node, "`settings`", SETTING_KEYS):
             if key == "default_hints":
                 self._known(value, "`default_hints`", HINTS)
@@ -226,7 +229,7 @@ class _Checks:
                 for rule, data_type in self.mapping(value, "`preferred_types`"):
                     self._one_of(data_type, f"the preferred type for `{rule.value}`", DATA_TYPES)
 
-    def _known(self, node: yaml.Node, what: str, known: Sequence[str]) -> Iterable[tuple[str, yaml.Node]]:
+    def _known(self, node: Node, what: str, known: Sequence[str]) -> Iterable[tuple[str, Node]]:
         found = [(key, value) for key, value in self.mapping(node, what)]
         for key, _ in found:
             name = str(key.value)
@@ -237,7 +240,7 @@ class _Checks:
                 raise self.error(key, f"unknown key `{name}` of {what}", hint=f"did you mean `{near[0]}`?")
         return [(str(key.value), value) for key, value in found]
 
-    def _one_of(self, node: yaml.Node, what: str, choices: Sequence[str]) -> None:
+    def _one_of(self, node: Node, what: str, choices: Sequence[str]) -> None:
         value = self.value(node)
         if value is None or value in choices:
             return
