@@ -128,11 +128,13 @@ def parts_of(stored: Mapping[str, Any]) -> dict[str, Any]:
         raise UsageError("a stored schema has no name", expected="what `Schema.to_dict` returns")
     return {
         "name": stored["name"],
-        "table_map": {
-            n: Table.from_dict(n, t)
-            for n, t in (stored.get("tables") or {}).items()
-            if n not in SYSTEM_TABLES
-        },
+        "table_map": _parents_first(
+            {
+                n: Table.from_dict(n, t)
+                for n, t in (stored.get("tables") or {}).items()
+                if n not in SYSTEM_TABLES
+            }
+        ),
         "settings": dict(stored.get("settings") or {}),
         "naming": names if isinstance(names, str) else str(names["module"]),
         "max_nesting": max_nesting,
@@ -144,6 +146,21 @@ def parts_of(stored: Mapping[str, Any]) -> dict[str, Any]:
         "stored_version": stored.get("version"),
         "stored_version_hash": stored.get("version_hash"),
     }
+
+
+def _parents_first(tables: dict[str, Table]) -> dict[str, Table]:
+    """Return the tables in their order, but none before its parent."""
+    ordered: dict[str, Table] = {}
+
+    def add(table: Table, below: frozenset[str]) -> None:
+        parent = tables.get(table.parent or "")
+        if parent is not None and parent.name not in ordered and parent.name not in below:
+            add(parent, below | {table.name})
+        ordered.setdefault(table.name, table)
+
+    for table in tables.values():
+        add(table, frozenset())
+    return ordered
 
 
 def without_names(tables: Mapping[str, Any]) -> dict[str, Any]:
