@@ -24,7 +24,7 @@ _VALUES: Mapping[str, Any] = {
     "time": "03:04:05",
     "decimal": "1.5",
     "wei": 5,
-    "binary": "YWJj",
+    "binary": "bytes:abc",
     "json": {"a": 1},
 }
 
@@ -73,7 +73,9 @@ def _schema(rng: random.Random, name: str) -> dict[str, Any]:
         "tables": tables,
         "settings": _settings(rng),
         "normalizers": {
-            "names": rng.choice(["snake_case", "snake_case", "direct", "sql_cs_v1", "sql_ci_v1", "duck_case"]),
+            "names": rng.choice(
+                ["snake_case", "snake_case", "direct", "sql_cs_v1", "sql_ci_v1", "duck_case"]
+            ),
             "json": _json(rng),
         },
     }
@@ -83,7 +85,11 @@ def _columns(rng: random.Random) -> dict[str, Any]:
     types = rng.sample(sorted(_VALUES), rng.randint(1, 6))
     columns: dict[str, Any] = {}
     for number, data_type in enumerate(types):
-        column: dict[str, Any] = {"name": f"c{number}", "data_type": data_type, "nullable": rng.random() < 0.8}
+        column: dict[str, Any] = {
+            "name": f"c{number}",
+            "data_type": data_type,
+            "nullable": rng.random() < 0.8,
+        }
         if data_type == "decimal" and rng.random() < 0.5:
             column |= {"precision": 12, "scale": 3}
         if data_type == "timestamp" and rng.random() < 0.5:
@@ -114,7 +120,9 @@ def _table_hints(rng: random.Random) -> dict[str, Any]:
 
 def _settings(rng: random.Random) -> dict[str, Any]:
     settings: dict[str, Any] = {
-        "detections": rng.sample(["iso_timestamp", "iso_date", "timestamp", "large_integer"], rng.randint(0, 3))
+        "detections": rng.sample(
+            ["iso_timestamp", "iso_date", "timestamp", "large_integer"], rng.randint(0, 3)
+        )
     }
     if rng.random() < 0.5:
         settings["preferred_types"] = {"re:_at$": "timestamp", "code": "text"}
@@ -155,8 +163,21 @@ def rows(schema: Schema, more: Mapping[str, Any]) -> dict[str, list[dict[str, An
             made[table.name] = [row]
             row.update(more)
         else:
-            _put(by_table[table.parent], table.name.removeprefix(table.parent + separator).split(separator), [row])
+            _put(
+                by_table[table.parent],
+                table.name.removeprefix(table.parent + separator).split(separator),
+                [row],
+            )
     return {name: found for name, found in made.items() if found != [{}]}
+
+
+def with_bytes(value: Any) -> Any:
+    """Return rows with bytes where they say so: JSON has none."""
+    if isinstance(value, dict):
+        return {k: with_bytes(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [with_bytes(v) for v in value]
+    return value[6:].encode() if isinstance(value, str) and value.startswith("bytes:") else value
 
 
 def _put(row: dict[str, Any], path: list[str], value: Any) -> None:

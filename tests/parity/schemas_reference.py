@@ -23,9 +23,8 @@ def main(jobs: str, results: str) -> None:
         }
     )
     os.environ["DLT_DATA_DIR"] = str(Path(results).parent / "reference")
-    import yaml
-
     import dlt
+    import yaml
 
     with Path(jobs).open() as lines, Path(results).open("w") as out:
         for line in lines:
@@ -41,10 +40,13 @@ def main(jobs: str, results: str) -> None:
 def done(job: dict[str, Any], dlt: Any, yaml: Any) -> dict[str, Any]:
     import duckdb
 
-    theirs = dlt.Schema.from_dict(job["theirs"]).to_pretty_yaml()
+    found = job["theirs"]
+    if "_dlt_version" not in found["tables"]:
+        found["tables"] = {**dlt.Schema(found["name"]).to_dict()["tables"], **found["tables"]}
+    theirs = dlt.Schema.from_dict(found).to_pretty_yaml()
     schema = dlt.Schema.from_dict(yaml.safe_load(job["ours"]))
     imported = schema.to_dict()
-    resources = [dlt.resource(rows, name=name) for name, rows in job["rows"].items()]
+    resources = [dlt.resource(with_bytes(rows), name=name) for name, rows in job["rows"].items()]
     source = dlt.source(lambda: resources, schema=schema)()
     connection = duckdb.connect()
     pipeline = dlt.pipeline(
@@ -55,6 +57,14 @@ def done(job: dict[str, Any], dlt: Any, yaml: Any) -> dict[str, Any]:
         "SELECT table_name, column_name, data_type FROM information_schema.columns WHERE table_schema = 'd'"
     ).fetchall()
     return {"theirs": theirs, "imported": imported, "tables": [list(row) for row in found]}
+
+
+def with_bytes(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: with_bytes(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [with_bytes(v) for v in value]
+    return value[6:].encode() if isinstance(value, str) and value.startswith("bytes:") else value
 
 
 if __name__ == "__main__":

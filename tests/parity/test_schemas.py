@@ -74,7 +74,7 @@ def load(schema: ladle.Schema, rows: Mapping[str, Any], folder: Path) -> Tables:
         dataset_name="d",
         dev_mode=True,
     )
-    resources = [ladle.resource(given, name=name) for name, given in rows.items()]
+    resources = [ladle.resource(schemas.with_bytes(given), name=name) for name, given in rows.items()]
     pipeline.run(ladle.source(lambda: resources, name=schema.name, schema=schema)())
     return tables_of(
         connection.execute(
@@ -100,21 +100,29 @@ def test_there_are_schemas_of_every_engine_version(cases: dict[str, Case]) -> No
 def test_rows_loaded_by_one_schema_make_the_same_tables(
     cases: dict[str, Case], theirs: dict[str, dict[str, Any]], tmp_path: Path
 ) -> None:
-    wrong = {}
+    wrong, refused = {}, []
     for number, (name, case) in enumerate(cases.items()):
         their = theirs[name]
         folder = tmp_path / str(number)
         if "error" in their:
-            # Normalizers of rows that only their authors have: neither side loads by these.
-            assert "ModuleNotFoundError" in their["error"], (name, their["error"])
-            with pytest.raises(LadleError, match="wants rows normalised by"):
+            # A normalizer of rows that only its authors have, or root tables with a root key that is never null.
+            with pytest.raises(LadleError, match="wants rows normalised by|null in column `_dlt_root_id`"):
                 load(ladle.Schema.from_dict(case.stored), case.rows, folder)
+            refused.append(name)
+            continue
+        if not case.rows:
             continue
         by_ours = load(ladle.Schema.from_dict(read(case.ours, name)), case.rows, folder)
         by_theirs = load(ladle.Schema.from_dict(read(their["theirs"], name)), case.rows, folder)
         if not by_ours == by_theirs == tables_of(their["tables"]):
             wrong[name] = difference(by_ours, tables_of(their["tables"])) or difference(by_ours, by_theirs)
     assert not wrong
+    assert [Path(name).name for name in refused] == [
+        "event.schema.json",
+        "schema.json",
+        "event.schema.json",
+        "event_user.schema.json",
+    ]
 
 
 def difference(one: Tables, other: Tables) -> dict[str, Any]:

@@ -45,7 +45,9 @@ def begun(source: Source, known: Schema | None, limits: Limits, imported: Schema
     """
     own = source.own_schema
     if own is not None:
-        own = replace(own, name=source.name)
+        # What others have loaded by it says nothing of this pipeline.
+        tables = {n: t.noting(**{"seen-data": None}) for n, t in own.table_map.items()}
+        own = replace(own, name=source.name, table_map=tables, stored_hash=None)
         if own.is_new and own.naming == "snake_case":
             own = replace(own, naming=limits.naming)
     if known is None:

@@ -77,7 +77,7 @@ def _to_7(schema: dict[str, Any]) -> None:
 def _to_9(schema: dict[str, Any]) -> None:
     """Nothing said that a table was loaded."""
     for table in _tables(schema):
-        if any(column.get("data_type") for column in table["columns"].values()):
+        if "_dlt_id" in table["columns"]:
             table.setdefault("x-normalizer", {})["seen-data"] = True
 
 
@@ -99,7 +99,7 @@ def _to_10(schema: dict[str, Any]) -> None:
         for column_name, column in table["columns"].items():
             if column.get("data_type") == "complex":
                 column["data_type"] = "json"
-            if column.pop("foreign_key", False):
+            if column.pop("foreign_key", False) and column_name == "_dlt_parent_id":
                 column["parent_key"] = True
             if column_name == "_dlt_id" and column.get("unique"):
                 column["row_key"] = True
