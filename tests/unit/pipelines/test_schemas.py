@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +125,7 @@ def test_tables_of_earlier_runs_stay_when_a_source_brings_its_schema(site: Site)
 
 def test_two_sources_have_two_schemas_in_one_dataset(site: Site) -> None:
     pipeline = site.pipeline()
-    pipeline.run([ladle.source(lambda: ladle.resource([{"a": 1}], name=n), name=n)() for n in ("one", "two")])
+    pipeline.run([ladle.source(partial(ladle.resource, [{"a": 1}], n), name=n)() for n in ("one", "two")])
     assert {n: s.data_table_names() for n, s in pipeline.schemas.items()} == {"one": ["one"], "two": ["two"]}
     assert (site.table("one").data, site.table("two").data) == ([(1,)], [(1,)])
 
