@@ -15,6 +15,7 @@ from ladle.errors import DataError, DestinationError, PackageError, PipelineIsRu
 from ladle.events import Emit, Notice, durable
 from ladle.extract.run import ExtractOptions, declare, extract, table_name
 from ladle.load.ahead import BEGIN_BYTES, LoadAhead
+from ladle.load.merge import check_merges
 from ladle.load.run import BehindDestination, LoadResult, StateMissing, load, schema_update
 from ladle.normalize.background import BackgroundNormalizer
 from ladle.normalize.run import Normalizer, Options, Ready, normalize
@@ -179,6 +180,8 @@ class Work:
         destination, begin_bytes = self.destination, number("load", "ahead_bytes", default=BEGIN_BYTES)
         manifest = package.manifest
         alone = self._lock_depth > 0 and not (manifest.drop_tables or manifest.empty_tables)
+        # What is merged waits in tables of the load's own until all is there.
+        alone = alone and all(r.write_disposition != "merge" for r in manifest.resources)
         if destination is None or not destination.streams or not alone or begin_bytes < 0:
             return None
         return LoadAhead(package, destination, str(self.dataset_name), self.emit, begin_bytes)
@@ -205,9 +208,11 @@ class Work:
         imported = files.imported(order.source.name, known, self.emit)
         stored = begun(order.source, known, self._limits(), imported)
         package = declare(order.source, package, stored, order.hints, self._limits())
+        declared = Schema.from_dict(package.manifest.schema)
+        if self.destination is not None:
+            check_merges(declared, package.manifest.resources, self.destination)
         if files.imports is not None:
-            offered = files.offer(Schema.from_dict(package.manifest.schema))
-            package = package.with_manifest(schema=offered.to_dict())
+            package = package.with_manifest(schema=files.offer(declared).to_dict())
         if reset is None:
             return package
         dropped = {"drop_tables" if reset.drops else "empty_tables": reset.tables}
