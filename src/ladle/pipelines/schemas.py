@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ladle.config.settings import searched, searched_table
+from ladle.config.settings import searched_all
 from ladle.errors import UsageError
 from ladle.events import Emit, Notice
 from ladle.extract.declare import check_type
@@ -22,6 +23,8 @@ from ladle.sources.source import Source
 _READABLE = ("yaml", "json")
 _ALLOW = "allow_identifier_change_on_table_with_data"
 _WHOLE_KEYS = "use_break_path_on_normalize"
+_EACH_RUN: dict[str, type] = {"naming": str, "json_normalizer": dict}
+_FIRST_RUN: dict[str, type] = {_WHOLE_KEYS: bool}
 _MODULES = {"relational": RELATIONAL, "relational_no_coercion": NO_COERCION}
 
 
@@ -56,7 +59,7 @@ def begun(source: Source, known: Schema | None, limits: Limits, imported: Schema
         schema = known if own is None else over(known, own, "the schema of the source")
     if imported is not None:
         schema = over(schema, imported, "the imported schema")
-    schema = _configured(schema, source)
+    schema = _configured(schema, source, known is None)
     if schema.normalizer_module not in _MODULES.values():
         raise UsageError(
             f"schema `{schema.name}` wants rows normalised by `{schema.normalizer_module}`",
@@ -107,34 +110,33 @@ def respelt(schema: Schema, convention: str, allowed: bool) -> Schema:
     return made
 
 
-def _configured(schema: Schema, source: Source) -> Schema:
-    """Apply what settings say of the normalizers: they win over what is stored."""
+def _configured(schema: Schema, source: Source, is_new: bool) -> Schema:
+    """Apply what settings say of the normalizers: they win over what is stored.
+
+    Whether keys are taken as paths is decided once: later it would rename columns without a word.
+    """
+    given = _settings(source, _EACH_RUN | (_FIRST_RUN if is_new else {}))
     options: dict[str, Any] = dict(schema.normalizer_options)
-    for key in (_ALLOW, _WHOLE_KEYS):
-        found = _setting(key, source)
-        if found is not None:
-            options[key] = found.strip().lower() in ("1", "true", "yes", "on")
-    block = next(
-        (b for s in _places(source) if (b := searched_table("json_normalizer", s, ("schema",)))), None
-    )
-    if block:
+    if _WHOLE_KEYS in given:
+        options[_WHOLE_KEYS] = given[_WHOLE_KEYS]
+    if block := given.get("json_normalizer"):
         module = _MODULES.get(str(block.get("module")), block.get("module"))
         options["json"] = {**(options.get("json") or {}), **block, "module": module}
+    convention = given.get("naming") or schema.naming
+    if convention != schema.naming and _settings(source, {_ALLOW: bool}).get(_ALLOW):
+        options[_ALLOW] = True
     if options != schema.normalizer_options:
         schema = replace(schema, normalizer_options=options, stored_hash=None)
-    convention = _setting("naming", source)
-    return respelt(schema, convention, bool(options.get(_ALLOW))) if convention else schema
+    return respelt(schema, convention, bool(options.get(_ALLOW)))
 
 
-def _setting(key: str, source: Source) -> str | None:
-    return next((v for s in _places(source) if (v := searched(key, s, ("schema",))) is not None), None)
-
-
-def _places(source: Source) -> tuple[tuple[str, ...], ...]:
-    """Sections in which settings of a source's schema may be."""
-    section = source.section or source.name
-    whole = ("sources", section, source.name)
-    return (whole,) if section == source.name else (whole, ("sources", source.name))
+def _settings(source: Source, keys: Mapping[str, type]) -> dict[str, Any]:
+    """Return what settings of a source's schema say, those of `[sources.<section>.<name>.schema]` first."""
+    if source.section is None or source.section == source.name:
+        return searched_all(keys, ("sources", source.name), ("schema",))
+    whole = searched_all(keys, ("sources", source.section, source.name), ("schema",))
+    missing = {k: t for k, t in keys.items() if k not in whole}
+    return {**searched_all(missing, ("sources", source.name), ("schema",)), **whole}
 
 
 # -- files

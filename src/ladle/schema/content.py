@@ -14,7 +14,7 @@ from ladle.schema.naming import Naming, naming
 from ladle.schema.records import is_record
 from ladle.schema.references import references
 from ladle.schema.stored import IMPORTED_HASH, Propagation, default_settings, digest
-from ladle.schema.system import ENGINE_VERSION, SYSTEM_TABLE_MAP, SYSTEM_TABLES
+from ladle.schema.system import ENGINE_VERSION, SYSTEM_TABLE_MAP, SYSTEM_TABLES, stored_system_tables
 from ladle.schema.table import Table
 from ladle.schema.upgrade import RELATIONAL
 
@@ -63,7 +63,7 @@ class Content:
     @property
     def tables(self) -> dict[str, dict[str, Any]]:
         """All tables in stored form, system tables included; a copy."""
-        return {n: t.to_dict() for n, t in self.all_tables().items()}
+        return {**stored_system_tables(), **{n: t.to_dict() for n, t in self.table_map.items()}}
 
     def all_tables(self) -> dict[str, Table]:
         """Return all tables by name, system tables first."""
