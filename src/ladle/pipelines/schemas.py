@@ -132,7 +132,9 @@ def _configured(schema: Schema, source: Source, is_new: bool) -> Schema:
 
 def _settings(source: Source, keys: Mapping[str, type]) -> dict[str, Any]:
     """Return what settings of a source's schema say, those of `[sources.<section>.<name>.schema]` first."""
-    if source.section is None or source.section == source.name:
+    if source.section is None:  # data without a source function
+        return searched_all(keys, (), ("schema",))
+    if source.section == source.name:
         return searched_all(keys, ("sources", source.name), ("schema",))
     whole = searched_all(keys, ("sources", source.section, source.name), ("schema",))
     missing = {k: t for k, t in keys.items() if k not in whole}

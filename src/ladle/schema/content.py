@@ -118,14 +118,16 @@ class Content:
 
     def content(self) -> dict[str, Any]:
         """Return what the hash is made of, in stored form."""
-        return {
+        content: dict[str, Any] = {
             "engine_version": ENGINE_VERSION,
             "name": self.name,
             "tables": self.tables,
             "settings": dict(self.settings),
             "normalizers": stored.normalizers(self.naming, self.max_nesting, self.normalizer_options),
-            **{k: v for k, v in self.more.items() if k != IMPORTED_HASH},
         }
+        content.update(self.more)
+        content.pop(IMPORTED_HASH, None)
+        return content
 
     def data_tables(
         self, seen_data_only: bool = False, include_incomplete: bool = False

@@ -27,7 +27,7 @@ DETECTIONS = (
 )
 """Names of the detectors, which normalize has."""
 _PROCESSING = ("x-normalizer", "x-loader", "x-extractor")
-_KNOWN = (
+_KNOWN = {
     "version",
     "version_hash",
     "engine_version",
@@ -36,7 +36,7 @@ _KNOWN = (
     "settings",
     "normalizers",
     "previous_hashes",
-)
+}
 
 
 def default_settings() -> dict[str, Any]:
@@ -94,7 +94,7 @@ def normalizers(naming: str, max_nesting: int | None, options: Mapping[str, Any]
     block = {"module": RELATIONAL, **given}
     if config:
         block["config"] = config
-    return {"names": naming, "json": block, **{k: v for k, v in options.items() if k != "json"}}
+    return {"names": naming, **options, "json": block}
 
 
 def digest(content: Mapping[str, Any]) -> str:
@@ -117,13 +117,15 @@ def parts_of(stored: Mapping[str, Any]) -> dict[str, Any]:
         stored = upgraded(stored)
     options = dict(stored.get("normalizers") or {})
     names = options.pop("names", None) or "snake_case"
-    block = dict(options.get("json") or {})
-    config = dict(block.get("config") or {})
+    block = dict(options.pop("json", None) or {})
+    config = dict(block.pop("config", None) or {})
     max_nesting = config.pop("max_nesting", None)
     if block.get("module") == RELATIONAL:
         del block["module"]
-    block = {**block, "config": config} if config else {k: v for k, v in block.items() if k != "config"}
-    options = {**options, "json": block} if block else {k: v for k, v in options.items() if k != "json"}
+    if config:
+        block["config"] = config
+    if block:
+        options["json"] = block
     if "name" not in stored:
         raise UsageError("a stored schema has no name", expected="what `Schema.to_dict` returns")
     return {
@@ -142,7 +144,7 @@ def parts_of(stored: Mapping[str, Any]) -> dict[str, Any]:
         "previous_hashes": tuple(stored.get("previous_hashes") or ()),
         "stored_hash": stored.get("version_hash"),
         "normalizer_options": options,
-        "more": {k: v for k, v in stored.items() if k not in _KNOWN},
+        "more": {k: stored[k] for k in sorted(stored.keys() - _KNOWN)},
         "stored_version": stored.get("version"),
         "stored_version_hash": stored.get("version_hash"),
     }
@@ -151,6 +153,13 @@ def parts_of(stored: Mapping[str, Any]) -> dict[str, Any]:
 def _parents_first(tables: dict[str, Table]) -> dict[str, Table]:
     """Return the tables in their order, but none before its parent."""
     ordered: dict[str, Table] = {}
+    late = False
+    for table in tables.values():
+        late = late or (table.parent in tables and table.parent not in ordered)
+        ordered[table.name] = table
+    if not late:
+        return tables
+    ordered = {}
 
     def add(table: Table, below: frozenset[str]) -> None:
         parent = tables.get(table.parent or "")

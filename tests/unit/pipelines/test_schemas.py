@@ -125,7 +125,9 @@ def test_tables_of_earlier_runs_stay_when_a_source_brings_its_schema(site: Site)
 
 def test_two_sources_have_two_schemas_in_one_dataset(site: Site) -> None:
     pipeline = site.pipeline()
-    pipeline.run([ladle.source(partial(ladle.resource, [{"a": 1}], n), name=n)() for n in ("one", "two")])
+    for name in ("one", "two"):
+        one = ladle.source(partial(list, [ladle.resource([{"a": 1}], name=name)]), name=name)
+        pipeline.run(one())
     assert {n: s.data_table_names() for n, s in pipeline.schemas.items()} == {"one": ["one"], "two": ["two"]}
     assert (site.table("one").data, site.table("two").data) == ([(1,)], [(1,)])
 
