@@ -16,7 +16,7 @@ app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="Load data from anywhere, typed and relational."
 )
 app.add_typer(config.app, name="config")
-app.add_typer(schema.app, name="schema")
+app.add_typer(schema.app, name="schema", cls=schema.Group)
 
 _Name = Annotated[str, typer.Argument(help="Name of the pipeline.", show_default=False)]
 _Dir = Annotated[Path | None, typer.Option(help="Where working folders are; default ~/.ladle/pipelines.")]

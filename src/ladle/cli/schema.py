@@ -1,4 +1,4 @@
-"""`ladle schema`: look at schemas, of files and of pipelines."""
+"""`ladle schema show`: look at schemas, of files and of pipelines."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 import ladle
+from ladle.cli import schema_changes
 from ladle.errors import UsageError
 from ladle.schema.render import FORMATS, rendered
 from ladle.schema.yaml import read_file
@@ -17,21 +18,17 @@ from ladle.schema.yaml import read_file
 Format = Enum("Format", {name: name for name in FORMATS}, type=str)  # type: ignore[misc]
 
 
-class _Group(TyperGroup):
+class Group(TyperGroup):
     """Takes `ladle schema FILE` for `ladle schema show FILE`, as the reference does."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the command; a first argument that is none is what to show."""
         if args and not args[0].startswith("-") and args[0] not in self.commands:
             args = ["show", *args]
         return super().resolve_command(ctx, args)
 
 
-app = typer.Typer(cls=_Group, no_args_is_help=True, help="Look at schemas.")
-
-
-@app.callback()
-def commands() -> None:
-    """Look at schemas."""
+app = schema_changes.app
 
 
 @app.command()

@@ -11,8 +11,9 @@ from ladle.config.settings import searched_all
 from ladle.errors import UsageError
 from ladle.events import Emit, Notice
 from ladle.extract.declare import check_type
-from ladle.schema import edits
+from ladle.schema import update
 from ladle.schema.change import Limits
+from ladle.schema.given_names import derived_form
 from ladle.schema.render import FORMATS, rendered
 from ladle.schema.schema import Schema
 from ladle.schema.stored import IMPORTED_HASH, NO_COERCION
@@ -36,6 +37,8 @@ def begun(source: Source, known: Schema | None, limits: Limits, imported: Schema
 
     What the pipeline knows, with the source's own schema on top, then the imported one, then settings.
 
+    All are in derived names, as extract has them.
+
     Args:
         source: may have a schema of its own.
         known: the pipeline's schema of that name.
@@ -46,11 +49,12 @@ def begun(source: Source, known: Schema | None, limits: Limits, imported: Schema
         UsageError: a column that was loaded would change its type, a loaded table its names, or the
             normalizer of rows is one that ladle doesn't have.
     """
+    known = known and derived_form(known)
     own = source.own_schema
     if own is not None:
         # What others have loaded by it says nothing of this pipeline.
         tables = {n: t.noting(**{"seen-data": None}) for n, t in own.table_map.items()}
-        own = replace(own, name=source.name, table_map=tables, stored_hash=None)
+        own = derived_form(replace(own, name=source.name, table_map=tables, stored_hash=None))
         if own.is_new and own.naming == "snake_case":
             own = replace(own, naming=limits.naming)
     if known is None:
@@ -58,7 +62,7 @@ def begun(source: Source, known: Schema | None, limits: Limits, imported: Schema
     else:
         schema = known if own is None else over(known, own, "the schema of the source")
     if imported is not None:
-        schema = over(schema, imported, "the imported schema")
+        schema = over(schema, derived_form(imported), "the imported schema")
     schema = _configured(schema, source, known is None)
     if schema.normalizer_module not in _MODULES.values():
         raise UsageError(
@@ -76,11 +80,12 @@ def over(known: Schema, given: Schema, what: str) -> Schema:
         UsageError: a column that was loaded would change its type, or a loaded table its names.
     """
     known = respelt(known, given.naming, bool(given.normalizer_options.get(_ALLOW)))
-    tables = edits.laid_over(known.table_map, given.table_map.values())
+    tables = update.laid_over(known.table_map, given.table_map.values())
     for name, table in known.table_map.items():
         for column in tables[name].columns.values():
             check_type(table, column, what)
-    frame = {**given.frame(), "more": {**known.more, **given.more}}
+    settings = {**given.settings, **{k: v for k, v in known.settings.items() if k.startswith("x-ladle-")}}
+    frame = {**given.frame(), "settings": settings, "more": {**known.more, **given.more}}
     made = replace(known, table_map=tables, stored_hash=None, **frame)
     return known if made.content() == known.content() else made
 
@@ -94,7 +99,7 @@ def respelt(schema: Schema, convention: str, allowed: bool) -> Schema:
     if schema.naming == convention:
         return schema
     made = schema.renamed(convention)
-    changed = edits.changed_name(schema.table_map, made.table_map)
+    changed = update.changed_name(schema.table_map, made.table_map)
     if changed and not allowed:
         raise UsageError(
             f"naming `{convention}` would rename what was loaded as `{schema.naming}`: {changed}",

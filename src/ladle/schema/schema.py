@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
 from ladle.errors import UsageError
-from ladle.schema import diagrams, edits, stored, yaml
+from ladle.schema import diagrams, stored, update, yaml
 from ladle.schema.content import MAX_NAME, Content
 from ladle.schema.hints_by_name import merged_hints, merged_types
 from ladle.schema.html import table_html
@@ -75,7 +75,7 @@ class Schema(Content):
             if known is None:
                 tables.append(table)
                 continue
-            columns = [edits.with_type_of(c, known.columns.get(c.name)) for c in table.columns.values()]
+            columns = [update.with_type_of(c, known.columns.get(c.name)) for c in table.columns.values()]
             merged = replace(known.with_columns(columns), write_disposition=table.write_disposition)
             tables.append(replace(merged, extra={**known.extra, **table.extra}))
         return replace(self.with_tables(tables), **declared.frame())
@@ -88,7 +88,7 @@ class Schema(Content):
     def renamed(self, convention: str) -> Schema:
         """Return the schema as another naming convention spells its tables and columns."""
         after = replace(self, naming=convention, stored_hash=None)
-        return replace(after, table_map=edits.renamed(self.table_map, self.convention, after.convention))
+        return replace(after, table_map=update.renamed(self.table_map, self.convention, after.convention))
 
     def bumped(self, stored: Schema | None) -> Schema:
         """Return this content as the version after `stored`; the same version where nothing changed."""
@@ -145,7 +145,7 @@ class Schema(Content):
                 expected="one for all",
             )
         name = "_".join(["u", *sorted({s.name for s in every})])[:MAX_NAME]
-        tables = edits.unified((t for s in every for t in s.table_map.values()), name)
+        tables = update.unified((t for s in every for t in s.table_map.values()), name)
         made = self.clone(with_name=name)
         return replace(made, table_map=tables)
 
@@ -188,8 +188,8 @@ class Schema(Content):
         """
         partial = dict(partial_table)
         if normalize_identifiers:
-            partial = edits.normalized(partial, self.convention)
-        made = edits.updated(self.all_tables(), partial, merge_compound_props)
+            partial = update.normalized(partial, self.convention)
+        made = update.updated(self.all_tables(), partial, merge_compound_props)
         self._become(self.with_tables([made]))
         return partial
 
@@ -197,7 +197,9 @@ class Schema(Content):
         """Take the tables of another schema on top of these, its settings and normalizers in their place."""
         other = schema.clone()
         frame = {**other.frame(), "more": self.more}
-        self._become(replace(self, table_map=edits.merged(self.table_map, other.table_map.values()), **frame))
+        self._become(
+            replace(self, table_map=update.merged(self.table_map, other.table_map.values()), **frame)
+        )
 
     def drop_tables(self, table_names: Sequence[str]) -> list[dict[str, Any]]:
         """Take tables out of the schema and return them in stored form. Tables at a destination stay.

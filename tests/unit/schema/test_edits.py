@@ -1,4 +1,4 @@
-"""The methods by which users change a schema in place, with what the reference is seen to return."""
+"""Edits of a schema: what they change, what they take along, and what they refuse."""
 
 from __future__ import annotations
 
@@ -6,231 +6,187 @@ from typing import Any
 
 import pytest
 
-from ladle.errors import TableNotFound, UsageError
+from ladle.errors import UsageError
+from ladle.schema.change import Limits
+from ladle.schema.change_names import DropColumn, DropTable, RenameColumn, RenameTable
+from ladle.schema.edits import Edit, Edited, edited
+from ladle.schema.given_names import GivenNames
 from ladle.schema.schema import Schema
+from ladle.schema.table import Column, Table
 
-ID = {"name": "id", "data_type": "bigint", "primary_key": True, "nullable": False}
+LIMITS = Limits(max_table_name=63, max_column_name=63)
+HOSTILE = ['E-Mail "x"', "select", "naïve ☃", "it's", "a;b--c", "Robert'); DROP TABLE users;--", "a.b"]
 
 
-def made() -> Schema:
-    schema = Schema("s")
-    schema.update_table(
-        {
-            "name": "T One",
-            "columns": {"Id": {**ID, "name": "Id"}, "x": {"name": "x"}},
-            "write_disposition": "merge",
-            "resource": "r",
-        }
+def columns(*names: str, **more: Column) -> dict[str, Column]:
+    return {**{n: Column(n, "text") for n in names}, **more}
+
+
+SCHEMA = Schema("s").with_tables(
+    [
+        Table(
+            "users",
+            columns(
+                "email",
+                "age",
+                "_dlt_id",
+                id=Column("id", "bigint", primary_key=True),
+                email__v_bigint=Column("email__v_bigint", "bigint", variant=True),
+                email__domain=Column("email__domain", "text"),
+                never=Column("never"),
+                gone=Column("gone", "bool", hard_delete=True),
+            ),
+        ),
+        Table("users__pets", columns("name"), parent="users"),
+        Table("users__pets__toys", columns("value"), parent="users__pets"),
+        Table("orders", columns("n")),
+    ]
+)
+
+
+def make(*edits: Edit, schema: Schema = SCHEMA, **limits: Any) -> Edited:
+    return edited(schema, edits, Limits(**limits) if limits else LIMITS)
+
+
+def test_a_column_is_renamed_with_its_variants_and_nothing_else() -> None:
+    done = make(Edit("rename", "users", "email", "mail"))
+    assert done.changes == (
+        RenameColumn("users", "email", "mail"),
+        RenameColumn("users", "email__v_bigint", "mail__v_bigint"),
     )
-    return schema
-
-
-def test_a_table_is_added_with_its_names_normalised() -> None:
-    schema = Schema("s")
-    partial = {"name": "T One", "columns": {"Id": {**ID, "name": "Id"}}, "resource": "r"}
-    assert schema.update_table(partial) == {"name": "t_one", "columns": {"id": ID}, "resource": "r"}
-    assert schema.get_table("t_one")["columns"] == {"id": ID}
-    kept = Schema("s")
-    assert kept.update_table({"name": "T One", "columns": {}}, normalize_identifiers=False)["name"] == "T One"
-    assert "T One" in kept.tables
-
-
-def test_hints_that_are_not_mentioned_stay() -> None:
-    schema = made()
-    schema.update_table(
-        {"name": "t_one", "columns": {"id": {"description": "d"}, "y": {"data_type": "text"}}}
+    assert [*done.schema.table_map["users"].columns][:2] == ["mail", "age"]
+    assert "email__domain" in done.schema.table_map["users"].columns
+    assert [(n.change, n.previous, n.column_name) for n in done.notes][0] == (
+        "rename_column",
+        "email",
+        "mail",
     )
-    table = schema.get_table("t_one")
-    assert table["columns"]["id"] == {**ID, "description": "d"}
-    assert (table["write_disposition"], list(table["columns"])) == ("merge", ["id", "x", "y"])
 
 
-@pytest.mark.parametrize(("merges", "keys"), [(True, ["id", "y"]), (False, ["y"])])
-def test_keys_are_merged_or_replaced(merges: bool, keys: list[str]) -> None:
-    schema = made()
-    schema.update_table(
-        {"name": "t_one", "columns": {"y": {"primary_key": True}}}, merge_compound_props=merges
+def test_a_table_takes_its_children_along() -> None:
+    done = make(Edit("rename", "users", name="people"))
+    assert done.changes == (
+        RenameTable("users", "people"),
+        RenameTable("users__pets", "people__pets"),
+        RenameTable("users__pets__toys", "people__pets__toys"),
     )
-    assert schema.table_map["t_one"].keys("primary_key") == keys
+    assert done.schema.table_map["people__pets__toys"].parent == "people__pets"
+    assert [*done.schema.table_map] == ["people", "people__pets", "people__pets__toys", "orders"]
+
+
+def test_a_child_with_a_name_of_its_own_keeps_it() -> None:
+    done = make(Edit("rename", "users__pets", name="pets"), Edit("rename", "users", name="people"))
+    assert done.changes[-1] == RenameTable("users", "people")
+    assert done.schema.table_map["pets"].parent == "people"
+    assert [*done.schema.table_map] == ["people", "pets", "pets__toys", "orders"]
+
+
+def test_renaming_back_leaves_no_trace() -> None:
+    there = make(Edit("rename", "users", "email", "mail"), Edit("rename", "users", name="people"))
+    back = make(
+        Edit("rename", "people", name="users"), Edit("rename", "users", "mail", "email"), schema=there.schema
+    )
+    assert back.schema.version_hash == SCHEMA.version_hash
+    assert not GivenNames.of(back.schema)
+
+
+def test_names_may_be_swapped_by_a_third() -> None:
+    done = make(
+        Edit("rename", "users", "age", "x"),
+        Edit("rename", "users", "email", "age"),
+        Edit("rename", "users", "x", "email"),
+    )
+    names = GivenNames.of(done.schema)
+    assert (names.column("users", "email"), names.column("users", "age")) == ("age", "email")
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_any_visible_name_will_do(name: str) -> None:
+    assert name in make(Edit("rename", "users", "age", name)).schema.table_map["users"].columns
+    assert name in make(Edit("rename", "orders", name=name)).schema.table_map
 
 
 @pytest.mark.parametrize(
-    ("partial", "message"),
+    ("edit", "says"),
     [
-        ({"columns": {}}, "a table needs a name"),
-        ({"name": "kids", "parent": "t_won"}, "did you mean `t_one`"),
-        ({"name": "kids", "parent": "t_one", "resource": "r"}, "both a parent and a resource"),
-        ({"name": "t_one", "columns": {"id": {"data_type": "bigin"}}}, "did you mean `bigint`"),
+        (Edit("rename", "users", "age", "email"), "it is taken"),
+        (Edit("rename", "users", "age", "Email"), "`email` is there, which only differs by case"),
+        (Edit("rename", "users", "age", "_dlt_x"), "ladle's own"),
+        (Edit("rename", "orders", name="_ladle_x"), "ladle's own"),
+        (Edit("rename", "orders", name="users"), "it is taken"),
+        (Edit("rename", "orders", name="_DLT_LOADS"), "`_dlt_loads` is there"),
+        (Edit("rename", "users", "age", ""), "visible characters"),
+        (Edit("rename", "users", "age", "a\nb"), "visible characters"),
+        (Edit("rename", "users", "age", "a\0b"), "visible characters"),
+        (Edit("rename", "users", "age", " a"), "visible characters"),
+        (Edit("rename", "users", "age", "ä" * 32), "at most 63 bytes"),
+        (Edit("rename", "users", "agee", "b"), "did you mean `age`?"),
+        (Edit("rename", "user", name="b"), "did you mean `users`?"),
+        (Edit("rename", "users", "_dlt_id", "b"), "it has to stay"),
+        (Edit("drop", "users", "_dlt_id"), "it has to stay"),
+        (Edit("drop", "users", "id"), "is a key"),
+        (Edit("drop", "users", "gone"), "rows are told apart or merged by it"),
+        (Edit("undrop", "users", "age"), "unknown dropped column"),
+        (Edit("undrop", "users"), "unknown dropped table"),
     ],
 )
-def test_wrong_tables_are_refused_and_change_nothing(partial: dict[str, Any], message: str) -> None:
-    schema = made()
-    before = schema.to_dict()
-    with pytest.raises(UsageError, match=message):
-        schema.update_table(partial)
-    assert schema.to_dict() == before
+def test_what_is_refused(edit: Edit, says: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        make(edit)
+    assert says in str(caught.value)
 
 
-def test_listing_leaves_out_tables_and_columns_without_types() -> None:
-    schema = made()
-    schema.update_table({"name": "empty", "columns": {"a": {"name": "a"}}})
-    assert schema.data_table_names() == ["t_one"]
-    assert schema.data_table_names(include_incomplete=True) == ["t_one", "empty"]
-    assert schema.data_table_names(seen_data_only=True) == []
-    assert [t["name"] for t in schema.data_tables()] == ["t_one"]
-    assert list(schema.get_table_columns("t_one")) == ["id"]
-    assert list(schema.get_table_columns("t_one", include_incomplete=True)) == ["id", "x"]
-    assert [schema.is_new_table(n) for n in ("t_one", "empty", "none")] == [False, True, True]
-    assert schema.dlt_table_names()[:2] == ["_dlt_version", "_dlt_loads"]
-    assert [t["name"] for t in schema.dlt_tables()] == schema.dlt_table_names()
+def test_a_name_may_change_its_case_only() -> None:
+    assert make(Edit("rename", "users", "age", "AGE")).changes == (RenameColumn("users", "age", "AGE"),)
 
 
-def test_tables_are_dropped_from_the_schema() -> None:
-    schema = made()
-    assert [t["name"] for t in schema.drop_tables(["t_one"])] == ["t_one"]
-    assert schema.data_table_names() == []
-    with pytest.raises(KeyError):
-        schema.drop_tables(["t_one"])
-    with pytest.raises(TableNotFound):
-        schema.get_table("t_one")
+def test_a_column_is_dropped_with_its_variants() -> None:
+    done = make(Edit("drop", "users", "email"))
+    assert done.changes == (DropColumn("users", "email"), DropColumn("users", "email__v_bigint"))
+    assert not {"email", "email__v_bigint"} & {*done.schema.table_map["users"].columns}
+    assert GivenNames.of(done.schema).dropped_columns == {"users": {"email", "email__v_bigint"}}
 
 
-def test_rules_by_name_are_normalised_merged_or_replaced() -> None:
-    schema = Schema("s")
-    schema.merge_hints({"partition": ["re:_ts$"], "primary_key": ["Id"], "not_null": ["re:^must"]})
-    hints = schema.settings["default_hints"]
-    assert hints["partition"] == ["re:_ts$"]
-    assert hints["primary_key"] == ["id"]
-    assert hints["not_null"][-2:] == ["_dlt_load_id", "re:^must"]
-    schema.merge_hints({"partition": ["re:_x$"]})
-    assert schema.settings["default_hints"]["partition"] == ["re:_ts$", "re:_x$"]
-    schema.merge_hints({"partition": ["OnlyThis"]}, replace=True)
-    assert schema.settings["default_hints"]["partition"] == ["only_this"]
-    assert schema.settings["default_hints"]["primary_key"] == ["id"]
+def test_a_variant_may_be_dropped_alone() -> None:
+    done = make(Edit("drop", "users", "email__v_bigint"))
+    assert done.changes == (DropColumn("users", "email__v_bigint"),)
 
 
-def test_preferred_types_are_added() -> None:
-    schema = Schema("s")
-    schema.update_preferred_types({"re:_at$": "timestamp", "MyCol": "text"})
-    schema.update_preferred_types({"re:_b$": "date"})
-    assert schema.settings["preferred_types"] == {"re:_at$": "timestamp", "my_col": "text", "re:_b$": "date"}
-    assert [schema.get_preferred_type(n) for n in ("made_at", "my_col", "my_cols")] == [
-        "timestamp",
-        "text",
-        None,
-    ]
+def test_a_column_without_a_type_is_not_there_to_be_dropped() -> None:
+    done = make(Edit("drop", "users", "never"))
+    assert (done.changes, done.notes[0].column_name) == ((), "never")
 
 
-@pytest.mark.parametrize(
-    ("method", "argument", "message"),
-    [
-        ("merge_hints", {"partitions": ["a"]}, "did you mean `partition`"),
-        ("merge_hints", {"partition": ["re:("]}, "no regular expression"),
-        ("merge_hints", {"partition": [1]}, "can't be `1`"),
-        ("update_preferred_types", {"a": "tex"}, "did you mean `text`"),
-        ("add_type_detection", "iso_dat", "did you mean `iso_date`"),
-    ],
-)
-def test_wrong_settings_are_refused(method: str, argument: Any, message: str) -> None:
-    schema = Schema("s")
-    with pytest.raises(UsageError, match=message):
-        getattr(schema, method)(argument)
-    assert schema == Schema("s")
+def test_a_table_is_dropped_with_its_children_first() -> None:
+    done = make(Edit("drop", "users__pets"))
+    assert done.changes == (DropTable("users__pets__toys"), DropTable("users__pets"))
+    assert [*done.schema.table_map] == ["users", "orders"]
 
 
-def test_detections_and_contract() -> None:
-    schema = Schema("s")
-    schema.add_type_detection("iso_date")
-    schema.add_type_detection("iso_date")
-    assert schema.settings["detections"] == ["iso_timestamp", "iso_date"]
-    schema.remove_type_detection("iso_timestamp")
-    schema.remove_type_detection("iso_timestamp")
-    assert schema.settings["detections"] == ["iso_date"]
-    schema.set_schema_contract({"tables": "freeze"})
-    assert schema.settings["schema_contract"] == {"tables": "freeze"}
-    schema.set_schema_contract(None)
-    assert "schema_contract" not in schema.settings
+def test_what_was_dropped_is_taken_back_under_the_name_it_had() -> None:
+    gone = make(
+        Edit("rename", "users", "email", "mail"), Edit("rename", "orders", name="sales"),
+        Edit("drop", "users", "mail"), Edit("drop", "sales"),
+    )  # fmt: skip
+    back = make(Edit("undrop", "users", "mail"), Edit("undrop", "orders"), schema=gone.schema)
+    names = GivenNames.of(back.schema)
+    assert (names.column("users", "email"), names.table("orders")) == ("mail", "sales")
+    assert not names.dropped_tables
+    assert not names.dropped_columns
 
 
-def test_a_stored_schema_has_the_next_version_once_it_changes() -> None:
-    new = made()
-    assert (new.is_new, new.is_modified, new.version, new.stored_version) == (True, True, 1, None)
-    stored = Schema.from_dict(new.to_dict())
-    first = stored.version_hash
-    assert (stored.is_new, stored.is_modified, stored.stored_version) == (False, False, 1)
-    stored.update_table({"name": "t_one", "columns": {"id": {"data_type": "bigint"}}})
-    assert (stored.version, stored.is_modified) == (1, False)
-    stored.add_type_detection("iso_date")
-    stored.add_type_detection("timestamp")
-    assert (stored.version, stored.previous_hashes, stored.is_modified) == (2, (first,), True)
-    assert (stored.stored_version, stored.stored_version_hash) == (1, first)
-    kept = stored.to_dict(bump_version=False)
-    assert (kept["version"], kept["version_hash"]) == (1, first)
-    assert Schema.from_stored_schema(stored.to_dict()).version == 2
-
-
-def test_clones_share_nothing() -> None:
-    stored = Schema.from_dict(made().to_dict())
-    stored.add_type_detection("iso_date")
-    copied = stored.clone()
-    assert (copied, copied.version, copied.stored_version) == (stored, 2, 1)
-    copied.settings["detections"].append("timestamp")
-    assert stored.settings["detections"] == ["iso_timestamp", "iso_date"]
-    other = stored.clone(with_name="other")
-    assert (other.name, other.version, other.previous_hashes, other.is_new) == ("other", 1, (), True)
-    noted = stored.with_tables([stored.table_map["t_one"].noting(**{"seen-data": True})])
-    assert noted.clone(remove_processing_hints=True).table_map == stored.table_map
-
-
-def test_another_schema_goes_on_top() -> None:
-    schema, other = made(), Schema("other")
-    other.update_table({"name": "t_one", "columns": {"x": {"data_type": "text"}}})
-    other.update_table({"name": "q", "columns": {"a": {"data_type": "text"}}})
-    other.add_type_detection("iso_date")
-    schema.update_schema(other)
-    assert schema.name == "s"
-    assert schema.data_table_names() == ["t_one", "q"]
-    assert list(schema.get_table_columns("t_one")) == ["id", "x"]
-    assert schema.settings["detections"] == ["iso_timestamp", "iso_date"]
-    other.add_type_detection("timestamp")
-    assert "timestamp" not in schema.settings["detections"]
-
-
-def test_union_of_schemas() -> None:
-    schema, other = made(), Schema("other")
-    other.update_table({"name": "t_one", "columns": {"z": {"data_type": "text"}}})
-    other.update_table({"name": "q", "columns": {"a": {"data_type": "text"}}})
-    both = schema.unify_schemas([other])
-    assert (both.name, both.version) == ("u_other_s", 1)
-    assert list(both.get_table_columns("t_one")) == ["id", "z"]
-    assert "q" in both.tables
-    assert "q" not in schema.tables
-    other.update_table({"name": "t_one", "columns": {"id": {"data_type": "text"}}})
-    with pytest.raises(UsageError, match="column `id` of table `t_one` has two data types"):
-        schema.unify_schemas([other])
-    with pytest.raises(UsageError, match="several naming conventions"):
-        schema.unify_schemas([Schema("d", naming="direct")], check_naming_convention=True)
-
-
-def test_names_are_spelled_anew() -> None:
-    schema = Schema("s", naming="direct")
-    schema.update_table(
-        {
-            "name": "MyTable",
-            "columns": {"createdAt": {"data_type": "text"}, "_dlt_id": {"data_type": "text"}},
-            "references": [
-                {"columns": ["createdAt"], "referenced_table": "MyTable", "referenced_columns": ["createdAt"]}
-            ],
-        }
+def test_what_was_dropped_is_taken_back_under_its_derived_name_where_the_other_is_taken() -> None:
+    gone = make(
+        Edit("rename", "users", "email", "mail"),
+        Edit("drop", "users", "mail"),
+        Edit("rename", "users", "age", "mail"),
     )
-    schema.update_table({"name": "MyTable▶theKids", "parent": "MyTable", "columns": {"a": {}}})
-    snake = schema.renamed("snake_case")
-    assert list(snake.table_map) == ["my_table", "my_table__the_kids"]
-    assert snake.table_map["my_table__the_kids"].parent == "my_table"
-    assert list(snake.table_map["my_table"].columns) == ["created_at", "_dlt_id"]
-    assert snake.get_table("my_table")["references"] == [
-        {"columns": ["created_at"], "referenced_table": "my_table", "referenced_columns": ["created_at"]}
-    ]
-    before = schema.to_dict()
-    schema.update_normalizers()
-    assert schema.to_dict() == before
+    back = make(Edit("undrop", "users", "email"), schema=gone.schema)
+    names = GivenNames.of(back.schema)
+    assert (names.column("users", "email"), names.column("users", "age")) == ("email", "mail")
+
+
+def test_an_edit_survives_json() -> None:
+    edit = Edit("adopt", "users", "x", hints={"data_type": "decimal", "precision": 10, "scale": 2})
+    assert Edit(**edit.to_plain()) == edit
+    assert make(edit).schema.table_map["users"].columns["x"].scale == 2
