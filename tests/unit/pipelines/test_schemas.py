@@ -334,3 +334,15 @@ def test_folders_and_format_come_from_settings(site: Site, monkeypatch: pytest.M
     monkeypatch.setenv("EXTERNAL_SCHEMA_FORMAT", "xml")
     with pytest.raises(UsageError, match="unknown external_schema_format `xml`"):
         site.pipeline()
+
+
+def test_given_names_outlive_a_source_that_brings_its_schema_and_an_edited_file(site: Site) -> None:
+    options = folders(site)
+    pipeline = run(site, source(schema=ruled()), **options)
+    pipeline.rename_column("customers", "name", "title").apply()
+    edit(site, name={"data_type": "text", "description": "called title there"})
+    run(site, source([{"id": 2, "name": "b"}], ruled()), **options)
+    assert site.table("customers").values("title") == ["a", "b"]
+    assert "name" not in site.table("customers").columns
+    column = site.pipeline(**options).default_schema.get_table_columns("customers")["title"]
+    assert column["description"] == "called title there"
