@@ -15,6 +15,7 @@ from ladle.errors import DataError, DestinationError, PackageError, PipelineIsRu
 from ladle.events import Emit, Notice, durable
 from ladle.extract.run import ExtractOptions, declare, extract, table_name
 from ladle.governance.notify import Listener, notify
+from ladle.governance.policy import policy
 from ladle.load.ahead import BEGIN_BYTES, LoadAhead
 from ladle.load.merge import check_merges
 from ladle.load.run import BehindDestination, LoadResult, StateMissing, load, schema_update
@@ -35,6 +36,7 @@ from ladle.pipelines.steps import Steps
 from ladle.schema.change import Limits
 from ladle.schema.edits import Edit
 from ladle.schema.given_names import GivenNames
+from ladle.schema.protection import Policy
 from ladle.schema.records import CHANGES_TABLE, is_record
 from ladle.schema.schema import STATE_TABLE, Schema
 from ladle.sources.current import at_work
@@ -135,7 +137,8 @@ class Work:
         loaded = known or Schema(name, naming=self._limits().naming)
         reset = self._reset(order, loaded, base)
         content = copy.deepcopy(reset.state if reset else base)
-        package = self._declared(order, package, known, reset)
+        protect = policy()
+        package = self._declared(order, package, known, reset, protect)
         if order.overlap:
             beside.ahead = self._ahead(package)
             ready = beside.ahead.put if beside.ahead else None
@@ -149,6 +152,7 @@ class Work:
             source_state=content,
             package_state=notes,
             metrics=beside.metrics,
+            policy=protect,
         )
         package = extract(order.source, package, options, self.emit, beside.background)
         if order.remember is not None:
@@ -209,7 +213,9 @@ class Work:
         self.emit(Notice(f"{reset}, when the load of source `{order.source.name}` begins"))
         return reset
 
-    def _declared(self, order: Order, package: Package, known: Schema | None, reset: Reset | None) -> Package:
+    def _declared(
+        self, order: Order, package: Package, known: Schema | None, reset: Reset | None, protect: Policy
+    ) -> Package:
         """Declare the resources, on a schema without what will be dropped."""
         if known is not None and reset is not None and reset.drops:
             # What a user's own schema declares of a table that goes holds for the table that comes.
@@ -217,7 +223,7 @@ class Work:
         files = self.memory.files
         imported = files.imported(order.source.name, known, self.emit)
         stored = begun(order.source, known, self._limits(), imported)
-        package = declare(order.source, package, stored, order.hints, self._limits())
+        package = declare(order.source, package, stored, order.hints, self._limits(), protect)
         declared = Schema.from_dict(package.manifest.schema)
         if self.destination is not None:
             check_merges(declared, package.manifest.resources, self.destination)
