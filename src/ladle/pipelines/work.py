@@ -15,7 +15,9 @@ from ladle.errors import DataError, DestinationError, PackageError, PipelineIsRu
 from ladle.events import Emit, Notice, durable
 from ladle.extract.run import ExtractOptions, declare, extract, table_name
 from ladle.governance.notify import Listener, notify
+from ladle.governance.openlineage import Run
 from ladle.governance.policy import policy
+from ladle.governance.reporter import Reporter, reporter
 from ladle.load.ahead import BEGIN_BYTES, LoadAhead
 from ladle.load.merge import check_merges
 from ladle.load.run import BehindDestination, LoadResult, StateMissing, load, schema_update
@@ -28,6 +30,7 @@ from ladle.pipelines.edits import edits_of, prepared, whole
 from ladle.pipelines.info import ExtractInfo, NormalizeInfo, PackageInfo, now
 from ladle.pipelines.memory import Memory
 from ladle.pipelines.named import in_derived_names, in_given_names, on_top
+from ladle.pipelines.noted import with_inputs
 from ladle.pipelines.order import Beside, Extracted, Order, extracted_info, normalized_info
 from ladle.pipelines.refresh import Reset, plan
 from ladle.pipelines.reported import schema_changes
@@ -40,6 +43,8 @@ from ladle.schema.protection import Policy
 from ladle.schema.records import CHANGES_TABLE, is_record
 from ladle.schema.schema import STATE_TABLE, Schema
 from ladle.sources.current import at_work
+from ladle.sources.inputs import Inputs
+from ladle.sources.provenance import tree_of
 from ladle.state.folder import PipelineFolder
 
 RunningPolicy = Literal["wait", "fail", "join"]
@@ -69,6 +74,7 @@ class Work:
     listeners: list[Listener] = field(default_factory=list)
     _lock: FileLock = field(init=False)
     _lock_depth: int = 0
+    _reporter: Reporter | None = None
 
     def __post_init__(self) -> None:
         self._lock = FileLock(self.memory.folder.root / "run.lock")
@@ -112,21 +118,29 @@ class Work:
         known = self.folder.schema(order.source.name)
         package = self.packages.create(self.pipeline_name)
         beside = Beside()
-        with self.steps.step("extract", package.load_id):
-            try:
-                sealed = self._extract(order, package, known, beside)
-            except BaseException:
+        with self.reporter().telling(Run(package.load_id, self.pipeline_name, order.source.name)) as told:
+            with self.steps.step("extract", package.load_id):
+                try:
+                    sealed = self._extract(order, package, known, beside)
+                except BaseException:
+                    beside.abandon()
+                    with contextlib.suppress(OSError):
+                        self.packages.discard(package)
+                    raise
+            if sealed is None:
                 beside.abandon()
-                with contextlib.suppress(OSError):
-                    self.packages.discard(package)
-                raise
-        if sealed is None:
-            beside.abandon()
-            self.packages.discard(package)
-            return None
-        infos = (extracted_info(sealed, beside.metrics),)
-        self.steps.noted("extract", ExtractInfo(self.owner, since, now(), infos, first_run))
-        return self._normalized(sealed, beside, known, first_run)
+                self.packages.discard(package)
+                told()
+                return None
+            infos = (extracted_info(sealed, beside.metrics),)
+            self.steps.noted("extract", ExtractInfo(self.owner, since, now(), infos, first_run))
+            return self._normalized(sealed, beside, known, first_run)
+
+    def reporter(self) -> Reporter:
+        """Return who tells others of loads, as the settings say when a run begins."""
+        if self._reporter is None:
+            self._reporter = reporter(self.destination, str(self.dataset_name), self.emit, tree_of)
+        return self._reporter
 
     def _extract(
         self, order: Order, package: Package, known: Schema | None, beside: Beside
@@ -144,6 +158,7 @@ class Work:
             ready = beside.ahead.put if beside.ahead else None
             beside.background = BackgroundNormalizer(self._normalizer(package, ready))
         notes: dict[str, Any] = {}
+        inputs = Inputs()
         options = ExtractOptions(
             order.hints,
             limits=self._limits(),
@@ -152,9 +167,11 @@ class Work:
             source_state=content,
             package_state=notes,
             metrics=beside.metrics,
+            inputs=inputs,
             policy=protect,
         )
         package = extract(order.source, package, options, self.emit, beside.background)
+        package = with_inputs(package, inputs, self.emit)
         if order.remember is not None:
             order.remember(content)
         after = self.memory.next(name, base, content, self.destination, self.dataset_name)
@@ -270,6 +287,7 @@ class Work:
             add_dlt_id=flag("normalize", "parquet_normalizer", "add_dlt_id"),
             add_dlt_load_id=flag("normalize", "parquet_normalizer", "add_dlt_load_id"),
             record_changes=flag("normalize", "record_changes", default=True),
+            keep_origins=self.reporter().target is not None,
         )
 
     def _normalizer(self, package: Package, ready: Ready | None) -> Normalizer:
@@ -291,7 +309,8 @@ class Work:
             package = package.save(stage="extracted", ready=(), counts={}, **in_derived_names(package))
         name = package.manifest.schema["name"]
         stored = self.folder.schema(name)
-        with self.steps.step("normalize", package.load_id):
+        run = Run.of(package.manifest)
+        with self.reporter().watching(run), self.steps.step("normalize", package.load_id):
             if stored is not None:
                 package = on_top(package, stored)
             try:
@@ -335,9 +354,10 @@ class Work:
             DestinationError: the package is kept.
         """
         assert self.destination is not None
-        package = extracted.package
+        package, reporter = extracted.package, self.reporter()
         notes = copy.deepcopy(dict(package.manifest.package_state))
         with (
+            reporter.watching(Run.of(package.manifest)),
             self.steps.step("load", package.load_id),
             extracted,
             self._noting(package, notes),
@@ -358,6 +378,8 @@ class Work:
             if result.changes or CHANGES_TABLE in package.manifest.counts:
                 changed = schema_changes(package, result, str(self.dataset_name))
                 notify(changed, self.listeners, self.emit)
+            if package.manifest.resources:
+                reporter.tell("COMPLETE", Run.of(package.manifest))
             self.packages.finish(package, "loaded", package_state=notes)
         rows = {n: c for n, c in result.rows.items() if not is_record(n)}
         if package.manifest.state is not None:
@@ -423,6 +445,7 @@ class Work:
         finally:
             self._lock_depth -= 1
             if self._lock_depth == 0:
+                self._reporter = None
                 self._lock.release()
 
     def load_schema(self, schema: Schema) -> PackageInfo:
