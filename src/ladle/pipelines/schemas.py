@@ -11,6 +11,7 @@ from ladle.config.settings import searched_all
 from ladle.errors import UsageError
 from ladle.events import Emit, Notice
 from ladle.extract.declare import check_type
+from ladle.package.store import Package
 from ladle.schema import update
 from ladle.schema.change import Limits
 from ladle.schema.given_names import derived_form
@@ -144,6 +145,21 @@ def _settings(source: Source, keys: Mapping[str, type]) -> dict[str, Any]:
     whole = searched_all(keys, ("sources", source.section, source.name), ("schema",))
     missing = {k: t for k, t in keys.items() if k not in whole}
     return {**searched_all(missing, ("sources", source.name), ("schema",)), **whole}
+
+
+# -- a package's schema beside the stored one
+
+
+def is_same(schema: Schema, stored: Schema) -> bool:
+    """Whether nothing has to be stored: not the content, and not which file was imported."""
+    return schema.version_hash == stored.version_hash and schema.more == stored.more
+
+
+def follows(package: Package, schema: Schema, stored: Schema) -> bool:
+    """Whether the package was normalised on the stored schema, or is part of it already."""
+    if package.manifest.base_hash == stored.version_hash:
+        return True
+    return schema.version_hash in (stored.version_hash, *stored.previous_hashes)
 
 
 # -- files

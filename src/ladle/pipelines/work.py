@@ -34,7 +34,7 @@ from ladle.pipelines.noted import with_inputs
 from ladle.pipelines.order import Beside, Extracted, Order, extracted_info, normalized_info
 from ladle.pipelines.refresh import Reset, plan
 from ladle.pipelines.reported import schema_changes
-from ladle.pipelines.schemas import begun
+from ladle.pipelines.schemas import begun, follows, is_same
 from ladle.pipelines.steps import Steps
 from ladle.schema.change import Limits
 from ladle.schema.edits import Edit
@@ -325,12 +325,12 @@ class Work:
         """Make the package's schema the pipeline's; normalise anew where another run changed it meanwhile."""
         schema = Schema.from_dict(package.manifest.schema)
         stored = self.folder.schema(schema.name)
-        if stored is not None and not _follows(package, schema, stored):
+        if stored is not None and not follows(package, schema, stored):
             package = self.normalize_package(package)
             schema = Schema.from_dict(package.manifest.schema)
         # A schema may come back to an earlier content: its hash is known, and it is the newest all the same.
         is_next = stored is None or package.manifest.base_hash == stored.version_hash
-        changed = stored is None or not _is_same(schema, stored)
+        changed = stored is None or not is_same(schema, stored)
         # Edits hold once they are committed: the folder mustn't know names that the destination hasn't.
         if is_next and changed and not package.manifest.edits:
             self._save_schema(schema)
@@ -493,15 +493,3 @@ class Work:
                 # Out of reach now, the next run looks there first.
                 with contextlib.suppress(DestinationError):
                     self.restore()
-
-
-def _is_same(schema: Schema, stored: Schema) -> bool:
-    """Whether nothing has to be stored: not the content, and not which file was imported."""
-    return schema.version_hash == stored.version_hash and schema.more == stored.more
-
-
-def _follows(package: Package, schema: Schema, stored: Schema) -> bool:
-    """Whether the package was normalised on the stored schema, or is part of it already."""
-    if package.manifest.base_hash == stored.version_hash:
-        return True
-    return schema.version_hash in (stored.version_hash, *stored.previous_hashes)
