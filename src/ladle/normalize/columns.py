@@ -13,12 +13,15 @@ from ladle.normalize.arrays import keep
 from ladle.normalize.coerce import coerce, kind_data_type
 from ladle.normalize.detect import DETECTORS
 from ladle.normalize.names import Kinds, Named, Names
+from ladle.schema.hints_by_name import NameRules
 from ladle.schema.table import DATA_TYPES, Column, Table
 from ladle.schema.types import arrow_type, column_of
 
 _DETECTABLE = ("text", "bigint", "double", "wei", "binary")
 _RANK = {"s": 0, "ms": 1, "us": 2, "ns": 3}
 _PRECISION = {"s": 0, "ms": 3, "us": None, "ns": 9}
+_NO_RULES = NameRules()
+_DETECTED_IN_TEXT = ("timestamp", "date")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,8 @@ class Typing:
         frame: the batch comes from a frame, whose types are meant as they are.
         fresh: names of the columns of this table that got their type within this package.
         joined: those of them whose type grew since.
+        rules: what a new column gets because of its name; not for frames.
+        coerces: whether values of another type become the column's where they can without loss.
     """
 
     names: Names
@@ -44,6 +49,8 @@ class Typing:
     frame: bool = False
     fresh: frozenset[str] = frozenset()
     joined: frozenset[str] = frozenset()
+    rules: NameRules = _NO_RULES
+    coerces: bool = True
 
     def named_type(self, column: str) -> str | None:
         """Return the data type that a name like that of a variant column promises: it always holds that."""
@@ -134,6 +141,10 @@ def _put(
 def _infer(hint: Column, kinds: Kinds, typing: Typing) -> Column:
     if not typing.frame and (named := typing.named_type(hint.name)):
         return replace(hint, data_type=named)
+    if not typing.frame:
+        hint = typing.rules.hinted(hint)
+        if preferred := typing.rules.data_type(hint.name):
+            return replace(hint, data_type=preferred)
     first_kind, first = min(kinds, key=lambda pair: first_valid(pair[1]))
     found = column_of(hint.name, first.type, typing.frame)
     data_type = kind_data_type(first_kind)
@@ -166,7 +177,7 @@ def first_valid(array: pa.Array) -> int:
 def _join(column: Column, kinds: Kinds, typing: Typing) -> Column:
     by_kind = dict(kinds)
     named = not typing.frame and typing.named_type(column.name)
-    if column.data_type == "bigint" and "double" in by_kind and not named:
+    if column.data_type == "bigint" and "double" in by_kind and not named and typing.coerces:
         return replace(column, data_type="double", precision=None)
     same = next((a for k, a in kinds if kind_data_type(k) == column.data_type), None)
     if same is None or not typing.frame:
@@ -209,6 +220,9 @@ def _fit(
     for kind, values in kinds:
         if not typing.holds_nul and kind in ("text", "json"):
             values = _without_nul(values)
+        if not (typing.coerces or typing.frame or _is_kind_of(column, kind)):
+            out.extend(_spill(column, kind, values, typing, columns, added))
+            continue
         if whole and kind not in ("bigint", "double"):
             given, as_given = values, kind
             values, failed = coerce(given, as_given, replace(column, data_type="bigint", precision=None))
@@ -223,6 +237,13 @@ def _fit(
     if fitted is not None:
         out.insert(0, (column.name, fitted))
     return out
+
+
+def _is_kind_of(column: Column, kind: str) -> bool:
+    """Whether values of a kind are what the column holds; text can be a detected timestamp or date."""
+    return kind_data_type(kind) == column.data_type or (
+        kind == "text" and column.data_type in _DETECTED_IN_TEXT
+    )
 
 
 def _coerce(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pyarrow as pa
@@ -16,7 +16,9 @@ from ladle.normalize.rows import Part
 from ladle.normalize.unnest import Path, Piece
 
 
-def parts_of(root: str, pieces: Sequence[Piece], names: Names, given: Given) -> list[Part]:
+def parts_of(
+    root: str, pieces: Sequence[Piece], names: Names, given: Given, finish: Callable[[Part], Part]
+) -> list[Part]:
     """Name and key the pieces of a batch, parents first.
 
     Left out are lists without any item, and what a user dropped.
@@ -26,6 +28,7 @@ def parts_of(root: str, pieces: Sequence[Piece], names: Names, given: Given) -> 
         pieces: as `unnest` made them.
         names: makes the names of tables and columns.
         given: knows and counts what was dropped.
+        finish: adds to a part what it takes over from those above it.
     """
     found: list[Part | None] = []
     paths: list[Path] = []
@@ -47,7 +50,7 @@ def parts_of(root: str, pieces: Sequence[Piece], names: Names, given: Given) -> 
         above = found[piece.parent] if index else None
         keys = child_keys(piece, above.keys, own, salt) if above else root_keys(piece, own)
         number = sum(part is not None for part in found)
-        part = Part(piece, paths[index], named, keys, above, table, number)
+        part = finish(Part(piece, paths[index], named, keys, above, table, number))
         found.append(part)
         beside.append(part)
     return [part for part in found if part is not None]

@@ -20,20 +20,21 @@ from ladle.normalize.govern import Governor, Judged
 from ladle.normalize.keys import KEY_COLUMNS, LOAD_ID, ROOT_ID, ROW_ID, with_key_columns
 from ladle.normalize.names import Names
 from ladle.normalize.parts import by_table, parts_of
+from ladle.normalize.propagate import with_propagated
 from ladle.normalize.recorded import recorded
 from ladle.normalize.rejects import Budget, RejectLog, counted
 from ladle.normalize.rows import Part, Rows, rows_of
-from ladle.normalize.unnest import unnest
+from ladle.normalize.unnest import Path, unnest
 from ladle.package.manifest import DataFile
 from ladle.package.raw import is_frame
 from ladle.package.store import Package
 from ladle.schema.change import Limits
 from ladle.schema.contract import Contract
-from ladle.schema.naming import naming
 from ladle.schema.protection import is_dropped
 from ladle.schema.records import is_record
 from ladle.schema.rejects import REJECTS_KEY
 from ladle.schema.schema import Schema
+from ladle.schema.stored import NO_COERCION
 from ladle.schema.table import Column, Table
 
 Ready = Callable[[Table, pa.RecordBatch], None]
@@ -105,7 +106,9 @@ class Normalizer:
         self._options = options
         self._emit = emit
         self._base = Schema.from_dict(package.manifest.schema)
-        self._names = Names(naming(self._base.naming), limits.max_table_name, limits.max_column_name)
+        self._names = Names(self._base.convention, limits.max_table_name, limits.max_column_name)
+        self._rules, self._propagation = self._base.rules, self._base.propagation
+        self._coerces = self._base.normalizer_module != NO_COERCION
         self._given = Given(self._base, self._names)
         self._tables = self._given.kept(self._base.table_map.values())
         self._seen: dict[str, _Progress] = {}
@@ -152,7 +155,7 @@ class Normalizer:
         keyed = not (frame and len(pieces) == 1 and any(leaf.kinds for leaf in pieces[0].leaves))
         self._part = (resource, root)
         self._unchanged = batch if self._passing and not keyed else None
-        parts = parts_of(root, pieces, self._names, self._given)
+        parts = parts_of(root, pieces, self._names, self._given, partial(self._with_above, root))
         typed = partial(self._typed, resource, root, (frame, keyed))
         judged = self._judged(parts, (resource, first_row), typed)
         for one in judged.fed:
@@ -170,6 +173,12 @@ class Normalizer:
         for one in fed:
             check_nulls(one, *of)
         return Judged(fed, {})
+
+    def _with_above(self, root: str, part: Part) -> Part:
+        """Return a part of a child table with what it takes over from the rows above it."""
+        if part.above is None or not self._propagation.values:
+            return part
+        return with_propagated(part, self._propagation, self._table_of(root), self._package.load_id)
 
     def _table(self, name: str, rows: Rows, root: str, resource: str) -> Table:
         table = self._tables.get(name) or self._new_table(name, rows.first, root, resource)
@@ -208,6 +217,8 @@ class Normalizer:
             frame=frame,
             fresh=seen.fresh,
             joined=frozenset(seen.joined),
+            rules=self._rules,
+            coerces=self._coerces,
         )
         typed = type_columns(data, table, typing)
         keys = rows.keys(self._package.load_id, ROOT_ID in key_names)
@@ -281,13 +292,18 @@ class Normalizer:
             wanted.append(ROW_ID)
         return wanted
 
+    def _table_of(self, root: str) -> Callable[[Path], str]:
+        return lambda path: self._names.table(root, path)
+
     def _wants_root_key(self, table: Table, made: Mapping[str, Table]) -> bool:
-        if ROOT_ID in table.columns:
+        if ROOT_ID in table.columns or self._propagation.root_ids is None:
             return True
         while table.parent is not None and (
             above := made.get(table.parent) or self._tables.get(table.parent)
         ):
             table = above
+        if table.name in self._propagation.root_ids:
+            return True
         return table.write_disposition == "merge" or bool(table.extra.get("x-root-key"))
 
     def check(self, package: Package | None = None) -> None:
@@ -397,7 +413,7 @@ class Normalizer:
                 kept[column.name] = column
         table = self._in_order(replace(table, columns=kept))
         if seen is not None and seen.rows:
-            table = table.with_extra(**{"x-normalizer": {"seen-data": True}})
+            table = table.noting(**{"seen-data": True})
         return table
 
     def _in_order(self, table: Table) -> Table:

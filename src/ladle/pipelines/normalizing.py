@@ -13,7 +13,6 @@ from ladle.normalize.rejects import Budget
 from ladle.normalize.run import Options
 from ladle.package.store import Package, Packages
 from ladle.schema.contract import Contract
-from ladle.schema.schema import Schema
 
 KEPT = "; the package is kept; pipeline.drop_pending_packages() forgets it"
 
@@ -94,10 +93,3 @@ def discarding(
             packages.finish(package, "aborted")
         error.hint = f"{str(error.hint).removesuffix(KEPT)}; the package is discarded: run again"
         raise
-
-
-def follows(package: Package, schema: Schema, stored: Schema) -> bool:
-    """Whether the package was normalised on the stored schema, or is part of it already."""
-    if package.manifest.base_hash == stored.version_hash:
-        return True
-    return schema.version_hash in (stored.version_hash, *stored.previous_hashes)

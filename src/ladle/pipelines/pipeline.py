@@ -30,6 +30,7 @@ from ladle.pipelines.info import ExtractInfo, LoadInfo, NormalizeInfo, PackageIn
 from ladle.pipelines.memory import Memory
 from ladle.pipelines.order import Extracted, Order, Remember, extracted_info, normalized_info
 from ladle.pipelines.refresh import REFRESH, Refresh
+from ladle.pipelines.schemas import SchemaFiles
 from ladle.pipelines.steps import Steps
 from ladle.pipelines.work import RunningPolicy, Work
 from ladle.schema.edits import Edit
@@ -68,6 +69,7 @@ class Pipeline:
         emit: Emit,
         on_running: RunningPolicy = "wait",
         running_wait_s: float = 3600.0,
+        schema_files: SchemaFiles | None = None,
         on_schema_change: Listener | None = None,
     ) -> None:
         self.pipeline_name = checked_name(pipeline_name)
@@ -80,7 +82,8 @@ class Pipeline:
         if dev_mode:
             self._folder.remove()
         self._packages = Packages(self._folder.root, emit)
-        self._memory = Memory(pipeline_name, self._folder, self._packages, self._steps, emit)
+        files = schema_files or SchemaFiles()
+        self._memory = Memory(pipeline_name, self._folder, self._packages, self._steps, emit, files)
         self._work = Work(
             self,
             self._memory,
@@ -334,6 +337,7 @@ class Pipeline:
             emit=self._memory.emit,
             on_running="join",
             running_wait_s=self._work.running_wait_s,
+            schema_files=self._memory.files,
         )
         made._work.dataset_name = self.dataset_name
         made._work.listeners = self._work.listeners
@@ -797,7 +801,7 @@ class Pipeline:
         with context.of_pipeline(self.pipeline_name):
             found = sources_of(data, default, hints)
         if isinstance(schema, Schema):
-            found = [replace(s, given_schema=self._folder.schema(s.name) or schema) for s in found]
+            found = [replace(s, given_schema=schema.clone()) for s in found]
         return found
 
     def _set_destination(

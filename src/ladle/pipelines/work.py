@@ -31,15 +31,16 @@ from ladle.pipelines.edits import edits_of, prepared, whole
 from ladle.pipelines.info import ExtractInfo, NormalizeInfo, PackageInfo, now
 from ladle.pipelines.memory import Memory
 from ladle.pipelines.named import in_derived_names, in_given_names, on_top
-from ladle.pipelines.normalizing import KEPT, default_contract, discarding, follows, options
+from ladle.pipelines.normalizing import KEPT, default_contract, discarding, options
 from ladle.pipelines.noted import with_inputs
 from ladle.pipelines.order import Beside, Extracted, Order, extracted_info, normalized_info
 from ladle.pipelines.refresh import Reset, plan
 from ladle.pipelines.reported import schema_changes
+from ladle.pipelines.schemas import begun, follows, is_same
 from ladle.pipelines.steps import Steps
 from ladle.schema.change import Limits
 from ladle.schema.edits import Edit
-from ladle.schema.given_names import GivenNames, derived_form
+from ladle.schema.given_names import GivenNames
 from ladle.schema.protection import Policy
 from ladle.schema.records import CHANGES_TABLE, is_record
 from ladle.schema.schema import STATE_TABLE, Schema
@@ -119,13 +120,12 @@ class Work:
         """
         since, first_run = now(), self.is_first_run()
         known = self.folder.schema(order.source.name)
-        stored = order.source.given_schema or known or Schema(order.source.name, naming=self._limits().naming)
         package = self.packages.create(self.pipeline_name)
         beside = Beside()
         with self.reporter().telling(Run(package.load_id, self.pipeline_name, order.source.name)) as told:
             with self.steps.step("extract", package.load_id):
                 try:
-                    sealed = self._extract(order, package, stored, known or stored, beside)
+                    sealed = self._extract(order, package, known, beside)
                 except BaseException:
                     beside.abandon()
                     with contextlib.suppress(OSError):
@@ -147,15 +147,16 @@ class Work:
         return self._reporter
 
     def _extract(
-        self, order: Order, package: Package, stored: Schema, loaded: Schema, beside: Beside
+        self, order: Order, package: Package, known: Schema | None, beside: Beside
     ) -> Package | None:
         """Pull the source and seal the package; None where loading it would change nothing."""
         name = order.source.name
         base = self.memory.source_state(name)
+        loaded = known or Schema(name, naming=self._limits().naming)
         reset = self._reset(order, loaded, base)
         content = copy.deepcopy(reset.state if reset else base)
         protect = policy()
-        package = self._declared(order, package, stored, reset, protect)
+        package = self._declared(order, package, known, reset, protect)
         if order.overlap:
             beside.ahead = self._ahead(package)
             ready = beside.ahead.put if beside.ahead else None
@@ -182,7 +183,7 @@ class Work:
             beside.background.drain(package)
         else:
             check_root_tables(package.manifest, default_contract())
-        if not after.changed and self._is_empty(package, stored):
+        if not after.changed and self._is_empty(package, loaded):
             return None
         return package.save(
             state=after.state if after.changed else None,
@@ -236,19 +237,21 @@ class Work:
         return reset
 
     def _declared(
-        self, order: Order, package: Package, stored: Schema, reset: Reset | None, protect: Policy
+        self, order: Order, package: Package, known: Schema | None, reset: Reset | None, protect: Policy
     ) -> Package:
         """Declare the resources, on a schema without what will be dropped."""
-        if reset is not None and reset.drops:
+        if known is not None and reset is not None and reset.drops:
             # What a user's own schema declares of a table that goes holds for the table that comes.
-            tables = stored.table_map
-            stored = stored.without_tables(
-                t for t in reset.tables if t in tables and "x-normalizer" in tables[t].extra
-            )
-        package = declare(order.source, package, derived_form(stored), order.hints, self._limits(), protect)
+            known = known.without_tables(reset.tables)
+        files = self.memory.files
+        imported = files.imported(order.source.name, known, self.emit)
+        stored = begun(order.source, known, self._limits(), imported)
+        package = declare(order.source, package, stored, order.hints, self._limits(), protect)
+        declared = Schema.from_dict(package.manifest.schema)
         if self.destination is not None:
-            manifest = package.manifest
-            check_merges(Schema.from_dict(manifest.schema), manifest.resources, self.destination)
+            check_merges(declared, package.manifest.resources, self.destination)
+        if files.imports is not None:
+            package = package.with_manifest(schema=files.offer(declared).to_dict())
         if reset is None:
             return package
         dropped = {"drop_tables" if reset.drops else "empty_tables": reset.tables}
@@ -258,7 +261,7 @@ class Work:
         """Whether loading the package would change nothing: no rows, nothing to replace, drop or empty."""
         manifest, names = package.manifest, GivenNames.of(stored)
         replaced = any(
-            r.write_disposition == "replace" and "x-normalizer" in stored.table_map[table].extra
+            r.write_disposition == "replace" and stored.table_map[table].loaded
             for r in manifest.resources
             if (table := names.table(r.table)) in stored.table_map
         )
@@ -332,15 +335,18 @@ class Work:
             schema = Schema.from_dict(package.manifest.schema)
         # A schema may come back to an earlier content: its hash is known, and it is the newest all the same.
         is_next = stored is None or package.manifest.base_hash == stored.version_hash
-        changed = stored is None or schema.version_hash != stored.version_hash
+        changed = stored is None or not is_same(schema, stored)
         # Edits hold once they are committed: the folder mustn't know names that the destination hasn't.
         if is_next and changed and not package.manifest.edits:
             self._save_schema(schema)
+        elif self.memory.files.exports is not None and not package.manifest.edits:
+            self.memory.files.export(self.folder.schema(schema.name) or schema)
         return package
 
     def _save_schema(self, schema: Schema) -> None:
         with durable(self.emit, "folder.schema"):
             self.folder.save_schema(schema)
+        self.memory.files.export(schema)
 
     def load_package(self, extracted: Extracted, early: bool) -> PackageInfo:
         """Load a normalised package, then make its state the folder's; safe to repeat after a kill.
