@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ladle.pipelines.entry import attach, pipeline, run
     from ladle.pipelines.info import LoadInfo
     from ladle.pipelines.pipeline import Pipeline
+    from ladle.schema import rules
     from ladle.schema.schema import Schema
     from ladle.sources import current, mark
     from ladle.sources.current import source_state as state
@@ -43,6 +44,7 @@ __all__ = [
     "mark",
     "pipeline",
     "resource",
+    "rules",
     "run",
     "secrets",
     "source",
@@ -77,6 +79,7 @@ _MODULES = {
     "destinations": "ladle.destinations",
     "errors": "ladle.errors",
     "mark": "ladle.sources.mark",
+    "rules": "ladle.schema.rules",
     "sources": "ladle.sources",
     "state": "ladle.state",
 }

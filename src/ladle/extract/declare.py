@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -13,6 +13,7 @@ from ladle.package.store import Package
 from ladle.schema.change import Limits
 from ladle.schema.naming import naming
 from ladle.schema.records import is_record
+from ladle.schema.rule_forms import declared, without_code
 from ladle.schema.schema import SYSTEM_TABLES, Schema
 from ladle.schema.table import Column, Table
 from ladle.sources.hints import Hints
@@ -67,18 +68,19 @@ def apply_hints(
                 column = columns.setdefault(fit(key), _known(table, fit(key)))
                 column[hint] = True
                 column.setdefault("nullable", False)
-    declared = [Column.from_dict(n, c) for n, c in columns.items()]
-    for hinted in declared:
-        _check_type(table, hinted, resource.name)
-    table = table.with_columns(declared)
+    hinted = [Column.from_dict(n, c) for n, c in columns.items()]
+    for column_hints in hinted:
+        _check_type(table, column_hints, resource.name)
+    table = table.with_columns(hinted)
     table = replace(table, write_disposition=hints.write_disposition or "append")
     table = table.with_extra(**_noted(resource, hints))
+    table = _with_rules(table, hints, schema, limits)
     return schema.with_tables([table, *_nested(schema, table, resource, hints, limits)]), table
 
 
 def _noted(resource: Resource, hints: Hints) -> dict[str, Any]:
     # `x-normalizer` says that a table was loaded: the nesting of a resource isn't noted there.
-    noted = {k: v for k, v in noted_hints(hints).items() if k != "x-normalizer"}
+    noted = {k: v for k, v in noted_hints(replace(hints, rules=None)).items() if k != "x-normalizer"}
     if hints.model is not None:
         noted["schema_contract"] = contract_of_model(hints.model, hints.schema_contract)
     return noted
@@ -92,12 +94,35 @@ def _nested(schema: Schema, root: Table, resource: Resource, hints: Hints, limit
     for name, parent, given in nested_tables(source_name, names, hints.nested_hints, limits.max_table_name):
         nested = Hints.of(**given)
         table = schema.table_map.get(name) or Table(name, parent=parent)
-        declared = [
+        columns = [
             Column.from_dict(fit(n), {**_known(table, fit(n)), **c}) for n, c in key_columns(nested).items()
         ]
-        for column in declared:
+        for column in columns:
             _check_type(table, column, resource.name)
-        yield table.with_columns(declared).with_extra(**noted_hints(nested))
+        table = table.with_columns(columns).with_extra(**noted_hints(replace(nested, rules=None)))
+        yield _with_rules(table, nested, schema, limits)
+
+
+def _with_rules(table: Table, hints: Hints, schema: Schema, limits: Limits) -> Table:
+    """Return the table with the rules added, in the names of the schema."""
+    if hints.rules is None:
+        return table
+    column = partial(naming(schema.naming).fit, max_length=limits.max_column_name)
+    rules = [r.named(column, lambda name: table_name(schema, name, limits)) for r in hints.rules]
+    return table.with_extra(**{"x-rules": declared(table.extra.get("x-rules", ()), rules)})
+
+
+def _without_rules(schema: Schema, resources: Sequence[Resource]) -> Schema:
+    """Return the schema without the rules that the code of resources brought earlier: it says them anew."""
+    names = {r.name for r in resources}
+    ruled = [
+        t for root in schema.table_map.values() if root.resource in names for t in schema.chain(root.name)
+    ]
+    return schema.with_tables(
+        t.with_extra(**{"x-rules": without_code(t.extra["x-rules"]) or None})
+        for t in ruled
+        if "x-rules" in t.extra
+    )
 
 
 def _check_type(table: Table, column: Column, resource: str) -> None:
@@ -148,6 +173,7 @@ def declare(
     """
     infos: list[ResourceInfo] = []
     asked: dict[str, tuple[str, str]] = {}
+    schema = _without_rules(schema, wanted(source, hints))
     for resource in wanted(source, hints):
         merged = hints.over(resource.hints)
         if callable(merged.table_name):

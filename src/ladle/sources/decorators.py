@@ -73,6 +73,7 @@ def resource(
     _base_spec: Any = None,
     standalone: bool | None = None,
     data_from: Any = None,
+    rules: Any = None,
 ) -> Callable[[Callable[P, Any]], ResourceFunction[P]]: ...
 @overload
 def resource(
@@ -97,6 +98,7 @@ def resource(
     _base_spec: Any = None,
     standalone: bool | None = None,
     data_from: Any = None,
+    rules: Any = None,
 ) -> ResourceFunction[P]: ...
 @overload
 def resource(
@@ -121,6 +123,7 @@ def resource(
     _base_spec: Any = None,
     standalone: bool | None = None,
     data_from: Any = None,
+    rules: Any = None,
 ) -> Resource: ...
 @explained
 def resource(
@@ -145,6 +148,7 @@ def resource(
     _base_spec: Any = None,
     standalone: bool | None = None,
     data_from: Any = None,
+    rules: Any = None,
 ) -> Any:
     """Make a resource of a function or of data; as a decorator with or without arguments.
 
@@ -174,6 +178,7 @@ def resource(
         _base_spec: accepted and not needed.
         standalone: accepted and not needed: every resource may stand alone.
         data_from: a resource to take items from: makes this a transformer.
+        rules: of `ladle.rules`, that rows have to keep.
 
     Raises:
         UsageError: a hint is wrong; raised here, not at run time.
@@ -244,6 +249,7 @@ def transformer(
     parallelized: bool = False,
     section: str | Dynamic | None = None,
     standalone: bool | None = None,
+    rules: Any = None,
 ) -> Callable[[Callable[Concatenate[Any, P], Any]], ResourceFunction[P]]: ...
 @overload
 def transformer(
@@ -266,6 +272,7 @@ def transformer(
     parallelized: bool = False,
     section: str | Dynamic | None = None,
     standalone: bool | None = None,
+    rules: Any = None,
 ) -> ResourceFunction[P]: ...
 @explained
 def transformer(
@@ -288,6 +295,7 @@ def transformer(
     parallelized: bool = False,
     section: Any = None,
     standalone: bool | None = None,
+    rules: Any = None,
 ) -> Any:
     """Make a transformer: a resource whose function gets each item (or page) that another resource yields.
 
@@ -312,6 +320,7 @@ def transformer(
         parallelized: make each call in a worker thread.
         section: of the settings.
         standalone: accepted and not needed.
+        rules: of `ladle.rules`, that rows have to keep.
 
     Raises:
         InvalidTransformerGeneratorFunction: the function takes no item.

@@ -46,6 +46,7 @@ class Hinted:
         references: Any = None,
         create_table_variant: bool = False,
         nested_hints: Any = None,
+        rules: Any = None,
     ) -> Self:
         """Change hints: None leaves one as it is, an empty value (`""`, `[]`, `{}`) removes it.
 
@@ -66,6 +67,7 @@ class Hinted:
             references: to other tables; noted in the schema.
             create_table_variant: keep these hints for the table named, beside those of the resource.
             nested_hints: by path, for child tables.
+            rules: of `ladle.rules`; added to those there are, one of the same name takes its place.
 
         Raises:
             UsageError: a hint is wrong.

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from ladle.errors import DataItemRequiredForDynamicTableHints, InconsistentTableTemplate, UsageError
+from ladle.schema.rule_forms import joined, rules_of
 from ladle.schema.table import DATA_TYPES, WRITE_DISPOSITIONS
 from ladle.sources.models import columns_of_model, is_model
 
@@ -28,6 +29,7 @@ _NESTED_KEYS = (
     "references",
     "file_format",
     "table_format",
+    "rules",
 )
 # fmt: off
 _COLUMN_KEYS = (
@@ -57,6 +59,7 @@ class Hints:
     schema_contract: Any = None
     parent_table_name: Any = None
     references: Any = None
+    rules: Any = None
     nested_hints: Any = field(default_factory=dict)
     additional: Mapping[str, Any] = field(default_factory=dict)
     model: Any = None
@@ -70,7 +73,9 @@ class Hints:
         """
         given = {name: value for name, value in hints.items() if value is not None}
         checked = {
-            name: v if callable(v) else _CHECKS[name](v) for name, v in given.items() if name in _CHECKS
+            name: v if callable(v) and name != "rules" else _CHECKS[name](v)
+            for name, v in given.items()
+            if name in _CHECKS
         }
         if "columns" in given:
             checked.update(_columns(given["columns"]))
@@ -84,13 +89,14 @@ class Hints:
         return cls(**checked)
 
     def over(self, other: Hints) -> Hints:
-        """Return these hints, those of `other` where these say nothing; columns and references merge."""
+        """Return these hints, those of `other` where these say nothing; columns, references, rules merge."""
         merged = {name: getattr(self, name) for name in _PLAIN}
         merged = {k: v if v is not None else getattr(other, k) for k, v in merged.items()}
         if isinstance(self.references, list) and isinstance(other.references, list):
             merged["references"] = other.references + [
                 r for r in self.references if r not in other.references
             ]
+        merged["rules"] = joined(other.rules, self.rules)
         merged["columns"] = _joined_columns(other.columns, self.columns)
         merged["nested_hints"] = self.nested_hints or other.nested_hints
         merged["additional"] = {**other.additional, **self.additional}
@@ -317,7 +323,8 @@ def make_nested_hints(**hints: Any) -> dict[str, Any]:
     """Check hints of a child table and return them as a dict.
 
     Args:
-        hints: `columns`, `primary_key`, `merge_key`, `write_disposition`, `schema_contract`, `references`.
+        hints: `columns`, `primary_key`, `merge_key`, `write_disposition`, `schema_contract`, `references`,
+            `rules`.
 
     Raises:
         UsageError: an unknown hint, or a wrong value.
@@ -342,6 +349,7 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "table_format": lambda value: check_choice("table_format", value, TABLE_FORMATS),
     "schema_contract": check_contract,
     "references": _references,
+    "rules": rules_of,
     "nested_hints": nested_hints_of,
     "additional": _additional,
     "model": lambda value: value,

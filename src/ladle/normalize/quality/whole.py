@@ -1,0 +1,184 @@
+"""Rules that only all rows of a package show: `fresh`, `row_count` and `exists_in`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ladle.errors import DataError
+from ladle.normalize.quality.engine import Engine, NotComputed
+from ladle.schema.rule import ExistsIn, Fresh, RowCount, Rule, Severity
+
+
+@dataclass(frozen=True, slots=True)
+class EndFailure:
+    """A table that breaks a rule, or rows of it that do.
+
+    Attributes:
+        table: its name.
+        rule: name of the rule.
+        severity: what becomes of it.
+        column: that the rule is about, where it is one.
+        wanted: what the rule accepts, in words.
+        found: what was found instead, in words.
+        rows: int64 array, ascending: numbers of the rows among those written; None for the whole table.
+    """
+
+    table: str
+    rule: str
+    severity: Severity
+    column: str | None
+    wanted: str
+    found: str
+    rows: pa.Array | None = None
+
+    @property
+    def count(self) -> int:
+        """Rows that break it; 1 for the whole table."""
+        return 1 if self.rows is None else len(self.rows)
+
+    def error(self) -> DataError:
+        """The error for severity `fail`."""
+        return DataError(
+            f"table `{self.table}` breaks rule `{self.rule}`: {self.found}",
+            table=self.table,
+            column=self.column,
+            row=None if self.rows is None else self.rows[0].as_py(),
+            expected=self.wanted,
+            hint="nothing of this load is visible; mend the data, or give the rule severity `warn`",
+        )
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What is known of a table that a rule looks at. `newest`: by column."""
+
+    rows: int = 0
+    newest: dict[str, datetime] = field(default_factory=dict)
+
+
+class Whole:
+    """Keeps of the rows what these rules need, and judges. `engine` holds the keys of `exists_in`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._rules: dict[str, list[Rule]] = {}
+        self._referenced: dict[str, set[tuple[str, ...]]] = {}
+        self._seen: dict[str, _Seen] = {}
+
+    @staticmethod
+    def judges(rule: Rule) -> bool:
+        """Whether a rule is one of these."""
+        return isinstance(rule, (Fresh, RowCount, ExistsIn))
+
+    def watch(self, table: str, rules: Iterable[Rule]) -> None:
+        """Take the rules of a table."""
+        self._rules[table] = [rule for rule in rules if self.judges(rule)]
+        for rule in self._rules[table]:
+            if isinstance(rule, ExistsIn):
+                self._referenced.setdefault(rule.table, set()).add(rule.referenced_columns)
+
+    def is_late(self, table: str) -> bool:
+        """Whether a rule of the table looks at rows that were written before it was known."""
+        rules = self._rules.get(table, ())
+        looked_at = {table, *(rule.table for rule in rules if isinstance(rule, ExistsIn))}
+        return bool(rules) and any(self.rows(name) for name in looked_at)
+
+    def rows(self, table: str) -> int:
+        """Rows of a table that were written."""
+        return self._seen[table].rows if table in self._seen else 0
+
+    def has_rows(self, table: str, checked: int = 0) -> bool:
+        """Whether rows of a table were written, or checked."""
+        return bool(checked or self.rows(table))
+
+    def forget(self, table: str) -> None:
+        """Forget the rows of a table."""
+        self._seen.pop(table, None)
+        for rule in self._rules.get(table, ()):
+            self._engine.forget(_own(table, rule))
+        for columns in self._referenced.get(table, ()):
+            self._engine.forget(_there(table, columns))
+
+    def written(self, table: str, arrays: Mapping[str, pa.Array], rows: int) -> None:
+        """Take note of rows, in their order."""
+        seen = self._seen.setdefault(table, _Seen())
+        first_row, seen.rows = seen.rows, seen.rows + rows
+        for rule in self._rules.get(table, ()):
+            if isinstance(rule, Fresh):
+                _note_newest(seen, rule, table, arrays.get(rule.column_name))
+            elif isinstance(rule, ExistsIn):
+                self._note(_own(table, rule), arrays, rule.columns, first_row)
+        for columns in self._referenced.get(table, ()):
+            self._note(_there(table, columns), arrays, columns, None)
+
+    def _note(
+        self, name: str, arrays: Mapping[str, pa.Array], columns: tuple[str, ...], first_row: int | None
+    ) -> None:
+        key = [arrays[n] for n in columns if n in arrays]
+        if len(key) == len(columns) and not any(pa.types.is_null(values.type) for values in key):
+            self._engine.note(name, key, first_row)
+
+    def judge(self, table: str, rule: Rule) -> EndFailure | None:
+        """Return the failure of one rule, None where it is kept.
+
+        Raises:
+            DataError: the keys of `exists_in` can't be compared.
+        """
+        if isinstance(rule, RowCount):
+            rows = self.rows(table)
+            kept = (rule.low or 0) <= rows and (rule.high is None or rows <= rule.high)
+            return None if kept else _failure(table, rule, f"it has {rows:,} rows in this load")
+        if isinstance(rule, Fresh):
+            newest = self._seen[table].newest.get(rule.column_name) if table in self._seen else None
+            age = datetime.now(UTC) - newest if newest is not None else timedelta(0)
+            kept = age.total_seconds() <= rule.within_s
+            return (
+                None if kept else _failure(table, rule, f"the newest value is {newest:%Y-%m-%d %H:%M:%S} UTC")
+            )
+        assert isinstance(rule, ExistsIn)
+        try:
+            rows = self._engine.missing(_own(table, rule), _there(rule.table, rule.referenced_columns))
+        except NotComputed as exc:
+            raise DataError(
+                f"rule `{rule.label}` can't be checked: {exc}",
+                table=table,
+                column=rule.column,
+                expected=f"columns of the type that those of `{rule.table}` have",
+                hint="declare the data_type of one of them",
+            ) from None
+        found = f"{len(rows):,} of {self.rows(table):,} rows have no counterpart in this load"
+        return _failure(table, rule, found, rows) if len(rows) else None
+
+
+def _failure(table: str, rule: Rule, found: str, rows: pa.Array | None = None) -> EndFailure:
+    return EndFailure(table, rule.label, rule.severity, rule.column, rule.wanted, found, rows)
+
+
+def _own(table: str, rule: Rule) -> str:
+    return f"own {table} {rule.label}"
+
+
+def _there(table: str, columns: tuple[str, ...]) -> str:
+    return f"there {table} {' '.join(columns)}"
+
+
+def _note_newest(seen: _Seen, rule: Fresh, table: str, values: pa.Array | None) -> None:
+    if values is None or values.null_count == len(values):
+        return
+    if not (pa.types.is_timestamp(values.type) or pa.types.is_date(values.type)):
+        raise DataError(
+            f"rule `{rule.label}` can't be checked: column `{rule.column_name}` is no time",
+            table=table,
+            column=rule.column_name,
+            expected="a column of type timestamp or date",
+            hint="declare its data_type",
+        )
+    newest: Any = pc.max(values).cast(pa.timestamp("us"), safe=False).as_py().replace(tzinfo=UTC)
+    before = seen.newest.get(rule.column_name)
+    seen.newest[rule.column_name] = newest if before is None else max(before, newest)
