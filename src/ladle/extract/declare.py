@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -13,7 +13,8 @@ from ladle.package.store import Package
 from ladle.schema.change import Limits
 from ladle.schema.naming import naming
 from ladle.schema.records import is_record
-from ladle.schema.rule_forms import declared, without_code
+from ladle.schema.rule import Rule
+from ladle.schema.rule_forms import declared, from_dict, without_code
 from ladle.schema.schema import SYSTEM_TABLES, Schema
 from ladle.schema.table import Column, Table
 from ladle.sources.hints import Hints
@@ -107,22 +108,29 @@ def _with_rules(table: Table, hints: Hints, schema: Schema, limits: Limits) -> T
     """Return the table with the rules added, in the names of the schema."""
     if hints.rules is None:
         return table
-    column = partial(naming(schema.naming).fit, max_length=limits.max_column_name)
-    rules = [r.named(column, lambda name: table_name(schema, name, limits)) for r in hints.rules]
+    rules = _in_names(hints.rules, schema, limits)
     return table.with_extra(**{"x-rules": declared(table.extra.get("x-rules", ()), rules)})
 
 
-def _without_rules(schema: Schema, resources: Sequence[Resource]) -> Schema:
-    """Return the schema without the rules that the code of resources brought earlier: it says them anew."""
+def _without_rules(schema: Schema, resources: Sequence[Resource], limits: Limits) -> Schema:
+    """Return the schema without the rules that the code of resources brought earlier: it says them anew.
+
+    Rules from elsewhere, such as a file, stay; their names become those of the schema.
+    """
     names = {r.name for r in resources}
     ruled = [
         t for root in schema.table_map.values() if root.resource in names for t in schema.chain(root.name)
     ]
-    return schema.with_tables(
-        t.with_extra(**{"x-rules": without_code(t.extra["x-rules"]) or None})
-        for t in ruled
-        if "x-rules" in t.extra
-    )
+    made = []
+    for table in (t for t in ruled if "x-rules" in t.extra):
+        kept = _in_names([from_dict(r) for r in without_code(table.extra["x-rules"])], schema, limits)
+        made.append(table.with_extra(**{"x-rules": [r.to_dict() for r in kept] or None}))
+    return schema.with_tables(made)
+
+
+def _in_names(rules: Iterable[Rule], schema: Schema, limits: Limits) -> list[Rule]:
+    column = partial(naming(schema.naming).fit, max_length=limits.max_column_name)
+    return [rule.named(column, lambda name: table_name(schema, name, limits)) for rule in rules]
 
 
 def _check_type(table: Table, column: Column, resource: str) -> None:
@@ -173,7 +181,7 @@ def declare(
     """
     infos: list[ResourceInfo] = []
     asked: dict[str, tuple[str, str]] = {}
-    schema = _without_rules(schema, wanted(source, hints))
+    schema = _without_rules(schema, wanted(source, hints), limits)
     for resource in wanted(source, hints):
         merged = hints.over(resource.hints)
         if callable(merged.table_name):

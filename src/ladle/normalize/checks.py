@@ -46,11 +46,15 @@ class Failure:
 
 @dataclass(slots=True)
 class _Tally:
-    """How often a rule was kept and broken. `found`: what broke one about the table, in words."""
+    """How often a rule was kept and broken.
+
+    `out`: rows that were left out for it at the end. `found`: what broke one about the table, in words.
+    """
 
     rule: Rule
     checked: int = 0
     failed: int = 0
+    out: int = 0
     found: str = ""
 
 
@@ -202,16 +206,22 @@ class Checks:
                     continue
                 found = self._whole.judge(name, tally.rule)
                 tally.checked = max(tally.checked, self._whole.rows(name))
+                tally.failed = tally.out + (found.count if found is not None else 0)
                 if found is not None:
-                    refused_before = tally.failed if found.severity == "reject" else 0
-                    tally.failed = refused_before + found.count
                     tally.found = found.found
                     failures.append(found)
         return failures
 
+    def may_leave_out(self, table: str) -> bool:
+        """Whether rows of a table may be left out at the end: its ready files must be files of their own."""
+        return self._whole.may_refuse(table)
+
     def rewritten(self, table: str, batches: Iterable[pa.RecordBatch]) -> None:
         """Look at a table anew after rows of it were left out at the end."""
         self._whole.forget(table)
+        for tally in self._ruled[table].tallies if table in self._ruled else ():
+            if tally.rule.severity == "reject":
+                tally.out = tally.failed
         for batch in batches:
             arrays = dict(zip(batch.schema.names, batch.columns, strict=True))
             self._whole.written(table, arrays, batch.num_rows)

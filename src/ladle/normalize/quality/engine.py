@@ -110,7 +110,7 @@ class Engine:
         return pc.is_in(pa.arange(0, len(key[0])), value_set=found.combine_chunks())
 
     def note(self, name: str, key: Sequence[pa.Array], first_row: int | None = None) -> None:
-        """Remember the keys of a batch; the numbers of their rows too, from `first_row` on, if it is given."""
+        """Remember the keys of a batch; with the numbers of their rows where `first_row` is given."""
         names = self._now(key, None)
         numbered = [] if first_row is None else [f"r + {first_row} AS r"]
         self._fit(name, [*(["r"] if numbered else []), *names])
@@ -147,7 +147,7 @@ class Engine:
             self._open().execute(f"DROP TABLE {_quoted(name)}")
 
     def _now(self, key: Sequence[pa.Array], skipped: pa.Array | None) -> list[str]:
-        """Make the table `now` of the rows that have a key: their number, and it. Return the key's columns."""
+        """Make the table `now` of the rows with a key: number and key. Return the key's columns."""
         connection = self._open()
         given = {f"c{n}": _readable(values) for n, values in enumerate(key)}
         if skipped is not None:

@@ -99,7 +99,7 @@ def _steps(value: Any, arrow: pa.DataType) -> Fraction:
     if t.is_integer(arrow):
         return _number(value)
     if t.is_decimal(arrow):
-        return _number(value) * 10**arrow.scale
+        return _number(value) * Fraction(10**arrow.scale)
     per_second = Fraction(1, _DAY_S) if t.is_date(arrow) else Fraction(_PER_SECOND[arrow.unit])
     return Fraction(_microseconds(value, arrow), 1_000_000) * per_second
 

@@ -89,6 +89,10 @@ class Whole:
         looked_at = {table, *(rule.table for rule in rules if isinstance(rule, ExistsIn))}
         return bool(rules) and any(self.rows(name) for name in looked_at)
 
+    def may_refuse(self, table: str) -> bool:
+        """Whether rows of a table may turn out to break a rule that rejects."""
+        return any(r.of_rows and r.severity == "reject" for r in self._rules.get(table, ()))
+
     def rows(self, table: str) -> int:
         """Rows of a table that were written."""
         return self._seen[table].rows if table in self._seen else 0

@@ -1,0 +1,195 @@
+"""Leave out rows that break a rule which only the end shows, such as `exists_in`, and rows below them."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ladle.normalize.checks import Checks
+from ladle.normalize.keys import PARENT_ID, POSITION, ROW_ID
+from ladle.normalize.quality.whole import EndFailure
+from ladle.package.manifest import DataFile
+from ladle.package.store import Package, StageWriter
+from ladle.schema.records import is_record
+from ladle.schema.rejects import Reject
+from ladle.schema.table import Table
+
+_KEY = "_dlt_"
+_NUMBER = "_dlt_row"  # of the row, beside its columns
+_Below = dict[tuple[str, str | None], list[tuple[str, dict[str, Any]]]]
+_NO_ROWS = pa.array([], pa.int64())
+
+
+@dataclass(slots=True)
+class Swept:
+    """What was left out at the end.
+
+    Attributes:
+        replaced: names of ready files that others stand for now.
+        rejects: one for each row that broke a rule and isn't below another such row.
+        out: rows left out, by table.
+    """
+
+    replaced: set[str] = field(default_factory=set)
+    rejects: list[Reject] = field(default_factory=list)
+    out: dict[str, int] = field(default_factory=dict)
+
+    def files(self, written: Iterable[DataFile]) -> list[DataFile]:
+        """Return those of the written files that count."""
+        return [f for f in written if f.name not in self.replaced]
+
+
+def sweep(checks: Checks, package: Package, writer: StageWriter, tables: Mapping[str, Table]) -> Swept:
+    """Judge the rules about whole tables; write the ready files anew without the rows that must stay out.
+
+    Rows that referred to a row that is out go with it, until nothing is left to refuse.
+
+    Args:
+        checks: has seen all rows.
+        package: owns the files.
+        writer: of its ready stage, which holds all rows of tables from which rows may be left out.
+        tables: as they are at the end.
+
+    Raises:
+        DataError: a rule with severity `fail` is broken; nothing was changed.
+
+    Memory: O(rows that are left out); nothing is read where there are none.
+    """
+    swept = Swept()
+    while refusals := _refusals(checks.at_end()):
+        files = [f for f in swept.files(writer.seal()) if not is_record(f.table)]
+        lost = _leave_out(package, writer, files, tables, refusals)
+        swept.replaced.update(f.name for f in files if f.table in lost)
+        for name, batches in lost.items():
+            if batches:
+                swept.out[name] = swept.out.get(name, 0) + sum(b.num_rows for b in batches)
+        swept.rejects += _rejects(refusals, lost, tables)
+        written = swept.files(writer.seal())
+        for name in lost:
+            checks.rewritten(name, package.read([f for f in written if f.table == name]))
+    return swept
+
+
+def _refusals(failures: Sequence[EndFailure]) -> list[EndFailure]:
+    for failure in failures:
+        if failure.severity == "fail":
+            raise failure.error()
+    return [f for f in failures if f.severity == "reject"]
+
+
+def _leave_out(
+    package: Package,
+    writer: StageWriter,
+    files: Sequence[DataFile],
+    tables: Mapping[str, Table],
+    refusals: Sequence[EndFailure],
+) -> dict[str, list[pa.RecordBatch]]:
+    """Write tables that may lose rows anew; return the rows lost of each of them, parents first."""
+    lost: dict[str, list[pa.RecordBatch]] = {}
+    for table in _parents_first(tables):
+        numbers = [f.rows for f in refusals if f.table == table.name and f.rows is not None]
+        above = lost.get(table.parent or "", ())
+        if not numbers and not above:
+            continue
+        ids = [b.column(ROW_ID) for b in above if ROW_ID in b.schema.names]
+        parents = pa.concat_arrays(ids) if ids else pa.array([], pa.string())
+        refused = pa.concat_arrays(numbers) if numbers else _NO_ROWS
+        gone: list[pa.RecordBatch] = []
+        first_row = 0
+        for batch in package.read([f for f in files if f.table == table.name]):
+            numbered = pa.arange(first_row, first_row + batch.num_rows)
+            out = pc.is_in(numbered, value_set=refused)
+            first_row += batch.num_rows
+            if PARENT_ID in batch.schema.names:
+                out = pc.or_(out, pc.is_in(batch.column(PARENT_ID), value_set=parents))
+            if out.false_count:
+                writer.append(table.name, batch.filter(pc.invert(out)))
+            if out.true_count:
+                gone.append(batch.append_column(_NUMBER, numbered).filter(out))
+        lost[table.name] = gone
+    return lost
+
+
+def _parents_first(tables: Mapping[str, Table]) -> list[Table]:
+    def depth(table: Table) -> int:
+        above = tables.get(table.parent or "")
+        return 0 if above is None else 1 + depth(above)
+
+    return sorted(tables.values(), key=depth)
+
+
+def _rejects(
+    refusals: Sequence[EndFailure], lost: Mapping[str, list[pa.RecordBatch]], tables: Mapping[str, Table]
+) -> Iterator[Reject]:
+    """Yield a reject for each topmost row; what is below it is in its record."""
+    rows = {n: [r for batch in found for r in _plain_rows(batch, tables[n])] for n, found in lost.items()}
+    out = {(name, row.get(ROW_ID)) for name, found in rows.items() for row in found}
+    below: _Below = {}
+    for name, found in rows.items():
+        for row in found:
+            below.setdefault((str(tables[name].parent), row.get(PARENT_ID)), []).append((name, row))
+    for name, found in rows.items():
+        # of several rules that a row breaks, the first
+        ours = [(f, f.rows) for f in reversed(refusals) if f.table == name]
+        broken = {int(n): f for f, numbers in ours if numbers is not None for n in numbers.to_pylist()}
+        for row in found:
+            if (tables[name].parent, row.get(PARENT_ID)) not in out:
+                yield _reject(broken[row[_NUMBER]], row, _whole(name, row, below), tables)
+
+
+def _reject(
+    failure: EndFailure, row: Mapping[str, Any], record: Mapping[str, Any], tables: Mapping[str, Table]
+) -> Reject:
+    value = row.get(failure.column) if failure.column else None
+    return Reject(
+        resource=_resource(tables[failure.table], tables),
+        table_name=failure.table,
+        rule=failure.rule,
+        action="row",
+        reason=f"rule `{failure.rule}` of table `{failure.table}` is broken: {failure.wanted}",
+        column_path=failure.column,
+        value=None if value is None else _json(value),
+        wanted=failure.wanted,
+        parent_id=row.get(PARENT_ID),
+        row_id=row.get(ROW_ID),
+        list_index=row.get(POSITION),
+        record=_json(record),
+    )
+
+
+def _resource(table: Table, tables: Mapping[str, Table]) -> str:
+    while table.parent is not None and table.parent in tables:
+        table = tables[table.parent]
+    return table.resource or table.name
+
+
+def _whole(name: str, row: Mapping[str, Any], below: _Below) -> dict[str, Any]:
+    """Return a row with the rows below it as lists, without keys; in the names that the tables have."""
+    made = {n: v for n, v in row.items() if not n.startswith(_KEY) and v is not None}
+    for child, found in below.get((name, row.get(ROW_ID)), ()):
+        made.setdefault(child.removeprefix(name).lstrip("_"), []).append(_whole(child, found, below))
+    return made
+
+
+def _plain_rows(batch: pa.RecordBatch, table: Table) -> list[dict[str, Any]]:
+    nested = [n for n in batch.schema.names if n in table.columns and table.columns[n].data_type == "json"]
+    rows: list[dict[str, Any]] = batch.to_pylist()
+    for row in rows:
+        row.update((n, json.loads(row[n])) for n in nested if row[n] is not None)
+    return rows
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_spelled)
+
+
+def _spelled(value: Any) -> str:
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    return str(value.isoformat()) if hasattr(value, "isoformat") else str(value)
