@@ -100,6 +100,8 @@ def _nested(schema: Schema, root: Table, resource: Resource, hints: Hints, limit
         ]
         for column in columns:
             _check_type(table, column, resource.name)
+        if nested.write_disposition is not None:
+            table = replace(table, write_disposition=nested.write_disposition)
         table = table.with_columns(columns).with_extra(**noted_hints(replace(nested, rules=None)))
         yield _with_rules(table, nested, schema, limits)
 

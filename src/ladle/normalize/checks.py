@@ -67,7 +67,7 @@ class _Ruled:
 
 
 class Checks:
-    """The rules of a package's tables. Feed batches in order: rules such as `unique` remember what they saw.
+    """The rules of a package. Feed batches in order: rules such as `unique` remember what they saw.
 
     Begin with what is declared. For each batch ask `of_batch`, and tell `written` what of it goes in. Ask
     `at_end` once all batches were seen; then `results` and `notices` are complete. Where the batches were cut

@@ -39,6 +39,7 @@ _COLUMN_KEYS = (
 )
 # fmt: on
 _EMPTY: Mapping[str, Any] = {}
+_NESTED_DISPOSITIONS = ("append", "replace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,7 +331,9 @@ def make_nested_hints(**hints: Any) -> dict[str, Any]:
         UsageError: an unknown hint, or a wrong value.
     """
     check_keys("nested hints", hints, _NESTED_KEYS)
-    Hints.of(**hints)
+    made = Hints.of(**hints)
+    if made.write_disposition is not None:
+        check_choice("write_disposition of nested hints", made.write_disposition, _NESTED_DISPOSITIONS)
     return {k: v for k, v in hints.items() if v is not None}
 
 
