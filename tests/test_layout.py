@@ -90,6 +90,8 @@ TO_PYLIST: dict[str, str] = {
     "ladle.normalize.quality.functions": "functions of users that judge a row at a time, and say so",
     "ladle.normalize.quality.sweep": "rows that were left out at the end, on their way to the rejects",
     "ladle.normalize.arrays": "spellings that Arrow can't read are parsed once per distinct value",
+    "ladle.normalize.findings": "numbers of refused rows, which become JSON one by one",
+    "ladle.normalize.rejects": "refused rows become JSON",
 }
 
 # Classes with a second base that is no protocol, generic or enum.

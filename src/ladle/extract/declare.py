@@ -200,8 +200,11 @@ def declare(
         replace(schema.table_map[i.table], write_disposition=i.write_disposition) for i in infos
     )
     schema = with_root_key(schema, source)
-    if source.schema_contract is not None:
-        schema = replace(schema, settings={**schema.settings, "schema_contract": source.schema_contract})
+    # What the run is given holds for tables that come later, too.
+    given = (hints.schema_contract, source.schema_contract)
+    contract = next((c for c in given if c is not None and not callable(c)), None)
+    if contract is not None:
+        schema = replace(schema, settings={**schema.settings, "schema_contract": contract})
     return package.with_manifest(schema=schema.to_dict(), resources=tuple(infos))
 
 

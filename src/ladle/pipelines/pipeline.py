@@ -17,6 +17,7 @@ from ladle.destinations.base import Destination
 from ladle.destinations.registry import resolve
 from ladle.errors import LadleError, UsageError
 from ladle.events import Emit, Notice
+from ladle.normalize.rejects import Budget
 from ladle.package.manifest import Manifest
 from ladle.package.store import Packages
 from ladle.pipelines.arguments import check_choice, checked_name, checked_staging, schema_name
@@ -192,6 +193,7 @@ class Pipeline:
         loader_file_format: str | None = None,
         table_format: str | None = None,
         schema_contract: Any = None,
+        max_rejects: int | float | str | None = None,
         refresh: Refresh | None = None,
     ) -> LoadInfo:
         """Load `data`; first finish packages that an earlier run left.
@@ -212,7 +214,10 @@ class Pipeline:
             schema: a schema to use, or the name of one.
             loader_file_format: `parquet`, `jsonl` or `csv`, for file destinations.
             table_format: for destinations that know several; stored with the table.
-            schema_contract: stored with the tables; not enforced in this version.
+            schema_contract: what rows may change: `evolve`, `freeze`, `discard_row` or `discard_value`, or a
+                dict of these by `tables`, `columns`, `data_type`. Stored: it holds until another is given.
+            max_rejects: how much contracts, rules and models may refuse: a count, or a share of a resource's
+                rows such as 0.01 or `1%`; default the setting `normalize.max_rejects`, else any number.
             refresh: drop tables or rows and state first: `drop_sources`, `drop_resources`, `drop_data`.
 
         Returns:
@@ -221,6 +226,7 @@ class Pipeline:
         Raises:
             UsageError: an argument is wrong; nothing was read.
             SourceError, DataError: extract or normalize failed; nothing of this run was loaded.
+            DataValidationError: rows break a frozen contract or a rule, or too many were refused.
             DestinationError: the package is kept and loaded by the next run.
             PipelineIsRunning: another run has the pipeline, and the policy is to fail.
 
@@ -236,6 +242,7 @@ class Pipeline:
         )
         check_choice("loader_file_format", loader_file_format, _FORMATS)
         check_choice("refresh", refresh, REFRESH)
+        self._work.max_rejects = None if max_rejects is None else Budget.of(max_rejects)
         self._set_destination(destination, dataset_name, credentials, staging)
         self._need_destination()
         sources = self._sources(data, hints, schema)
@@ -337,7 +344,7 @@ class Pipeline:
             order = Order(source, hints, refresh or self.refresh, file_format, remember=remember)
             extracted = self._work.extract_source(order)
             if extracted is not None:
-                with self._work.turn():
+                with self._work.turn(), self._work.discarding(extracted.package):
                     loaded.append(self._work.load_package(extracted, early=False))
         return loaded
 
@@ -390,12 +397,18 @@ class Pipeline:
         infos = tuple(extracted_info(e.package) for e in packages if e is not None)
         return self._steps.noted("extract", ExtractInfo(self, since, now(), infos, first_run))
 
-    def normalize(self, workers: int = 1) -> NormalizeInfo:
-        """Normalise all extracted packages. `workers` is accepted and ignored: the work is done by Arrow.
+    def normalize(self, workers: int = 1, *, max_rejects: int | float | str | None = None) -> NormalizeInfo:
+        """Normalise all extracted packages.
+
+        Args:
+            workers: accepted and ignored: the work is done by Arrow.
+            max_rejects: as for `run`.
 
         Raises:
-            DataError: a value can't be stored.
+            DataValidationError: rows break a frozen contract or a rule, or too many were refused.
+            DataError: a value can't be stored. The package is kept, here as above.
         """
+        self._work.max_rejects = None if max_rejects is None else Budget.of(max_rejects)
         first_run, since = self.first_run, now()
         done = []
         with self._steps.traced(self._packages.release), self._work.turn():

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from ladle.errors import DataItemRequiredForDynamicTableHints, InconsistentTableTemplate, UsageError
+from ladle.schema.contract import Contract
 from ladle.schema.rule_forms import joined, rules_of
 from ladle.schema.table import DATA_TYPES, WRITE_DISPOSITIONS
 from ladle.sources.models import columns_of_model, is_model
@@ -16,8 +17,6 @@ Columns = Mapping[str, Mapping[str, Any]]
 Dynamic = Callable[[Any], Any]
 FILE_FORMATS = ("parquet", "jsonl", "csv", "preferred")
 TABLE_FORMATS = ("iceberg", "delta", "hive", "native")
-CONTRACT_MODES = ("evolve", "discard_value", "freeze", "discard_row")
-CONTRACT_ENTITIES = ("tables", "columns", "data_type")
 REPLACE_STRATEGIES = ("truncate-and-insert", "insert-from-staging", "staging-optimized")
 _REFERENCE_KEYS = ("columns", "referenced_table", "referenced_columns", "label", "cardinality")
 _NESTED_KEYS = (
@@ -280,12 +279,8 @@ def _nesting(value: Any) -> int:
 
 def check_contract(contract: Any) -> Any:
     """Return a schema contract; raise UsageError where it is none."""
-    if isinstance(contract, Mapping):
-        check_keys("schema_contract", contract, CONTRACT_ENTITIES)
-        for entity, mode in contract.items():
-            check_choice(f"schema_contract for {entity}:", mode, CONTRACT_MODES)
-        return dict(contract)
-    return check_choice("schema_contract", contract, CONTRACT_MODES)
+    Contract.of(contract)
+    return dict(contract) if isinstance(contract, Mapping) else contract
 
 
 def _references(references: Any) -> list[dict[str, Any]]:
