@@ -15,7 +15,8 @@ from ladle.normalize.quality.engine import Engine, NotComputed
 from ladle.normalize.quality.functions import broken_by_function
 from ladle.normalize.quality.masks import broken_rows, column_rule
 from ladle.normalize.quality.typed import Misfit
-from ladle.normalize.quality.whole import EndFailure, Whole
+from ladle.normalize.quality.whole import EndFailure, Loaded, Whole
+from ladle.package.manifest import Manifest
 from ladle.schema.rule import Check, Condition, Rule, Severity, Unique
 from ladle.schema.rule_forms import from_dict
 from ladle.schema.schema import Schema
@@ -73,25 +74,32 @@ class Checks:
     `at_end` once all batches were seen; then `results` and `notices` are complete. Where the batches were cut
     decides nothing.
 
+    Args:
+        loaded: gives the rows of a table that earlier loads brought, some columns of them; None where
+            nobody can tell.
+
     Memory: O(batch), and what `Engine` remembers of `unique` and `exists_in`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, loaded: Loaded | None = None) -> None:
         self._engine = Engine()
-        self._whole = Whole(self._engine)
+        self._whole = Whole(self._engine, loaded)
         self._ruled: dict[str, _Ruled] = {}
         self._due: set[str] = set()
 
-    def begin(self, schema: Schema, roots: Iterable[str]) -> None:
+    def begin(self, schema: Schema, manifest: Manifest) -> None:
         """Take what is declared before the first batch.
 
         Args:
             schema: rules of all its tables are known from here on.
-            roots: the root tables that the package may have rows of; their results show without any, too.
+            manifest: of the package; the results of the tables of its resources show without rows, too.
         """
         for table in schema.table_map.values():
             self._rules(table)
-        self._due = {t.name for root in roots for t in schema.chain(root)}
+        chains = {r.table: [t.name for t in schema.chain(r.table)] for r in manifest.resources}
+        self._due = {name for chain in chains.values() for name in chain}
+        gone = {n for r in manifest.resources if r.write_disposition == "replace" for n in chains[r.table]}
+        self._whole.keep_in_mind(schema, {*gone, *manifest.empty_tables})
 
     def declare(self, tables: Iterable[Table]) -> bool:
         """Take tables as they are declared from here on.

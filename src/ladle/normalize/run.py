@@ -19,6 +19,7 @@ from ladle.normalize.govern import Governor, Judged
 from ladle.normalize.keys import KEY_COLUMNS, LOAD_ID, ROOT_ID, ROW_ID, random_ids, with_key_columns
 from ladle.normalize.names import Names
 from ladle.normalize.parts import by_table, parts_of
+from ladle.normalize.quality.sweep import sweep
 from ladle.normalize.rejects import Budget, RejectLog, counted
 from ladle.normalize.rows import Part, Rows, rows_of
 from ladle.normalize.unnest import Piece, unnest
@@ -109,9 +110,10 @@ class Normalizer:
         self._origins: dict[tuple[str, str], Origin] = {}
         self._writer = package.writer("ready")
         self._log = RejectLog(self._writer, package.load_id, options.max_rejects, limits.records)
-        self._governor = Governor(
-            self._base, options.contract, options.checks(), self._log, options.reject_root
-        )
+        self._checks = options.checks()
+        self._checks.begin(self._base, package.manifest)
+        self._governor = Governor(self._base, options.contract, self._checks, self._log, options.reject_root)
+        self._swept: set[str] = set()
         self._books = Accounts()
         self._outdated = False
 
@@ -121,7 +123,8 @@ class Normalizer:
         Where rows of one were normalised already, the package is normalised anew once it is sealed: the
         outcome is as if all had been declared at the beginning.
         """
-        self._outdated = self._outdated or any(t.name in self._seen for t in tables)
+        late = self._checks.declare(tables) or any(t.name in self._seen for t in tables)
+        self._outdated = self._outdated or late
         self._base = self._base.with_tables(tables)
         self._governor.declare(self._base)
         self._tables.update((t.name, t) for t in tables)
@@ -223,6 +226,7 @@ class Normalizer:
         seen.rows += fed.count
         seen.bare |= fed.rows.parts[0].above is None and len(fed.keys) < len(_ROOT_KEYS)
         self._write(name, typed.arrays)
+        self._checks.written(typed.table, typed.arrays, fed.count)
 
     def _note_origins(self, table: str, fresh: frozenset[str], rows: Rows, resource: str) -> None:
         paths = {column: path for column, path, _ in rows.named()}
@@ -232,7 +236,8 @@ class Normalizer:
             self._origins[table, name] = Origin(resource, (*rows.first.path, *path))
 
     def _write(self, table: str, arrays: dict[str, pa.Array]) -> None:
-        if self._unchanged is not None and _is_same(self._unchanged, arrays):
+        passes = self._unchanged is not None and not self._checks.may_leave_out(table)
+        if self._unchanged is not None and passes and _is_same(self._unchanged, arrays):
             # Nothing changed: the raw file serves as the ready file.
             rows = self._passed.get(self._part, (table, 0))[1]
             self._passed[self._part] = (table, rows + self._unchanged.num_rows)
@@ -277,11 +282,13 @@ class Normalizer:
             package: as extract made it; default as it was in the beginning.
 
         Raises:
+            DataValidationError: a rule is broken that only all rows show.
             TooManyRejects: more was refused than is allowed.
             DataError: a key column had no value in any row.
         """
         if self._outdated:
             return
+        self._sweep()
         self._log.check(self._root_rows, package or self._package)
         for table in self._tables.values():
             seen = self._seen.get(table.name)
@@ -289,6 +296,15 @@ class Normalizer:
                 keyed = not column.nullable and any(getattr(column, hint) for hint in _HINTED)
                 if seen is not None and seen.rows and column.data_type is None and keyed:
                     raise null_error(table.name, column.name, None, table.resource or table.name)
+
+    def _sweep(self) -> None:
+        """Leave out rows that break a rule as only all rows show."""
+        swept = sweep(self._checks, self._package, self._writer, self._tables)
+        self._swept |= swept.replaced
+        for name, rows in swept.out.items():
+            self._seen[name].rows -= rows
+        self._books.leave_out(swept.out)
+        self._log.add(swept.rejects)
 
     def finish(self, package: Package, stored: Schema | None) -> Package:
         """Seal the ready files and the schema.
@@ -306,7 +322,7 @@ class Normalizer:
             self.abandon()
             return normalize(package, stored, self._limits, self._options, self._emit, passing=self._outdated)
         self._log.add_of_extract(package)
-        written = self._writer.seal()
+        written = [f for f in self._writer.seal() if f.name not in self._swept]
         files = [
             f for file in (*passed, *written) if not is_record(file.table) for f in self._rewritten(file)
         ]
@@ -318,6 +334,9 @@ class Normalizer:
         self._books.check(counts)
         self._log.tell(self._emit)
         self._governor.tell(self._emit)
+        for notice in self._checks.notices(self._tables):
+            self._emit(notice)
+        self._checks.close()
         return package.save(
             stage="normalized",
             ready=(*files, *rejects, *changes),
@@ -325,6 +344,7 @@ class Normalizer:
             base_hash=stored.version_hash if stored else None,
             counts={**counts, **counted((*rejects, *changes))},
             accounts=self._books.by_table(),
+            checks=tuple(self._checks.results()),
         )
 
     def _record_changes(self, schema: Schema, stored: Schema | None) -> tuple[Schema, tuple[DataFile, ...]]:
@@ -360,6 +380,7 @@ class Normalizer:
 
     def abandon(self) -> None:
         """Close files after a failure; nothing is sealed."""
+        self._checks.close()
         self._writer.abandon()
 
     def _final(self, table: Table) -> Table:

@@ -64,6 +64,7 @@ class Manifest:
         counts: rows by table, as normalize made them.
         accounts: by table, rows `extracted`, `loaded` and `rejected`; the first is the sum of the others.
         resource_accounts: by resource, what became of its items.
+        checks: what became of each data quality rule, as `Checks.results` gives it.
         refresh: tables to drop and tables to empty just before the load.
     """
 
@@ -85,6 +86,7 @@ class Manifest:
     drop_tables: tuple[str, ...] = ()
     empty_tables: tuple[str, ...] = ()
     file_format: str | None = None
+    checks: tuple[Mapping[str, Any], ...] = ()
 
     def to_bytes(self) -> bytes:
         """Return the JSON that `write` stores."""
@@ -115,6 +117,7 @@ class Manifest:
             stored["resources"] = tuple(ResourceInfo(**r) for r in stored["resources"])
             stored["drop_tables"] = tuple(stored["drop_tables"])
             stored["empty_tables"] = tuple(stored["empty_tables"])
+            stored["checks"] = tuple(stored.get("checks", ()))
             stored |= {name: from_json(stored.get(name)) for name in _STATES}
             return cls(**stored)
         except (KeyError, TypeError) as exc:

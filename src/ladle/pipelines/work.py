@@ -7,6 +7,7 @@ import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 from ladle.config.settings import flag, number
@@ -17,12 +18,14 @@ from ladle.extract.run import ExtractOptions, declare, extract, table_name
 from ladle.load.ahead import BEGIN_BYTES, LoadAhead
 from ladle.load.run import BehindDestination, LoadResult, StateMissing, load, schema_update
 from ladle.normalize.background import BackgroundNormalizer
+from ladle.normalize.checks import Checks
 from ladle.normalize.findings import check_root_tables
 from ladle.normalize.run import Normalizer, Options, Ready, normalize
 from ladle.package.lock import FileLock
 from ladle.package.store import Package, Packages
 from ladle.pipelines.arguments import budget, default_contract, schema_name
 from ladle.pipelines.info import ExtractInfo, NormalizeInfo, PackageInfo, now
+from ladle.pipelines.lookup import loaded_rows
 from ladle.pipelines.memory import Memory
 from ladle.pipelines.order import Beside, Extracted, Order, extracted_info, normalized_info
 from ladle.pipelines.refresh import Reset, plan
@@ -269,7 +272,14 @@ class Work:
             contract=default_contract(),
             max_rejects=budget(self.max_rejects),
             reject_root=flag("normalize", "reject_root"),
+            checks=self._checks,
         )
+
+    def _checks(self) -> Checks:
+        """Return the memory of one package's rules, which may look up what earlier loads brought."""
+        if self.destination is None or not hasattr(self.destination, "reader"):
+            return Checks()
+        return Checks(partial(loaded_rows, self.destination, str(self.dataset_name)))
 
     def _normalizer(self, package: Package, ready: Ready | None) -> Normalizer:
         return Normalizer(package, self._limits(), self._options(), self.emit, ready=ready)
@@ -348,6 +358,7 @@ class Work:
             seconds=result.seconds,
             schema_update=schema_update(result.changes),
             from_earlier_run=early,
+            checks=package.manifest.checks,
         )
 
     @contextmanager

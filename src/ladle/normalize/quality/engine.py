@@ -178,7 +178,11 @@ class Engine:
 
 
 def _readable(values: pa.Array) -> pa.Array:
-    """Return values in a type that DuckDB reads: it has no decimals of more than 38 digits."""
+    """Return values in a type that DuckDB reads, one for all texts: it has no decimals beyond 38 digits."""
+    if pa.types.is_large_string(values.type) or pa.types.is_string_view(values.type):
+        return values.cast(pa.string())
+    if pa.types.is_large_binary(values.type) or pa.types.is_binary_view(values.type):
+        return values.cast(pa.binary())
     if not pa.types.is_decimal256(values.type):
         return values
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,9 +10,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ladle.errors import DataError
+from ladle.errors import DataError, DataValidationError
 from ladle.normalize.quality.engine import Engine, NotComputed
 from ladle.schema.rule import ExistsIn, Fresh, RowCount, Rule, Severity
+from ladle.schema.schema import Schema
+
+Loaded = Callable[[str, tuple[str, ...]], Iterable[pa.RecordBatch]]
+"""Gives columns of the rows that earlier loads brought to a table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +46,19 @@ class EndFailure:
         """Rows that break it; 1 for the whole table."""
         return 1 if self.rows is None else len(self.rows)
 
-    def error(self) -> DataError:
+    def error(self) -> DataValidationError:
         """The error for severity `fail`."""
-        return DataError(
+        return DataValidationError(
             f"table `{self.table}` breaks rule `{self.rule}`: {self.found}",
             table=self.table,
             column=self.column,
             row=None if self.rows is None else self.rows[0].as_py(),
             expected=self.wanted,
-            hint="nothing of this load is visible; mend the data, or give the rule severity `warn`",
+            hint="mend the data, or give the rule severity `warn`",
+            table_name=self.table,
+            column_name=self.column,
+            schema_entity="rules",
+            contract_mode="fail",
         )
 
 
@@ -63,10 +71,18 @@ class _Seen:
 
 
 class Whole:
-    """Keeps of the rows what these rules need, and judges. `engine` holds the keys of `exists_in`."""
+    """Keeps of the rows what these rules need, and judges.
 
-    def __init__(self, engine: Engine) -> None:
+    Args:
+        engine: holds the keys of `exists_in`.
+        loaded: see `Checks`; asked only for keys that aren't in this load.
+    """
+
+    def __init__(self, engine: Engine, loaded: Loaded | None = None) -> None:
         self._engine = engine
+        self._loaded = loaded
+        self._earlier: dict[str, set[str]] = {}
+        self._looked_up: set[str] = set()
         self._rules: dict[str, list[Rule]] = {}
         self._referenced: dict[str, set[tuple[str, ...]]] = {}
         self._seen: dict[str, _Seen] = {}
@@ -82,6 +98,14 @@ class Whole:
         for rule in self._rules[table]:
             if isinstance(rule, ExistsIn):
                 self._referenced.setdefault(rule.table, set()).add(rule.referenced_columns)
+
+    def keep_in_mind(self, schema: Schema, gone: Collection[str]) -> None:
+        """Note which tables have rows of earlier loads, but for those whose rows go with this load."""
+        self._earlier = {
+            table.name: {c.name for c in table.typed_columns()}
+            for table in schema.table_map.values()
+            if "x-normalizer" in table.extra and table.name not in gone
+        }
 
     def is_late(self, table: str) -> bool:
         """Whether a rule of the table looks at rows that were written before it was known."""
@@ -108,6 +132,7 @@ class Whole:
             self._engine.forget(_own(table, rule))
         for columns in self._referenced.get(table, ()):
             self._engine.forget(_there(table, columns))
+            self._looked_up.discard(_there(table, columns))
 
     def written(self, table: str, arrays: Mapping[str, pa.Array], rows: int) -> None:
         """Take note of rows, in their order."""
@@ -147,7 +172,7 @@ class Whole:
             )
         assert isinstance(rule, ExistsIn)
         try:
-            rows = self._engine.missing(_own(table, rule), _there(rule.table, rule.referenced_columns))
+            rows = self._missing(table, rule)
         except NotComputed as exc:
             raise DataError(
                 f"rule `{rule.label}` can't be checked: {exc}",
@@ -156,8 +181,26 @@ class Whole:
                 expected=f"columns of the type that those of `{rule.table}` have",
                 hint="declare the data_type of one of them",
             ) from None
-        found = f"{len(rows):,} of {self.rows(table):,} rows have no counterpart in this load"
+        found = f"{len(rows):,} of {self.rows(table):,} rows have no counterpart"
         return _failure(table, rule, found, rows) if len(rows) else None
+
+    def _missing(self, table: str, rule: ExistsIn) -> pa.Array:
+        there = _there(rule.table, rule.referenced_columns)
+        rows = self._engine.missing(_own(table, rule), there)
+        is_open = set(rule.referenced_columns) <= self._earlier.get(rule.table, set())
+        if not len(rows) or not is_open or there in self._looked_up:
+            return rows
+        if self._loaded is None:
+            raise DataError(
+                f"rule `{rule.label}` can't be checked: `{rule.table}` has rows of earlier loads",
+                table=table,
+                expected="a destination that can be read",
+                hint="name it before normalize, or load the other table with `replace`",
+            )
+        for batch in self._loaded(rule.table, rule.referenced_columns):
+            self._engine.note(there, batch.columns)
+        self._looked_up.add(there)
+        return self._engine.missing(_own(table, rule), there)
 
 
 def _failure(table: str, rule: Rule, found: str, rows: pa.Array | None = None) -> EndFailure:

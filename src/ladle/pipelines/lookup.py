@@ -1,0 +1,29 @@
+"""Rows that earlier loads brought, for rules that look beyond the load."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pyarrow as pa
+from sqlglot import exp
+
+from ladle.destinations.base import Destination, readable
+from ladle.destinations.dialect import column_ref, table_ref
+
+
+def loaded_rows(
+    destination: Destination, dataset: str, table: str, columns: tuple[str, ...]
+) -> Iterator[pa.RecordBatch]:
+    """Yield some columns of a table as it is at the destination; nothing where it isn't there. Memory: O(batch).
+
+    Raises:
+        DestinationError: it can't be read.
+        UsageError: the destination can't be read at all.
+    """
+    with closing(readable(destination).reader(dataset)) as reader:
+        if table not in reader.tables():
+            return
+        wanted = exp.select(*map(column_ref, columns)).from_(table_ref(dataset, table))
+        with reader.stream(reader.dialect.sql(wanted)) as rows:
+            yield from rows.batches
