@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -272,6 +273,33 @@ def test_a_transformer_has_rules(site: Site) -> None:
 
     site.pipeline().run(halves)
     assert site.table("halves").values("half") == [0, 1]
+
+
+def test_rules_that_come_with_an_item_hold_for_all_rows(site: Site) -> None:
+    @ladle.resource(name="t")
+    def rows() -> Any:
+        yield {"a": -1}
+        yield ladle.mark.with_hints({"a": 1}, ladle.mark.make_hints(rules=[rules.between("a", 0)]))
+        yield {"a": -2}
+
+    info = site.pipeline().run(rows())
+    assert site.table("t").values("a") == [1]
+    assert checks(info) == {"t: between(a, 0, None)": (2, 3)}
+
+
+def test_a_package_that_waits_gets_no_staler(site: Site) -> None:
+    at = datetime.now(UTC) - timedelta(seconds=2)
+    pipeline = site.pipeline()
+    pipeline.extract(ladle.resource([{"at": at}], name="t", rules=[rules.fresh("at", timedelta(seconds=60))]))
+    (package,) = (site.root / "pipelines" / "p" / "packages").iterdir()
+    manifest = json.loads((package / "manifest.json").read_bytes())
+    for created_at, fresh in ((at.timestamp() + 59, True), (at.timestamp() + 61, False)):
+        (package / "manifest.json").write_text(json.dumps({**manifest, "created_at": created_at}))
+        if fresh:
+            pipeline.normalize()
+            continue
+        with pytest.raises(DataValidationError, match="the newest value is"):
+            pipeline.normalize()
 
 
 STEP = """

@@ -99,7 +99,7 @@ class Checks:
         chains = {r.table: [t.name for t in schema.chain(r.table)] for r in manifest.resources}
         self._due = {name for chain in chains.values() for name in chain}
         gone = {n for r in manifest.resources if r.write_disposition == "replace" for n in chains[r.table]}
-        self._whole.keep_in_mind(schema, {*gone, *manifest.empty_tables})
+        self._whole.begin(schema, {*gone, *manifest.empty_tables}, manifest.created_at)
 
     def declare(self, tables: Iterable[Table]) -> bool:
         """Take tables as they are declared from here on.

@@ -83,6 +83,7 @@ class Whole:
         self._loaded = loaded
         self._earlier: dict[str, set[str]] = {}
         self._looked_up: set[str] = set()
+        self._now = datetime.now(UTC)
         self._rules: dict[str, list[Rule]] = {}
         self._referenced: dict[str, set[tuple[str, ...]]] = {}
         self._seen: dict[str, _Seen] = {}
@@ -99,8 +100,15 @@ class Whole:
             if isinstance(rule, ExistsIn):
                 self._referenced.setdefault(rule.table, set()).add(rule.referenced_columns)
 
-    def keep_in_mind(self, schema: Schema, gone: Collection[str]) -> None:
-        """Note which tables have rows of earlier loads, but for those whose rows go with this load."""
+    def begin(self, schema: Schema, gone: Collection[str], made_at: float) -> None:
+        """Note which tables have rows of earlier loads, and when the package was made.
+
+        Args:
+            schema: as declared.
+            gone: tables whose rows of earlier loads go with this one.
+            made_at: unix time in seconds; a package that waits gets no staler.
+        """
+        self._now = datetime.fromtimestamp(made_at, UTC) if made_at else self._now
         self._earlier = {
             table.name: {c.name for c in table.typed_columns()}
             for table in schema.table_map.values()
@@ -165,7 +173,7 @@ class Whole:
             return None if kept else _failure(table, rule, f"it has {rows:,} rows in this load")
         if isinstance(rule, Fresh):
             newest = self._seen[table].newest.get(rule.column_name) if table in self._seen else None
-            age = datetime.now(UTC) - newest if newest is not None else timedelta(0)
+            age = self._now - newest if newest is not None else timedelta(0)
             kept = age.total_seconds() <= rule.within_s
             return (
                 None if kept else _failure(table, rule, f"the newest value is {newest:%Y-%m-%d %H:%M:%S} UTC")
