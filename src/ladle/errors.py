@@ -480,8 +480,16 @@ class DataValidationError(DataError):
     """
 
     _UNSHOWN = frozenset(
-        ("schema_name", "table_name", "column_name", "schema_entity", "contract_mode")
-        + ("table_schema", "schema_contract", "data_item")
+        (
+            "schema_name",
+            "table_name",
+            "column_name",
+            "schema_entity",
+            "contract_mode",
+            "table_schema",
+            "schema_contract",
+            "data_item",
+        )
     )
 
     def __getattr__(self, name: str) -> Any:

@@ -216,7 +216,8 @@ class Governor:
 
     def _judge_columns(self, part: Part, hold: _Hold, case: _Case) -> list[tuple[Finding, str]]:
         mode, frozen = hold.contract.columns, []
-        for column, _, kinds in part.named:
+        # by name: where a row has several, the one that is told doesn't depend on the batch
+        for column, _, kinds in sorted(part.named, key=lambda entry: entry[0]):
             if hold.knows(column) or column in KEY_COLUMNS:
                 continue
             case.cut.column(part.index, column)
@@ -256,7 +257,7 @@ class Governor:
         return found
 
     def _take_misfits(self, certain: Sequence[_Misfits], found: Sequence[_Misfits], case: _Case) -> None:
-        """Refuse what is certain; of a row that is left out, the first reason there is counts."""
+        """Refuse what is certain; of several reasons to leave a row out, the first column by name counts."""
         frozen: list[tuple[Finding, str]] = []
         for misfits in certain:
             mode = self._hold(misfits.fed.before.name, case.cut.parts[0].table).contract.data_type
@@ -266,7 +267,7 @@ class Governor:
                 takes_row = mode != "discard_value" or not misfits.column.nullable
                 if takes_row:
                     same = (m for m in found if m.fed is misfits.fed and m.rows[row].as_py())
-                    first = min(same, key=lambda m: list(m.fed.typed.table.columns).index(m.column.name))
+                    first = min(same, key=lambda m: m.column.name)
                 finding = self._misfit(first, row, mode)
                 if mode == "freeze":
                     frozen.append((finding, "data_type"))
