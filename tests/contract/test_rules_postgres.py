@@ -30,6 +30,9 @@ def test_counterparts_of_earlier_loads_are_looked_up(
         )
 
     run(["ann", "bob"], [None, "ann"])
+    prices = [{"price": Decimal("0.01")}, {"price": Decimal("0.07")}]
+    known = ladle.resource(prices, name="deals", rules=[rules.exists_in("price", "orders", "price")])
+    assert pipeline.run(known).load_packages[0].rows["deals"] == 1
     info = run(["eve"], ["x", "bob", "eve", "joe", None])
     assert query(f'SELECT "user" FROM {dataset}.orders ORDER BY 1') == [("ann",), ("bob",), ("eve",), (None,)]
     found = {c["rule"]: (c["failed"], c["checked"]) for c in info.load_packages[0].checks}
@@ -38,5 +41,6 @@ def test_counterparts_of_earlier_loads_are_looked_up(
     assert sorted(refused) == [
         ("between(price, 0.01, 10)", '"0"'),
         ("between(price, 0.01, 10)", '"0"'),
+        ("exists_in(price, orders)", '"0.07"'),
         ("exists_in(user, users)", '"joe"'),
     ]

@@ -37,7 +37,7 @@ def as_pages(rows: list[dict[str, Any]]) -> Any:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
-    return Site(tmp_path)
+    return Site.in_memory(tmp_path)
 
 
 def checks(info: Any) -> dict[str, tuple[int, int]]:
@@ -147,11 +147,34 @@ def test_rows_without_counterpart_take_their_children_along(site: Site) -> None:
     info = site.pipeline().run(users_and_orders([1], [1, 9, 1]))
     assert site.table("orders").values("id") == [0, 2]
     assert len(site.table("orders__lines").rows) == 2
+    assert site.query("SELECT resource, position FROM ds._ladle_rejects") == [("orders", 1)]
     ((table, _, value, record),) = rejects(site)
     assert (table, value, json.loads(record)) == ("orders", "9", {"id": 1, "user_id": 9, "lines": [{"n": 1}]})
     accounts = info.load_packages[0].accounts if hasattr(info.load_packages[0], "accounts") else None
     assert accounts is None or accounts["orders"]["rejected"] == 1
     assert info.load_packages[0].rows["orders"] == 2
+
+
+@pytest.mark.parametrize("cut", [1, 3, 20])
+def test_rows_refused_at_the_end_keep_their_place(site: Site, cut: int) -> None:
+    ruled: list[Any] = [rules.exists_in("user", "users", "id"), rules.condition("user <> 6")]
+    rows = [{"user": n % 7, "lines": [{"boss": n % 4}] * (n % 3)} for n in range(20)]
+    pages = [rows[n : n + cut] for n in range(0, len(rows), cut)]
+    lines = {"lines": {"rules": [rules.exists_in("boss", "users", "id")]}}
+    first = ladle.resource(pages, name="first", table_name="t", rules=ruled, nested_hints=lines)
+    second = ladle.resource([{"user": 0}, {"user": 9}], name="second", table_name="t")
+    users = ladle.resource([{"id": n} for n in (0, 1, 2)], name="users")
+    site.pipeline().run([first, second, users])
+    found = site.query("SELECT resource, table_name, position FROM ds._ladle_rejects ORDER BY ALL")
+    roots = [("first", "t", n) for n, row in enumerate(rows) if row["user"] > 2]
+    below = [
+        ("first", "t__lines", n)
+        for n, row in enumerate(rows)
+        for line in row["lines"]
+        if row["user"] <= 2 and line["boss"] > 2
+    ]
+    assert found == sorted([*roots, *below, ("second", "t", 1)])
+    assert len(site.table("t").rows) == len(rows) - len(roots) + 1
 
 
 def test_a_refused_row_counts_towards_the_budget(site: Site) -> None:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ladle.errors import DataError
-from ladle.events import Notice
+from ladle.events import Emit, Notice
 from ladle.normalize.quality.engine import Engine, NotComputed
 from ladle.normalize.quality.functions import broken_by_function
 from ladle.normalize.quality.masks import broken_rows, column_rule
@@ -224,9 +224,29 @@ class Checks:
         """Whether rows of a table may be left out at the end: its ready files must be files of their own."""
         return self._whole.may_refuse(table)
 
-    def rewritten(self, table: str, batches: Iterable[pa.RecordBatch]) -> None:
-        """Look at a table anew after rows of it were left out at the end."""
-        self._whole.forget(table)
+    def came_from(self, table: str, resource: str, positions: pa.Array) -> None:
+        """Take note where the rows just written come from, if they may be left out at the end.
+
+        Args:
+            table: they were written to.
+            resource: whose items they are of.
+            positions: int64, numbers of the items among those of the resource.
+        """
+        self._whole.came_from(table, resource, positions)
+
+    def origins(self, table: str, rows: pa.Array) -> list[tuple[str | None, int | None]]:
+        """Return resource and position of rows by their numbers, as `came_from` noted them."""
+        return self._whole.origins(table, rows)
+
+    def rewritten(self, table: str, batches: Iterable[pa.RecordBatch], kept: pa.Array) -> None:
+        """Look at a table anew after rows of it were left out at the end.
+
+        Args:
+            table: its name.
+            batches: its rows.
+            kept: int64, the numbers that they had before.
+        """
+        self._whole.forget(table, kept)
         for tally in self._ruled[table].tallies if table in self._ruled else ():
             if tally.rule.severity == "reject":
                 tally.out = tally.failed
@@ -275,6 +295,12 @@ class Checks:
                         f"rule `{rule.label}` of table `{name}` names `{unknown[0]}`, which it has not"
                     )
         return [Notice(text) for text in found]
+
+    def tell(self, emit: Emit, tables: Mapping[str, Table]) -> None:
+        """Emit the notices, and forget all rows: the package is done."""
+        for notice in self.notices(tables):
+            emit(notice)
+        self.close()
 
     def close(self) -> None:
         """Forget all rows."""

@@ -123,8 +123,7 @@ class Normalizer:
         Where rows of one were normalised already, the package is normalised anew once it is sealed: the
         outcome is as if all had been declared at the beginning.
         """
-        late = self._checks.declare(tables) or any(t.name in self._seen for t in tables)
-        self._outdated = self._outdated or late
+        self._outdated |= self._checks.declare(tables) or any(t.name in self._seen for t in tables)
         self._base = self._base.with_tables(tables)
         self._governor.declare(self._base)
         self._tables.update((t.name, t) for t in tables)
@@ -155,7 +154,7 @@ class Normalizer:
         typed = partial(self._typed, resource, root, (frame, keyed))
         judged = self._judged(parts, (resource, first_row), typed)
         for one in judged.fed:
-            self._take(one, resource)
+            self._take(one, resource, first_row)
         self._books.add(parts, {one.before.name: one.count for one in judged.fed}, judged.out)
         self._emit(Progress("normalize", root, batch.num_rows))
 
@@ -214,7 +213,7 @@ class Normalizer:
         typed = replace(typed, table=with_key_columns(typed.table, key_names))
         return Fed(table, typed, rows, named, key_names, rows.count)
 
-    def _take(self, fed: Fed, resource: str) -> None:
+    def _take(self, fed: Fed, resource: str, first_row: int) -> None:
         """Note what a batch brought to a table, and write it."""
         typed, name = fed.typed, fed.before.name
         seen = self._seen.setdefault(name, _Progress())
@@ -227,6 +226,8 @@ class Normalizer:
         seen.bare |= fed.rows.parts[0].above is None and len(fed.keys) < len(_ROOT_KEYS)
         self._write(name, typed.arrays)
         self._checks.written(typed.table, typed.arrays, fed.count)
+        if self._checks.may_leave_out(name):
+            self._checks.came_from(name, resource, fed.root_rows(first_row))
 
     def _note_origins(self, table: str, fresh: frozenset[str], rows: Rows, resource: str) -> None:
         paths = {column: path for column, path, _ in rows.named()}
@@ -334,9 +335,7 @@ class Normalizer:
         self._books.check(counts)
         self._log.tell(self._emit)
         self._governor.tell(self._emit)
-        for notice in self._checks.notices(self._tables):
-            self._emit(notice)
-        self._checks.close()
+        self._checks.tell(self._emit, self._tables)
         return package.save(
             stage="normalized",
             ready=(*files, *rejects, *changes),

@@ -15,7 +15,7 @@ from ladle.destinations.dialect import column_ref, table_ref
 def loaded_rows(
     destination: Destination, dataset: str, table: str, columns: tuple[str, ...]
 ) -> Iterator[pa.RecordBatch]:
-    """Yield some columns of a table as it is at the destination; nothing where it isn't there. Memory: O(batch).
+    """Yield some columns of a table as it is there; nothing where there is none. Memory: O(batch).
 
     Raises:
         DestinationError: it can't be read.

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from ladle import rules
 from ladle.errors import DataError, UsageError
 from ladle.normalize.checks import Checks
+from ladle.package.manifest import Manifest, ResourceInfo
 from ladle.schema.rule import Rule
 from ladle.schema.schema import Schema
 from ladle.schema.table import Table
@@ -34,6 +35,10 @@ def table(batch: pa.Table | pa.RecordBatch, *ruled: Rule, name: str = "t", **kin
     typed = {n: {**made.columns[n].to_dict(), "data_type": kind} for n, kind in kinds.items()}
     stored = Table.from_dict(name, {**made.to_dict(), "columns": {**made.to_dict()["columns"], **typed}})
     return stored.with_extra(**{"x-rules": [r.to_dict() for r in ruled]})
+
+
+def of_package(roots: list[str]) -> Manifest:
+    return Manifest("1", "p", resources=tuple(ResourceInfo(name, name, "append") for name in roots))
 
 
 def broken(batch: pa.Table, *ruled: Rule, cuts: Sequence[int] = (), **kinds: str) -> dict[str, list[int]]:
@@ -342,7 +347,7 @@ def test_row_count_and_a_table_without_rows() -> None:
     of = table(pa.table({"a": [1]}), rules.row_count(1, 2))
     for rows, found in ((0, "it has 0 rows in this load"), (1, None), (3, "it has 3 rows in this load")):
         checks = Checks()
-        checks.begin(Schema("s", {"t": of}), ["t"])
+        checks.begin(Schema("s", {"t": of}), of_package(["t"]))
         fed(checks, of, *[pa.table({"a": [1]})] * rows)
         assert [f.found for f in checks.at_end()] == ([found] if found else [])
         assert checks.results()[0]["failed"] == (1 if found else 0)
@@ -351,7 +356,7 @@ def test_row_count_and_a_table_without_rows() -> None:
 def test_tables_of_other_resources_are_not_judged() -> None:
     of = table(pa.table({"a": [1]}), rules.row_count(1))
     checks = Checks()
-    checks.begin(Schema("s", {"t": of}), [])
+    checks.begin(Schema("s", {"t": of}), of_package([]))
     assert (checks.at_end(), checks.results()) == ([], [])
 
 
@@ -393,7 +398,7 @@ def test_exists_in_whatever_comes_first(
     of_orders = table(orders, rules.exists_in("user_id", "users", "id"), name="orders")
     of_users = Table("users", resource="users")
     checks = Checks()
-    checks.begin(Schema("s", {"orders": of_orders, "users": of_users}), ["orders", "users"])
+    checks.begin(Schema("s", {"orders": of_orders, "users": of_users}), of_package(["orders", "users"]))
     steps = [(of_orders, orders.slice(0, cut)), (of_users, users), (of_orders, orders.slice(cut))]
     for of, batch in steps if first else reversed(steps):
         fed(checks, of, batch)
@@ -409,23 +414,61 @@ def test_exists_in_of_two_columns_and_of_text() -> None:
     rule = rules.exists_in(["a", "b"], "u", ["x", "y"])
     of, other = table(pa.table({"a": [1], "b": ["p"]}), rule), Table("u", resource="u")
     checks = Checks()
-    checks.begin(Schema("s", {"t": of, "u": other}), ["t", "u"])
+    checks.begin(Schema("s", {"t": of, "u": other}), of_package(["t", "u"]))
     fed(checks, of, pa.table({"a": [1, 1, 2], "b": ["p", "q", "p"]}))
     fed(checks, other, pa.table({"x": [1.0, 2.0], "y": ["p", "z"]}))
     (failure,) = checks.at_end()
     assert failure.rows is not None
     assert failure.rows.to_pylist() == [1, 2]
-    assert failure.found == "2 of 3 rows have no counterpart in this load"
+    assert failure.found == "2 of 3 rows have no counterpart"
 
 
 def test_exists_in_of_types_that_cannot_be_compared() -> None:
     of, other = table(pa.table({"a": [1]}), rules.exists_in("a", "u", "x")), Table("u", resource="u")
     checks = Checks()
-    checks.begin(Schema("s", {"t": of, "u": other}), ["t", "u"])
+    checks.begin(Schema("s", {"t": of, "u": other}), of_package(["t", "u"]))
     fed(checks, of, pa.table({"a": [1]}))
     fed(checks, other, pa.table({"x": ["1"]}))
     with pytest.raises(DataError, match="it compares number with text"):
         checks.at_end()
+
+
+def earlier(
+    *ids: int, types: pa.DataType | None = None
+) -> tuple[Checks, list[tuple[str, tuple[str, ...]]], Table, Table]:
+    """Return checks of `t.a` in `u.x`, of which earlier loads brought some, and what is looked up."""
+    asked: list[tuple[str, tuple[str, ...]]] = []
+
+    def loaded(name: str, columns: tuple[str, ...]) -> list[pa.RecordBatch]:
+        asked.append((name, columns))
+        return [pa.RecordBatch.from_pydict({"x": pa.array([n], types or pa.int64())}) for n in ids]
+
+    of = table(pa.table({"a": [1]}), rules.exists_in("a", "u", "x"))
+    other = table(pa.table({"x": [1]}), name="u").with_extra(**{"x-normalizer": {"seen-data": True}})
+    return Checks(loaded), asked, of, other
+
+
+def test_earlier_rows_are_asked_for_once_and_only_where_something_is_missing() -> None:
+    checks, asked, of, other = earlier(1, 2)
+    checks.begin(Schema("s", {"t": of, "u": other}), of_package(["t", "u"]))
+    fed(checks, other, pa.table({"x": [5]}))
+    fed(checks, of, pa.table({"a": [5]}))
+    assert (checks.at_end(), asked) == ([], [])
+    fed(checks, of, pa.table({"a": [1, 9]}))
+    failures = checks.at_end()
+    assert [f.rows.to_pylist() for f in failures if f.rows is not None] == [[2]]
+    assert checks.at_end() == failures
+    assert asked == [("u", ("x",))]
+
+
+def test_rows_that_go_with_this_load_are_not_asked_for() -> None:
+    checks, asked, of, other = earlier(1)
+    manifest = replace(
+        of_package(["t"]), resources=(ResourceInfo("t", "t", "append"), ResourceInfo("u", "u", "replace"))
+    )
+    checks.begin(Schema("s", {"t": of, "u": other}), manifest)
+    fed(checks, of, pa.table({"a": [1]}))
+    assert (len(checks.at_end()), asked) == (1, [])
 
 
 def test_a_rule_that_comes_after_the_rows_it_looks_at() -> None:

@@ -17,6 +17,7 @@ from ladle.errors import DataError
 from ladle.events import silent
 from ladle.normalize.checks import Checks
 from ladle.normalize.quality.sweep import Swept, sweep
+from ladle.package.manifest import Manifest, ResourceInfo
 from ladle.package.store import Package, Packages, StageWriter
 from ladle.schema.rule import Rule
 from ladle.schema.schema import Schema
@@ -39,7 +40,8 @@ class Ready:
             for name, parent in (LINES, ORDERS, USERS)
         }
         self.checks = Checks()
-        self.checks.begin(Schema("s", self.tables), ["orders", "users"])
+        resources = tuple(ResourceInfo(name, name, "append") for name in ("orders", "users"))
+        self.checks.begin(Schema("s", self.tables), Manifest("1", "p", resources=resources))
 
     def write(self, table: str, rows: Rows, schema: pa.Schema | None = None) -> None:
         if rows:
@@ -177,7 +179,7 @@ def test_a_warning_leaves_all_rows(tmp_path: Path) -> None:
     ready.write("orders", [order(0, 9)])
     assert ready.sweep().out == {}
     assert [n.text for n in ready.checks.notices(ready.tables)][:1] == [
-        "table `orders` breaks rule `exists_in(user_id, users)`: 1 of 1 rows have no counterpart in this load"
+        "table `orders` breaks rule `exists_in(user_id, users)`: 1 of 1 rows have no counterpart"
     ]
 
 

@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -24,6 +25,14 @@ _KEY = "_dlt_"
 _NUMBER = "_dlt_row"  # of the row, beside its columns
 _Below = dict[tuple[str, str | None], list[tuple[str, dict[str, Any]]]]
 _NO_ROWS = pa.array([], pa.int64())
+
+
+@dataclass(slots=True)
+class _Lost:
+    """Rows that a table lost, with their numbers, and the numbers of those it kept."""
+
+    rows: list[pa.RecordBatch] = field(default_factory=list)
+    kept: list[pa.Array] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -66,13 +75,14 @@ def sweep(checks: Checks, package: Package, writer: StageWriter, tables: Mapping
         files = [f for f in swept.files(writer.seal()) if not is_record(f.table)]
         lost = _leave_out(package, writer, files, tables, refusals)
         swept.replaced.update(f.name for f in files if f.table in lost)
-        for name, batches in lost.items():
-            if batches:
-                swept.out[name] = swept.out.get(name, 0) + sum(b.num_rows for b in batches)
-        swept.rejects += _rejects(refusals, lost, tables)
+        for name, table in lost.items():
+            if table.rows:
+                swept.out[name] = swept.out.get(name, 0) + sum(b.num_rows for b in table.rows)
+        swept.rejects += _rejects(refusals, lost, tables, checks)
         written = swept.files(writer.seal())
-        for name in lost:
-            checks.rewritten(name, package.read([f for f in written if f.table == name]))
+        for name, table in lost.items():
+            left = package.read([f for f in written if f.table == name])
+            checks.rewritten(name, left, pa.concat_arrays([_NO_ROWS, *table.kept]))
     return swept
 
 
@@ -89,18 +99,18 @@ def _leave_out(
     files: Sequence[DataFile],
     tables: Mapping[str, Table],
     refusals: Sequence[EndFailure],
-) -> dict[str, list[pa.RecordBatch]]:
+) -> dict[str, _Lost]:
     """Write tables that may lose rows anew; return the rows lost of each of them, parents first."""
-    lost: dict[str, list[pa.RecordBatch]] = {}
+    lost: dict[str, _Lost] = {}
     for table in _parents_first(tables):
         numbers = [f.rows for f in refusals if f.table == table.name and f.rows is not None]
-        above = lost.get(table.parent or "", ())
+        above = lost[table.parent].rows if table.parent in lost else []
         if not numbers and not above:
             continue
         ids = [b.column(ROW_ID) for b in above if ROW_ID in b.schema.names]
         parents = pa.concat_arrays(ids) if ids else pa.array([], pa.string())
         refused = pa.concat_arrays(numbers) if numbers else _NO_ROWS
-        gone: list[pa.RecordBatch] = []
+        found = lost[table.name] = _Lost()
         first_row = 0
         for batch in package.read([f for f in files if f.table == table.name]):
             numbered = pa.arange(first_row, first_row + batch.num_rows)
@@ -111,8 +121,8 @@ def _leave_out(
             if out.false_count:
                 writer.append(table.name, batch.filter(pc.invert(out)))
             if out.true_count:
-                gone.append(batch.append_column(_NUMBER, numbered).filter(out))
-        lost[table.name] = gone
+                found.rows.append(batch.append_column(_NUMBER, numbered).filter(out))
+            found.kept.append(numbered.filter(pc.invert(out)))
     return lost
 
 
@@ -125,10 +135,12 @@ def _parents_first(tables: Mapping[str, Table]) -> list[Table]:
 
 
 def _rejects(
-    refusals: Sequence[EndFailure], lost: Mapping[str, list[pa.RecordBatch]], tables: Mapping[str, Table]
+    refusals: Sequence[EndFailure], lost: Mapping[str, _Lost], tables: Mapping[str, Table], checks: Checks
 ) -> Iterator[Reject]:
     """Yield a reject for each topmost row; what is below it is in its record."""
-    rows = {n: [r for batch in found for r in _plain_rows(batch, tables[n])] for n, found in lost.items()}
+    rows = {
+        n: [r for batch in found.rows for r in _plain_rows(batch, tables[n])] for n, found in lost.items()
+    }
     out = {(name, row.get(ROW_ID)) for name, found in rows.items() for row in found}
     below: _Below = {}
     for name, found in rows.items():
@@ -138,17 +150,24 @@ def _rejects(
         # of several rules that a row breaks, the first
         ours = [(f, f.rows) for f in reversed(refusals) if f.table == name]
         broken = {int(n): f for f, numbers in ours if numbers is not None for n in numbers.to_pylist()}
-        for row in found:
-            if (tables[name].parent, row.get(PARENT_ID)) not in out:
-                yield _reject(broken[row[_NUMBER]], row, _whole(name, row, below), tables)
+        top = [row for row in found if (tables[name].parent, row.get(PARENT_ID)) not in out]
+        if top:
+            origins = checks.origins(name, pa.array([row[_NUMBER] for row in top]))
+            for row, origin in zip(top, origins, strict=True):
+                yield _reject(broken[row[_NUMBER]], row, _whole(name, row, below), tables, origin)
 
 
 def _reject(
-    failure: EndFailure, row: Mapping[str, Any], record: Mapping[str, Any], tables: Mapping[str, Table]
+    failure: EndFailure,
+    row: Mapping[str, Any],
+    record: Mapping[str, Any],
+    tables: Mapping[str, Table],
+    origin: tuple[str | None, int | None],
 ) -> Reject:
+    resource, position = origin
     value = row.get(failure.column) if failure.column else None
     return Reject(
-        resource=_resource(tables[failure.table], tables),
+        resource=resource or _resource(tables[failure.table], tables),
         table_name=failure.table,
         rule=failure.rule,
         action="row",
@@ -156,6 +175,7 @@ def _reject(
         column_path=failure.column,
         value=None if value is None else _json(value),
         wanted=failure.wanted,
+        position=position,
         parent_id=row.get(PARENT_ID),
         row_id=row.get(ROW_ID),
         list_index=row.get(POSITION),
@@ -192,4 +212,6 @@ def _json(value: Any) -> str:
 def _spelled(value: Any) -> str:
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
+    if isinstance(value, Decimal):
+        return format(value.normalize(), "f")
     return str(value.isoformat()) if hasattr(value, "isoformat") else str(value)

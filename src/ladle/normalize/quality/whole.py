@@ -19,6 +19,9 @@ Loaded = Callable[[str, tuple[str, ...]], Iterable[pa.RecordBatch]]
 """Gives columns of the rows that earlier loads brought to a table."""
 
 
+_ORIGIN = ["resource", "position"]
+
+
 @dataclass(frozen=True, slots=True)
 class EndFailure:
     """A table that breaks a rule, or rows of it that do.
@@ -83,7 +86,9 @@ class Whole:
         self._loaded = loaded
         self._earlier: dict[str, set[str]] = {}
         self._looked_up: set[str] = set()
+        self._types: dict[tuple[str, tuple[str, ...]], list[pa.DataType]] = {}
         self._now = datetime.now(UTC)
+        self._origins: dict[str, list[pa.Table]] = {}
         self._rules: dict[str, list[Rule]] = {}
         self._referenced: dict[str, set[tuple[str, ...]]] = {}
         self._seen: dict[str, _Seen] = {}
@@ -133,8 +138,22 @@ class Whole:
         """Whether rows of a table were written, or checked."""
         return bool(checked or self.rows(table))
 
-    def forget(self, table: str) -> None:
-        """Forget the rows of a table."""
+    def came_from(self, table: str, resource: str, positions: pa.Array) -> None:
+        """Take note where rows just written come from."""
+        resources = pa.repeat(pa.scalar(resource), len(positions)).dictionary_encode()
+        self._origins.setdefault(table, []).append(pa.table([resources, positions], _ORIGIN))
+
+    def origins(self, table: str, rows: pa.Array) -> list[tuple[str | None, int | None]]:
+        """Return resource and position of some rows, by their numbers; None where nobody noted them."""
+        if table not in self._origins:
+            return [(None, None)] * len(rows)
+        found = pa.concat_tables(self._origins[table]).unify_dictionaries().take(rows)
+        return list(zip(*(found[name].to_pylist() for name in _ORIGIN), strict=True))
+
+    def forget(self, table: str, kept: pa.Array) -> None:
+        """Forget the rows of a table, to see those with the numbers `kept` anew."""
+        if table in self._origins:
+            self._origins[table] = [pa.concat_tables(self._origins[table]).unify_dictionaries().take(kept)]
         self._seen.pop(table, None)
         for rule in self._rules.get(table, ()):
             self._engine.forget(_own(table, rule))
@@ -150,16 +169,19 @@ class Whole:
             if isinstance(rule, Fresh):
                 _note_newest(seen, rule, table, arrays.get(rule.column_name))
             elif isinstance(rule, ExistsIn):
-                self._note(_own(table, rule), arrays, rule.columns, first_row)
+                types = self._note(_own(table, rule), arrays, rule.columns, first_row)
+                self._types.update({(table, rule.columns): types} if types else {})
         for columns in self._referenced.get(table, ()):
             self._note(_there(table, columns), arrays, columns, None)
 
     def _note(
         self, name: str, arrays: Mapping[str, pa.Array], columns: tuple[str, ...], first_row: int | None
-    ) -> None:
+    ) -> list[pa.DataType] | None:
         key = [arrays[n] for n in columns if n in arrays]
         if len(key) == len(columns) and not any(pa.types.is_null(values.type) for values in key):
             self._engine.note(name, key, first_row)
+            return [values.type for values in key]
+        return None
 
     def judge(self, table: str, rule: Rule) -> EndFailure | None:
         """Return the failure of one rule, None where it is kept.
@@ -206,7 +228,8 @@ class Whole:
                 hint="name it before normalize, or load the other table with `replace`",
             )
         for batch in self._loaded(rule.table, rule.referenced_columns):
-            self._engine.note(there, batch.columns)
+            key = zip(batch.columns, self._types[table, rule.columns], strict=True)
+            self._engine.note(there, [_as_own(values, own) for values, own in key])
         self._looked_up.add(there)
         return self._engine.missing(_own(table, rule), there)
 
@@ -221,6 +244,16 @@ def _own(table: str, rule: Rule) -> str:
 
 def _there(table: str, columns: tuple[str, ...]) -> str:
     return f"there {table} {' '.join(columns)}"
+
+
+def _as_own(values: pa.Array, own: pa.DataType) -> pa.Array:
+    """Return values that were read back in the type of those to compare with: drivers spell decimals."""
+    values = values.storage if isinstance(values, pa.ExtensionArray) else values
+    spelled = pa.types.is_string(values.type) and not pa.types.is_string(own)
+    try:
+        return values.cast(own) if spelled else values
+    except pa.ArrowInvalid:
+        return values
 
 
 def _note_newest(seen: _Seen, rule: Fresh, table: str, values: pa.Array | None) -> None:
