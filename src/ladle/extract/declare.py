@@ -119,12 +119,14 @@ def _without_rules(schema: Schema, resources: Sequence[Resource], limits: Limits
 
     Rules from elsewhere, such as a file, stay; their names become those of the schema.
     """
-    names = {r.name for r in resources}
-    ruled = [
-        t for root in schema.table_map.values() if root.resource in names for t in schema.chain(root.name)
-    ]
+    tables, names = schema.table_map, {r.name for r in resources}
     made = []
-    for table in (t for t in ruled if "x-rules" in t.extra):
+    for table in (t for t in tables.values() if "x-rules" in t.extra):
+        root = table
+        while root.parent is not None and root.parent in tables:
+            root = tables[root.parent]
+        if root.resource not in names:
+            continue
         kept = _in_names([from_dict(r) for r in without_code(table.extra["x-rules"])], schema, limits)
         made.append(table.with_extra(**{"x-rules": [r.to_dict() for r in kept] or None}))
     return schema.with_tables(made)

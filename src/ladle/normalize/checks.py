@@ -15,7 +15,7 @@ from ladle.normalize.quality.engine import Engine, NotComputed
 from ladle.normalize.quality.functions import broken_by_function
 from ladle.normalize.quality.masks import broken_rows, column_rule
 from ladle.normalize.quality.typed import Misfit
-from ladle.normalize.quality.whole import EndFailure, Loaded, Whole
+from ladle.normalize.quality.whole import EndFailure, Loaded, Whole, root_of
 from ladle.package.manifest import Manifest
 from ladle.schema.rule import Check, Condition, Rule, Severity, Unique
 from ladle.schema.rule_forms import from_dict
@@ -96,10 +96,9 @@ class Checks:
         """
         for table in schema.table_map.values():
             self._rules(table)
-        chains = {r.table: [t.name for t in schema.chain(r.table)] for r in manifest.resources}
-        self._due = {name for chain in chains.values() for name in chain}
-        gone = {n for r in manifest.resources if r.write_disposition == "replace" for n in chains[r.table]}
-        self._whole.begin(schema, {*gone, *manifest.empty_tables}, manifest.created_at)
+        roots = {r.table for r in manifest.resources}
+        self._due = {name for name in self._ruled if root_of(schema, name) in roots}
+        self._whole.begin(schema, manifest)
 
     def declare(self, tables: Iterable[Table]) -> bool:
         """Take tables as they are declared from here on.

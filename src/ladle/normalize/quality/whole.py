@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from ladle.errors import DataError, DataValidationError
 from ladle.normalize.quality.engine import Engine, NotComputed
+from ladle.package.manifest import Manifest
 from ladle.schema.rule import ExistsIn, Fresh, RowCount, Rule, Severity
 from ladle.schema.schema import Schema
 
@@ -84,7 +85,8 @@ class Whole:
     def __init__(self, engine: Engine, loaded: Loaded | None = None) -> None:
         self._engine = engine
         self._loaded = loaded
-        self._earlier: dict[str, set[str]] = {}
+        self._schema: Schema | None = None
+        self._manifest: Manifest | None = None
         self._looked_up: set[str] = set()
         self._types: dict[tuple[str, tuple[str, ...]], list[pa.DataType]] = {}
         self._now = datetime.now(UTC)
@@ -105,20 +107,21 @@ class Whole:
             if isinstance(rule, ExistsIn):
                 self._referenced.setdefault(rule.table, set()).add(rule.referenced_columns)
 
-    def begin(self, schema: Schema, gone: Collection[str], made_at: float) -> None:
-        """Note which tables have rows of earlier loads, and when the package was made.
+    def begin(self, schema: Schema, manifest: Manifest) -> None:
+        """Take what is declared, and the package; one that waits gets no staler."""
+        self._schema, self._manifest = schema, manifest
+        if manifest.created_at:
+            self._now = datetime.fromtimestamp(manifest.created_at, UTC)
 
-        Args:
-            schema: as declared.
-            gone: tables whose rows of earlier loads go with this one.
-            made_at: unix time in seconds; a package that waits gets no staler.
-        """
-        self._now = datetime.fromtimestamp(made_at, UTC) if made_at else self._now
-        self._earlier = {
-            table.name: {c.name for c in table.typed_columns()}
-            for table in schema.table_map.values()
-            if "x-normalizer" in table.extra and table.name not in gone
-        }
+    def _has_earlier(self, name: str, columns: Iterable[str]) -> bool:
+        """Whether a table has rows of earlier loads, with these columns, that don't go with this load."""
+        if self._schema is None or self._manifest is None or name not in self._schema.table_map:
+            return False
+        table, root = self._schema.table_map[name], root_of(self._schema, name)
+        replaced = any(r.table == root and r.write_disposition == "replace" for r in self._manifest.resources)
+        if "x-normalizer" not in table.extra or replaced or name in self._manifest.empty_tables:
+            return False
+        return {c.name for c in table.typed_columns()} >= set(columns)
 
     def is_late(self, table: str) -> bool:
         """Whether a rule of the table looks at rows that were written before it was known."""
@@ -217,8 +220,8 @@ class Whole:
     def _missing(self, table: str, rule: ExistsIn) -> pa.Array:
         there = _there(rule.table, rule.referenced_columns)
         rows = self._engine.missing(_own(table, rule), there)
-        is_open = set(rule.referenced_columns) <= self._earlier.get(rule.table, set())
-        if not len(rows) or not is_open or there in self._looked_up:
+        is_open = len(rows) and self._has_earlier(rule.table, rule.referenced_columns)
+        if not is_open or there in self._looked_up:
             return rows
         if self._loaded is None:
             raise DataError(
@@ -232,6 +235,14 @@ class Whole:
             self._engine.note(there, [_as_own(values, own) for values, own in key])
         self._looked_up.add(there)
         return self._engine.missing(_own(table, rule), there)
+
+
+def root_of(schema: Schema, name: str) -> str:
+    """Return the name of the root table that a table is below."""
+    tables = schema.table_map
+    while name in tables and (parent := tables[name].parent) is not None:
+        name = parent
+    return name
 
 
 def _failure(table: str, rule: Rule, found: str, rows: pa.Array | None = None) -> EndFailure:
