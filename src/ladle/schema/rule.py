@@ -129,7 +129,7 @@ class Between(_OfColumn):
     kind: ClassVar[str] = "between"
 
     def _written(self) -> str:
-        return f"between({self.column_name}, {self.low}, {self.high})"
+        return f"between({', '.join([self.column_name, *_limits(self.low, self.high)])})"
 
     def _wanted(self) -> str:
         low = f"{'at least' if self.inclusive in ('both', 'low') else 'more than'} {self.low}"
@@ -157,7 +157,7 @@ class Length(_OfColumn):
     kind: ClassVar[str] = "length"
 
     def _written(self) -> str:
-        return f"length({self.column_name}, {self.low}, {self.high})"
+        return f"length({', '.join([self.column_name, *_limits(self.low, self.high)])})"
 
     def _wanted(self) -> str:
         return _span(self.low, self.high, "characters or bytes")
@@ -266,10 +266,16 @@ class RowCount(Rule):
     of_rows: ClassVar[bool] = False
 
     def _written(self) -> str:
-        return f"row_count({self.low}, {self.high})"
+        return f"row_count({', '.join(_limits(self.low, self.high))})"
 
     def _wanted(self) -> str:
         return _span(self.low, self.high, "rows")
+
+
+def _limits(low: Any, high: Any) -> list[str]:
+    if low is None:
+        return [f"high={high}"]
+    return [str(low)] if high is None else [str(low), str(high)]
 
 
 def _span(low: int | None, high: int | None, unit: str) -> str:

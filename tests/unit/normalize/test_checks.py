@@ -485,8 +485,8 @@ def test_notices_of_whole_tables_and_of_misspelt_columns() -> None:
     fed(checks, of, pa.table({"a": [1]}))
     checks.at_end()
     assert [n.text for n in checks.notices({"t": of})] == [
-        "table `t` breaks rule `row_count(5, None)`: it has 1 rows in this load",
-        "rule `between(amont, 1, None)` of table `t` names `amont`, which it has not",
+        "table `t` breaks rule `row_count(5)`: it has 1 rows in this load",
+        "rule `between(amont, 1)` of table `t` names `amont`, which it has not",
     ]
 
 

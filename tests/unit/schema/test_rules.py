@@ -70,7 +70,7 @@ def test_a_rule_is_called_as_it_is_written() -> None:
         "unique(userId, At)",
         "accepted(kind)",
         "between(amount, 0, 10.5)",
-        "between(at, 2026-01-01T00:00:00, None)",
+        "between(at, 2026-01-01T00:00:00)",
         "matches(mail)",
         "length(name, 1, 20)",
         "userId > 0 AND lower(kind) <> 'x'",
