@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from ladle.schema.table import Column, Table
 
+MERGES = ("delete-insert", "upsert", "insert-only")
+"""The strategies of merge; a destination names those it can do."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -16,7 +19,8 @@ class Limits:
     `naming`: convention of new schemas. `max_nesting`: levels of nesting that become tables and columns,
     None for all; deeper values stay JSON. `writers`: tables that may be written at once. `dispositions`:
     whether write dispositions mean anything there; otherwise rows are handed over, whatever they
-    are. `records`: whether ladle's own tables of rejects and changes are kept there.
+    are. `records`: whether ladle's own tables of rejects and changes are kept there. `merges`:
+    the strategies of merge that it can do.
     """
 
     max_table_name: int | None = None
@@ -29,6 +33,7 @@ class Limits:
     writers: int = 1
     dispositions: bool = True
     records: bool = True
+    merges: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
