@@ -60,7 +60,9 @@ class _Hold:
     contract: Contract
 
     def knows(self, column: str) -> bool:
-        return self.known is not None and column in self.known.columns
+        """Whether the column has a type or was declared; one that only ever saw nulls isn't there yet."""
+        found = self.known.columns.get(column) if self.known is not None else None
+        return found is not None and (found.data_type is not None or not _is_of_nulls(found))
 
     def types(self, column: str) -> bool:
         """Whether the column has a type already."""
@@ -98,6 +100,10 @@ class _Misfits:
             if name == self.column.name:
                 return self.fed.rows.root_row(_first(kinds))
         return 0
+
+
+def _is_of_nulls(column: Column) -> bool:
+    return bool((column.extra.get("x-normalizer") or {}).get("seen-null-first"))
 
 
 def _first(kinds: Kinds) -> int:

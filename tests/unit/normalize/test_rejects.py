@@ -100,6 +100,14 @@ def test_paths_are_spelt_as_in_the_source(tmp_path: Path) -> None:
     assert [r["column_path"] for r in data(package)[REJECTS]] == ["Outer Key.camelCase", "In Side"]
 
 
+def test_a_nul_stands_nowhere_in_a_reject(tmp_path: Path) -> None:
+    package = normalized(tmp_path, raw([{"v": 1, "a\0b": "c\0d"}]), schema=schema({"columns": "discard_row"}))
+    (reject,) = data(package)[REJECTS]
+    assert reject["column_path"] == "a\\u0000b"
+    assert not any("\0" in str(value) for value in reject.values())
+    assert json.loads(reject["record"]) == {"v": 1, "a\0b": "c\0d"}
+
+
 def test_long_values_are_cut_records_are_not(tmp_path: Path) -> None:
     package = normalized(tmp_path, raw([{"v": "x" * 5000}]), schema=schema({"data_type": "discard_row"}))
     (reject,) = data(package)[REJECTS]
@@ -237,6 +245,14 @@ def test_a_column_of_a_frame_that_holds_only_nulls_breaks_no_contract(tmp_path: 
     frame = pa.table({"v": [1], "extra": pa.array([None], pa.int64())})
     package = normalized(tmp_path, raw(frame), schema=schema("freeze"))
     assert data(package) == {"t": [{"v": 1}]}
+
+
+@pytest.mark.parametrize("mark", [{}, {"x-normalizer": {"seen-null-first": True}}])
+def test_a_declared_column_is_known_one_that_only_saw_nulls_is_not(mark: Any, tmp_path: Path) -> None:
+    made = schema({"columns": "discard_value"})
+    made = made.with_tables([made.table_map["t"].with_columns([Column("later", extra=mark)])])
+    package = normalized(tmp_path, raw([{"v": 1, "later": 5}]), schema=made)
+    assert ("later" in data(package)["t"][0]) == (not mark)
 
 
 def with_early_rejects(root: Path, count: int) -> Package:
