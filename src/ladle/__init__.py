@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ladle.dataset.dataset import Dataset
     from ladle.dataset.relation import Relation
     from ladle.destinations.decorator import destination
+    from ladle.governance.slack import send_slack_message
     from ladle.pipelines.entry import attach, pipeline, run
     from ladle.pipelines.info import LoadInfo
     from ladle.pipelines.pipeline import Pipeline
@@ -47,6 +48,7 @@ __all__ = [
     "rules",
     "run",
     "secrets",
+    "send_slack_message",
     "source",
     "sources",
     "state",
@@ -69,6 +71,7 @@ _WHERE = {
     "resource": "ladle.sources.decorators",
     "run": "ladle.pipelines.entry",
     "secrets": "ladle.config.access",
+    "send_slack_message": "ladle.governance.slack",
     "source": "ladle.sources.decorators",
     "transformer": "ladle.sources.decorators",
 }

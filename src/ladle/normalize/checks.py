@@ -17,6 +17,7 @@ from ladle.normalize.quality.masks import broken_rows, column_rule
 from ladle.normalize.quality.typed import Misfit
 from ladle.normalize.quality.whole import EndFailure, Loaded, Whole, root_of
 from ladle.package.manifest import Manifest
+from ladle.schema.given_names import GivenNames
 from ladle.schema.rule import Check, Condition, Rule, Severity, Unique
 from ladle.schema.rule_forms import from_dict
 from ladle.schema.schema import Schema
@@ -87,18 +88,19 @@ class Checks:
         self._ruled: dict[str, _Ruled] = {}
         self._due: set[str] = set()
 
-    def begin(self, schema: Schema, manifest: Manifest) -> None:
+    def begin(self, schema: Schema, manifest: Manifest, names: GivenNames | None = None) -> None:
         """Take what is declared before the first batch.
 
         Args:
             schema: rules of all its tables are known from here on.
             manifest: of the package; the results of the tables of its resources show without rows, too.
+            names: what tables and columns are called at the destination; all else here has derived names.
         """
         for table in schema.table_map.values():
             self._rules(table)
         roots = {r.table for r in manifest.resources}
         self._due = {name for name in self._ruled if root_of(schema, name) in roots}
-        self._whole.begin(schema, manifest)
+        self._whole.begin(schema, manifest, names or GivenNames.of(schema))
 
     def declare(self, tables: Iterable[Table]) -> bool:
         """Take tables as they are declared from here on.
@@ -253,17 +255,20 @@ class Checks:
             arrays = dict(zip(batch.schema.names, batch.columns, strict=True))
             self._whole.written(table, arrays, batch.num_rows)
 
-    def results(self) -> list[dict[str, Any]]:
+    def results(self, names: GivenNames | None = None) -> list[dict[str, Any]]:
         """Return what became of each rule of the package's tables, those included that no row broke.
+
+        Args:
+            names: that tables and columns have at the destination.
 
         As plain values: `table`, `rule` (its name), `kind`, `columns`, `severity`, `checked`, `failed`.
         """
         return [
             {
-                "table": name,
+                "table": names.table(name) if names else name,
                 "rule": tally.rule.label,
                 "kind": tally.rule.kind,
-                "columns": list(tally.rule.about),
+                "columns": [names.column(name, c) if names else c for c in tally.rule.about],
                 "severity": tally.rule.severity,
                 "checked": tally.checked,
                 "failed": tally.failed,

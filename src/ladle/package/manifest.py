@@ -65,6 +65,8 @@ class Manifest:
         accounts: by table, rows `extracted`, `loaded` and `rejected`; the first is the sum of the others.
         resource_accounts: by resource, what became of its items.
         checks: what became of each data quality rule, as `Checks.results` gives it.
+        edits: of the schema, that a user asked for, in plain form; such a package has no rows of data.
+        alters: what they rename and drop at the destination, in plain form.
         refresh: tables to drop and tables to empty just before the load.
     """
 
@@ -87,6 +89,8 @@ class Manifest:
     empty_tables: tuple[str, ...] = ()
     file_format: str | None = None
     checks: tuple[Mapping[str, Any], ...] = ()
+    edits: tuple[Mapping[str, Any], ...] = ()
+    alters: tuple[Mapping[str, Any], ...] = ()
 
     def to_bytes(self) -> bytes:
         """Return the JSON that `write` stores."""
@@ -117,7 +121,7 @@ class Manifest:
             stored["resources"] = tuple(ResourceInfo(**r) for r in stored["resources"])
             stored["drop_tables"] = tuple(stored["drop_tables"])
             stored["empty_tables"] = tuple(stored["empty_tables"])
-            stored["checks"] = tuple(stored.get("checks", ()))
+            stored |= {name: tuple(stored.get(name) or ()) for name in ("edits", "alters", "checks")}
             stored |= {name: from_json(stored.get(name)) for name in _STATES}
             return cls(**stored)
         except (KeyError, TypeError) as exc:

@@ -16,9 +16,12 @@ from ladle import rules
 from ladle.errors import DataError
 from ladle.events import silent
 from ladle.normalize.checks import Checks
-from ladle.normalize.quality.sweep import Swept, sweep
+from ladle.normalize.given import Given
+from ladle.normalize.names import Names
+from ladle.normalize.quality.sweep import ReadyStage, Swept, sweep
 from ladle.package.manifest import Manifest, ResourceInfo
 from ladle.package.store import Package, Packages, StageWriter
+from ladle.schema.naming import naming
 from ladle.schema.rule import Rule
 from ladle.schema.schema import Schema
 from ladle.schema.table import Table
@@ -52,7 +55,8 @@ class Ready:
             self.writer.append(table, batch)
 
     def sweep(self) -> Swept:
-        return sweep(self.checks, self.package, self.writer, self.tables)
+        given = Given(Schema("s", self.tables), Names(naming("snake_case"), None, None))
+        return sweep(self.checks, ReadyStage(self.package, self.writer, given), self.tables)
 
     def rows(self, swept: Swept) -> dict[str, Rows]:
         found: dict[str, Rows] = {}

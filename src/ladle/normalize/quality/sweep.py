@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ladle.normalize.checks import Checks
+from ladle.normalize.given import Given
 from ladle.normalize.keys import PARENT_ID, POSITION, ROW_ID
 from ladle.normalize.quality.whole import EndFailure
 from ladle.package.manifest import DataFile
@@ -54,16 +55,35 @@ class Swept:
         return [f for f in written if f.name not in self.replaced]
 
 
-def sweep(checks: Checks, package: Package, writer: StageWriter, tables: Mapping[str, Table]) -> Swept:
+@dataclass(frozen=True, slots=True)
+class ReadyStage:
+    """The ready files of a package: who has them, who writes them, and what is called how in them."""
+
+    package: Package
+    writer: StageWriter
+    given: Given
+
+    def read(self, files: Iterable[DataFile], table: str) -> Iterator[tuple[DataFile, pa.RecordBatch]]:
+        """Yield the batches of a table, by its derived name, as they are."""
+        for file in files:
+            if self.given.names.source_table(file.table) == table:
+                for batch in self.package.read([file]):
+                    yield file, batch
+
+    def derived(self, table: str, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Return a batch of a table with derived names."""
+        return pa.RecordBatch.from_arrays(batch.columns, schema=self.given.source_schema(table, batch.schema))
+
+
+def sweep(checks: Checks, stage: ReadyStage, tables: Mapping[str, Table]) -> Swept:
     """Judge the rules about whole tables; write the ready files anew without the rows that must stay out.
 
     Rows that referred to a row that is out go with it, until nothing is left to refuse.
 
     Args:
         checks: has seen all rows.
-        package: owns the files.
-        writer: of its ready stage, which holds all rows of tables from which rows may be left out.
-        tables: as they are at the end.
+        stage: holds all rows of tables from which rows may be left out.
+        tables: as they are at the end, by derived name.
 
     Raises:
         DataError: a rule with severity `fail` is broken; nothing was changed.
@@ -72,16 +92,20 @@ def sweep(checks: Checks, package: Package, writer: StageWriter, tables: Mapping
     """
     swept = Swept()
     while refusals := _refusals(checks.at_end()):
-        files = [f for f in swept.files(writer.seal()) if not is_record(f.table)]
-        lost = _leave_out(package, writer, files, tables, refusals)
-        swept.replaced.update(f.name for f in files if f.table in lost)
+        files = [f for f in swept.files(stage.writer.seal()) if not is_record(f.table)]
+        lost = _leave_out(stage, files, tables, refusals)
+        swept.replaced.update(f.name for f in files if stage.given.names.source_table(f.table) in lost)
         for name, table in lost.items():
             if table.rows:
                 swept.out[name] = swept.out.get(name, 0) + sum(b.num_rows for b in table.rows)
-        swept.rejects += _rejects(refusals, lost, tables, checks)
-        written = swept.files(writer.seal())
+        names = stage.given.names
+        swept.rejects += [
+            replace(reject, table_name=names.table(reject.table_name))
+            for reject in _rejects(refusals, lost, tables, checks)
+        ]
+        written = [f for f in swept.files(stage.writer.seal()) if not is_record(f.table)]
         for name, table in lost.items():
-            left = package.read([f for f in written if f.table == name])
+            left = (stage.derived(name, batch) for _, batch in stage.read(written, name))
             checks.rewritten(name, left, pa.concat_arrays([_NO_ROWS, *table.kept]))
     return swept
 
@@ -94,8 +118,7 @@ def _refusals(failures: Sequence[EndFailure]) -> list[EndFailure]:
 
 
 def _leave_out(
-    package: Package,
-    writer: StageWriter,
+    stage: ReadyStage,
     files: Sequence[DataFile],
     tables: Mapping[str, Table],
     refusals: Sequence[EndFailure],
@@ -112,16 +135,17 @@ def _leave_out(
         refused = pa.concat_arrays(numbers) if numbers else _NO_ROWS
         found = lost[table.name] = _Lost()
         first_row = 0
-        for batch in package.read([f for f in files if f.table == table.name]):
+        for file, batch in stage.read(files, table.name):
             numbered = pa.arange(first_row, first_row + batch.num_rows)
             out = pc.is_in(numbered, value_set=refused)
             first_row += batch.num_rows
             if PARENT_ID in batch.schema.names:
                 out = pc.or_(out, pc.is_in(batch.column(PARENT_ID), value_set=parents))
             if out.false_count:
-                writer.append(table.name, batch.filter(pc.invert(out)))
+                stage.writer.append(file.table, batch.filter(pc.invert(out)))
             if out.true_count:
-                found.rows.append(batch.append_column(_NUMBER, numbered).filter(out))
+                named = stage.derived(table.name, batch)
+                found.rows.append(named.append_column(_NUMBER, numbered).filter(out))
             found.kept.append(numbered.filter(pc.invert(out)))
     return lost
 

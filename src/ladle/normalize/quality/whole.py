@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from ladle.errors import DataError, DataValidationError
 from ladle.normalize.quality.engine import Engine, NotComputed
 from ladle.package.manifest import Manifest
+from ladle.schema.given_names import GivenNames
 from ladle.schema.rule import ExistsIn, Fresh, RowCount, Rule, Severity
 from ladle.schema.schema import Schema
 
@@ -87,6 +88,7 @@ class Whole:
         self._loaded = loaded
         self._schema: Schema | None = None
         self._manifest: Manifest | None = None
+        self._names: GivenNames | None = None
         self._looked_up: set[str] = set()
         self._types: dict[tuple[str, tuple[str, ...]], list[pa.DataType]] = {}
         self._now = datetime.now(UTC)
@@ -107,11 +109,14 @@ class Whole:
             if isinstance(rule, ExistsIn):
                 self._referenced.setdefault(rule.table, set()).add(rule.referenced_columns)
 
-    def begin(self, schema: Schema, manifest: Manifest) -> None:
+    def begin(self, schema: Schema, manifest: Manifest, names: GivenNames) -> None:
         """Take what is declared, and the package; one that waits gets no staler."""
-        self._schema, self._manifest = schema, manifest
+        self._schema, self._manifest, self._names = schema, manifest, names
         if manifest.created_at:
             self._now = datetime.fromtimestamp(manifest.created_at, UTC)
+
+    def _given(self, table: str) -> str:
+        return self._names.table(table) if self._names else table
 
     def _has_earlier(self, name: str, columns: Iterable[str]) -> bool:
         """Whether a table has rows of earlier loads, with these columns, that don't go with this load."""
@@ -119,7 +124,7 @@ class Whole:
             return False
         table, root = self._schema.table_map[name], root_of(self._schema, name)
         replaced = any(r.table == root and r.write_disposition == "replace" for r in self._manifest.resources)
-        if "x-normalizer" not in table.extra or replaced or name in self._manifest.empty_tables:
+        if "x-normalizer" not in table.extra or replaced or self._given(name) in self._manifest.empty_tables:
             return False
         return {c.name for c in table.typed_columns()} >= set(columns)
 
@@ -230,7 +235,9 @@ class Whole:
                 expected="a destination that can be read",
                 hint="name it before normalize, or load the other table with `replace`",
             )
-        for batch in self._loaded(rule.table, rule.referenced_columns):
+        names = self._names
+        columns = [names.column(rule.table, c) if names else c for c in rule.referenced_columns]
+        for batch in self._loaded(self._given(rule.table), tuple(columns)):
             key = zip(batch.columns, self._types[table, rule.columns], strict=True)
             self._engine.note(there, [_as_own(values, own) for values, own in key])
         self._looked_up.add(there)
