@@ -405,3 +405,31 @@ def test_all_rules_together_wherever_rows_are_cut(site: Site, cut: Cut) -> None:
     expected = {r["id"]: r["price"] for r in reversed(first_left)}
     assert dict(zip(site.table("t").values("id"), site.table("t").values("price"), strict=True)) == expected
     assert info.load_packages[0].rows["t"] == len(expected)
+
+
+def test_tables_and_columns_that_were_renamed(site: Site) -> None:
+    pipeline = site.pipeline()
+
+    def run(users: Sequence[int], orders: Sequence[int]) -> Any:
+        rows = [{"user": u, "lines": [{"n": 1}]} for u in orders]
+        rule = rules.exists_in("user", "users", "id")
+        return pipeline.run(
+            [
+                ladle.resource(rows, name="orders", rules=[rule, rules.not_null("user")]),
+                ladle.resource([{"id": n} for n in users], name="users"),
+            ]
+        )
+
+    run([1, 2], [1])
+    pipeline.rename_table("orders", "sales").apply()
+    pipeline.rename_table("users", "people").apply()
+    pipeline.rename_column("sales", "user", "buyer").apply()
+    pipeline.rename_column("people", "id", "number").apply()
+    info = run([3], [2, 3, 9])
+    assert sorted(site.table("sales").values("buyer")) == [1, 2, 3]
+    assert len(site.table("sales__lines").rows) == 3
+    ((table, rule, value, record),) = rejects(site)
+    assert (table, rule, value) == ("sales", "exists_in(user, users)", "9")
+    assert json.loads(record) == {"user": 9, "lines": [{"n": 1}]}
+    assert checks(info) == {"sales: exists_in(user, users)": (1, 3), "sales: not_null(user)": (0, 3)}
+    assert info.load_packages[0].checks[0]["columns"] == ["buyer"]
