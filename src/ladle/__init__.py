@@ -7,19 +7,21 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ladle import dataset, destinations, errors, sources
+    from ladle import dataset, destinations, errors, governance, sources
     from ladle.config.access import config, secrets
     from ladle.config.markers import TSecretStrValue, TSecretValue
     from ladle.config.spec import TCredentials
     from ladle.dataset.dataset import Dataset
     from ladle.dataset.relation import Relation
     from ladle.destinations.decorator import destination
+    from ladle.governance.policy import unprotect
     from ladle.governance.slack import send_slack_message
     from ladle.pipelines.entry import attach, pipeline, run
     from ladle.pipelines.info import LoadInfo
     from ladle.pipelines.pipeline import Pipeline
     from ladle.schema import rules
     from ladle.schema.schema import Schema
+    from ladle.schema.tags import tag
     from ladle.sources import current, mark
     from ladle.sources.current import source_state as state
     from ladle.sources.decorators import defer, resource, source, transformer
@@ -42,6 +44,7 @@ __all__ = [
     "destination",
     "destinations",
     "errors",
+    "governance",
     "mark",
     "pipeline",
     "resource",
@@ -52,7 +55,9 @@ __all__ = [
     "source",
     "sources",
     "state",
+    "tag",
     "transformer",
+    "unprotect",
 ]
 
 _WHERE = {
@@ -73,7 +78,9 @@ _WHERE = {
     "secrets": "ladle.config.access",
     "send_slack_message": "ladle.governance.slack",
     "source": "ladle.sources.decorators",
+    "tag": "ladle.schema.tags",
     "transformer": "ladle.sources.decorators",
+    "unprotect": "ladle.governance.policy",
 }
 _MODULES = {
     "config": "ladle.config",
@@ -81,6 +88,7 @@ _MODULES = {
     "dataset": "ladle.dataset",
     "destinations": "ladle.destinations",
     "errors": "ladle.errors",
+    "governance": "ladle.governance",
     "mark": "ladle.sources.mark",
     "rules": "ladle.schema.rules",
     "sources": "ladle.sources",

@@ -14,11 +14,13 @@ from ladle.extract.batcher import BATCH_BYTES
 from ladle.extract.declare import apply_hints, declare, table_name, wanted, with_root_key
 from ladle.extract.jsoned import JsonPlan
 from ladle.extract.outlets import Sorter
+from ladle.extract.protecting import Guards
 from ladle.extract.stream import Outlet, Sink, Stream, TableSink
 from ladle.package.manifest import ResourceInfo
 from ladle.package.store import Package
 from ladle.schema.change import Limits
 from ladle.schema.naming import naming
+from ladle.schema.protection import NO_POLICY, Policy, with_protection
 from ladle.schema.schema import Schema
 from ladle.schema.table import Table
 from ladle.sources.current import Scope
@@ -45,6 +47,7 @@ class ExtractOptions:
         package_state: mutable; stored with the package.
         interval: start and end that a scheduler asks for.
         metrics: mutable; what resources count, by name.
+        policy: what is done to columns that are tagged as personal, and the key for it.
     """
 
     hints: Hints
@@ -56,6 +59,7 @@ class ExtractOptions:
     package_state: dict[str, Any] | None = None
     interval: tuple[Any, Any] | None = None
     metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
+    policy: Policy = NO_POLICY
 
 
 def extract(
@@ -82,6 +86,7 @@ def extract(
     Raises:
         ResourceExtractionError: a resource's own code failed; the cause is its exception.
         DataError: an item can't be stored; names resource, row and path.
+        ConfigError: a column is protected with a key, and there is none; nothing was read.
     """
     writer = package.writer("raw")
     try:
@@ -109,6 +114,8 @@ class _Extraction:
         self._wanted = wanted(source, options.hints)
         self._infos_of = self._match(package.manifest.resources)
         self._json = _json_columns(self.schema.table_map.values())
+        self._guards = Guards(options.policy, options.limits)
+        self._guards.check(self.schema, self._wanted, options.hints)
 
     def _match(self, infos: Sequence[ResourceInfo]) -> dict[int, int]:
         """Return the index of each declared resource's info; resources of a name come in order."""
@@ -162,6 +169,7 @@ class _Extraction:
         if not declared or known is not None or hints != self._options.hints.over(resource.hints):
             self._declare(resource, name, hints)
         if known is not None:
+            known.guarded(self._guards.of(self.schema, name))
             return known
         if declared and first is not None:
             key = next(iter(first.parts))
@@ -172,6 +180,7 @@ class _Extraction:
         plan = self._plan(name, next((n for n in limits if n is not None), None))
         where = Where(resource.name, name, 0)
         stream = Stream(key, where, plan, self._options.batch_bytes, self._outlet)
+        stream.guarded(self._guards.of(self.schema, name))
         self._streams[key] = self._of_table[id(resource), name] = stream
         return stream
 
@@ -183,12 +192,15 @@ class _Extraction:
         return key
 
     def _declare(self, resource: Resource, name: str, hints: Hints) -> None:
-        hints = replace(hints.without_functions(), table_name=name)
+        hints = replace(hints.without_functions(), table_name=name).protected(self._options.policy)
         before = self.schema.table_map
         self.schema, table = apply_hints(self.schema, resource, hints, self._options.limits)
         self._check_agreed(table, resource)
         self.schema = with_root_key(self.schema, self._source)
         changed = [t for n, t in self.schema.table_map.items() if before.get(n) != t]
+        if changed:
+            self.schema = with_protection(self.schema, self._options.policy, changed)
+            changed = [self.schema.table_map[t.name] for t in changed]
         if changed:
             self.redeclared = True
             self._json |= _json_columns(changed)

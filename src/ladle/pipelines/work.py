@@ -16,6 +16,7 @@ from ladle.errors import DataError, DataValidationError, DestinationError, Packa
 from ladle.events import Emit, Notice, durable
 from ladle.extract.run import ExtractOptions, declare, extract, table_name
 from ladle.governance.notify import Listener, notify
+from ladle.governance.policy import policy
 from ladle.load.ahead import BEGIN_BYTES, LoadAhead
 from ladle.load.merge import check_merges
 from ladle.load.run import BehindDestination, LoadResult, StateMissing, load, schema_update
@@ -38,6 +39,7 @@ from ladle.pipelines.steps import Steps
 from ladle.schema.change import Limits
 from ladle.schema.edits import Edit
 from ladle.schema.given_names import GivenNames, derived_form
+from ladle.schema.protection import Policy
 from ladle.schema.records import CHANGES_TABLE, is_record
 from ladle.schema.schema import STATE_TABLE, Schema
 from ladle.sources.current import at_work
@@ -141,7 +143,8 @@ class Work:
         base = self.memory.source_state(name)
         reset = self._reset(order, loaded, base)
         content = copy.deepcopy(reset.state if reset else base)
-        package = self._declared(order, package, stored, reset)
+        protect = policy()
+        package = self._declared(order, package, stored, reset, protect)
         if order.overlap:
             beside.ahead = self._ahead(package)
             ready = beside.ahead.put if beside.ahead else None
@@ -155,6 +158,7 @@ class Work:
             source_state=content,
             package_state=notes,
             metrics=beside.metrics,
+            policy=protect,
         )
         package = extract(order.source, package, options, self.emit, beside.background)
         if order.remember is not None:
@@ -217,7 +221,9 @@ class Work:
         self.emit(Notice(f"{reset}, when the load of source `{order.source.name}` begins"))
         return reset
 
-    def _declared(self, order: Order, package: Package, stored: Schema, reset: Reset | None) -> Package:
+    def _declared(
+        self, order: Order, package: Package, stored: Schema, reset: Reset | None, protect: Policy
+    ) -> Package:
         """Declare the resources, on a schema without what will be dropped."""
         if reset is not None and reset.drops:
             # What a user's own schema declares of a table that goes holds for the table that comes.
@@ -225,7 +231,7 @@ class Work:
             stored = stored.without_tables(
                 t for t in reset.tables if t in tables and "x-normalizer" in tables[t].extra
             )
-        package = declare(order.source, package, derived_form(stored), order.hints, self._limits())
+        package = declare(order.source, package, derived_form(stored), order.hints, self._limits(), protect)
         if self.destination is not None:
             manifest = package.manifest
             check_merges(Schema.from_dict(manifest.schema), manifest.resources, self.destination)

@@ -73,6 +73,7 @@ def resource(
     _base_spec: Any = None,
     standalone: bool | None = None,
     data_from: Any = None,
+    tags: Mapping[str, Any] | None = None,
     rules: Any = None,
 ) -> Callable[[Callable[P, Any]], ResourceFunction[P]]: ...
 @overload
@@ -98,6 +99,7 @@ def resource(
     _base_spec: Any = None,
     standalone: bool | None = None,
     data_from: Any = None,
+    tags: Mapping[str, Any] | None = None,
     rules: Any = None,
 ) -> ResourceFunction[P]: ...
 @overload
@@ -123,6 +125,7 @@ def resource(
     _base_spec: Any = None,
     standalone: bool | None = None,
     data_from: Any = None,
+    tags: Mapping[str, Any] | None = None,
     rules: Any = None,
 ) -> Resource: ...
 @explained
@@ -148,6 +151,7 @@ def resource(
     _base_spec: Any = None,
     standalone: bool | None = None,
     data_from: Any = None,
+    tags: Mapping[str, Any] | None = None,
     rules: Any = None,
 ) -> Any:
     """Make a resource of a function or of data; as a decorator with or without arguments.
@@ -179,6 +183,7 @@ def resource(
         _base_spec: accepted and not needed.
         standalone: accepted and not needed: every resource may stand alone.
         data_from: a resource to take items from: makes this a transformer.
+        tags: what the table is, whose, and so on: kept in the schema, shown as the table's comment.
         rules: of `ladle.rules`, that rows have to keep.
 
     Raises:
@@ -250,6 +255,7 @@ def transformer(
     parallelized: bool = False,
     section: str | Dynamic | None = None,
     standalone: bool | None = None,
+    tags: Mapping[str, Any] | None = None,
     rules: Any = None,
 ) -> Callable[[Callable[Concatenate[Any, P], Any]], ResourceFunction[P]]: ...
 @overload
@@ -273,6 +279,7 @@ def transformer(
     parallelized: bool = False,
     section: str | Dynamic | None = None,
     standalone: bool | None = None,
+    tags: Mapping[str, Any] | None = None,
     rules: Any = None,
 ) -> ResourceFunction[P]: ...
 @explained
@@ -296,6 +303,7 @@ def transformer(
     parallelized: bool = False,
     section: Any = None,
     standalone: bool | None = None,
+    tags: Mapping[str, Any] | None = None,
     rules: Any = None,
 ) -> Any:
     """Make a transformer: a resource whose function gets each item (or page) that another resource yields.
@@ -321,6 +329,7 @@ def transformer(
         parallelized: make each call in a worker thread.
         section: of the settings.
         standalone: accepted and not needed.
+        tags: what the table is, whose, and so on: kept in the schema, shown as the table's comment.
         rules: of `ladle.rules`, that rows have to keep.
 
     Raises:
@@ -350,6 +359,7 @@ def source(
     schema_contract: Any = None,
     spec: Any = None,
     parallelized: bool = False,
+    tags: Mapping[str, Any] | None = None,
 ) -> Callable[[Callable[P, Any]], SourceFactory[P]]: ...
 @overload
 def source(
@@ -362,6 +372,7 @@ def source(
     schema_contract: Any = None,
     spec: Any = None,
     parallelized: bool = False,
+    tags: Mapping[str, Any] | None = None,
 ) -> SourceFactory[P]: ...
 @explained
 def source(
@@ -374,6 +385,7 @@ def source(
     schema_contract: Any = None,
     spec: Any = None,
     parallelized: bool = False,
+    tags: Mapping[str, Any] | None = None,
 ) -> Any:
     """Make a source of a function that returns or yields resources; as a decorator with or without arguments.
 
@@ -389,6 +401,7 @@ def source(
         schema_contract: what rows may change, for resources that don't say.
         spec: class that describes the settings of the function's arguments.
         parallelized: run the functions of all resources in worker threads.
+        tags: of the source: owner, domain and so on; kept in the schema's settings.
 
     Raises:
         UsageError: an argument is wrong.

@@ -30,7 +30,7 @@ def noted_hints(hints: Hints) -> dict[str, Any]:
         noted["x-normalizer"] = {"max_nesting": hints.max_table_nesting}
     if hints.rules is not None:
         noted["x-rules"] = declared((), hints.rules)
-    return {**noted, **hints.additional}
+    return {**noted, **hints.additional, **hints.tags}
 
 
 def table_schema(hints: Hints, resource: str | None, name: str | None = None) -> dict[str, Any]:
