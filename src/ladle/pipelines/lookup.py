@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 
 import pyarrow as pa
 from sqlglot import exp
 
 from ladle.destinations.base import Destination, readable
 from ladle.destinations.dialect import column_ref, table_ref
+from ladle.normalize.checks import Checks
+
+
+def checks_for(destination: Destination | None, dataset: str | None) -> Checks:
+    """Return the memory of one package's rules, which may look up what earlier loads brought."""
+    if destination is None or not hasattr(destination, "reader"):
+        return Checks()
+    return Checks(partial(loaded_rows, destination, str(dataset)))
 
 
 def loaded_rows(

@@ -21,7 +21,6 @@ from ladle.load.ahead import BEGIN_BYTES, LoadAhead
 from ladle.load.merge import check_merges
 from ladle.load.run import BehindDestination, LoadResult, StateMissing, load, schema_update
 from ladle.normalize.background import BackgroundNormalizer
-from ladle.normalize.checks import Checks
 from ladle.normalize.findings import check_root_tables
 from ladle.normalize.run import Normalizer, Options, Ready, normalize
 from ladle.package.lock import FileLock
@@ -29,7 +28,7 @@ from ladle.package.store import Package, Packages
 from ladle.pipelines.arguments import budget, default_contract, schema_name
 from ladle.pipelines.edits import edits_of, prepared, whole
 from ladle.pipelines.info import ExtractInfo, NormalizeInfo, PackageInfo, now
-from ladle.pipelines.lookup import loaded_rows
+from ladle.pipelines.lookup import checks_for
 from ladle.pipelines.memory import Memory
 from ladle.pipelines.named import in_derived_names, in_given_names, on_top
 from ladle.pipelines.order import Beside, Extracted, Order, extracted_info, normalized_info
@@ -294,14 +293,8 @@ class Work:
             contract=default_contract(),
             max_rejects=budget(self.max_rejects),
             reject_root=flag("normalize", "reject_root"),
-            checks=self._checks,
+            checks=partial(checks_for, self.destination, self.dataset_name),
         )
-
-    def _checks(self) -> Checks:
-        """Return the memory of one package's rules, which may look up what earlier loads brought."""
-        if self.destination is None or not hasattr(self.destination, "reader"):
-            return Checks()
-        return Checks(partial(loaded_rows, self.destination, str(self.dataset_name)))
 
     def _normalizer(self, package: Package, ready: Ready | None) -> Normalizer:
         return Normalizer(package, self._limits(), self._options(), self.emit, ready=ready)
