@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 import ladle
-from ladle.cli import config, pii, schema_changes
+from ladle.cli import config, lineage, pii, schema_changes
 from ladle.errors import LadleError
 
 app = typer.Typer(
@@ -76,6 +76,9 @@ def discard(
     typer.echo(f"will discard: {', '.join(pending)}")
     if yes or typer.confirm("go on?"):
         found.drop_pending_packages()
+
+
+app.command("lineage")(lineage.show)
 
 
 def main() -> None:

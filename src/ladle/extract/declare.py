@@ -20,6 +20,7 @@ from ladle.schema.schema import SYSTEM_TABLES, Schema
 from ladle.schema.table import Column, Table
 from ladle.sources.hints import Hints
 from ladle.sources.models import contract_of_model
+from ladle.sources.provenance import code_of
 from ladle.sources.resource import Resource
 from ladle.sources.source import Source
 from ladle.sources.tables import key_columns, nested_tables, noted_hints
@@ -204,7 +205,8 @@ def declare(
             first = asked.setdefault(table.name, (merged.write_disposition, resource.name))
             _check_agreed(first, merged, resource)
         parts = {str(len(infos)): merged.table_name or resource.name}
-        infos.append(ResourceInfo(resource.name, table.name, "append", parts=parts))
+        code = code_of(resource.data)
+        infos.append(ResourceInfo(resource.name, table.name, "append", parts=parts, code=code))
     infos = [replace(i, write_disposition=asked.get(i.table, ("append", ""))[0]) for i in infos]
     schema = schema.with_tables(
         replace(schema.table_map[i.table], write_disposition=i.write_disposition) for i in infos

@@ -25,7 +25,9 @@ from ladle.schema.schema import Schema
 from ladle.schema.table import Table
 from ladle.sources.current import Scope
 from ladle.sources.hints import Hints
+from ladle.sources.inputs import Inputs
 from ladle.sources.lanes import Pulled, PullOptions
+from ladle.sources.provenance import code_of
 from ladle.sources.pull import Ended, Plain, turns
 from ladle.sources.resource import Resource
 from ladle.sources.source import Source
@@ -47,6 +49,7 @@ class ExtractOptions:
         package_state: mutable; stored with the package.
         interval: start and end that a scheduler asks for.
         metrics: mutable; what resources count, by name.
+        inputs: mutable; what resources say they read.
         policy: what is done to columns that are tagged as personal, and the key for it.
     """
 
@@ -59,6 +62,7 @@ class ExtractOptions:
     package_state: dict[str, Any] | None = None
     interval: tuple[Any, Any] | None = None
     metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
+    inputs: Inputs = field(default_factory=Inputs)
     policy: Policy = NO_POLICY
 
 
@@ -90,7 +94,7 @@ def extract(
     """
     writer = package.writer("raw")
     try:
-        work = _Extraction(source, package, options, Outlet(writer, emit, sink))
+        work = _Extraction(source, package, options, Outlet(writer, emit, sink, options.inputs))
         work.pull()
         manifest = {"schema": work.schema.to_dict()} if work.redeclared else {}
         return package.with_manifest(stage="extracted", raw=writer.seal(), resources=work.infos(), **manifest)
@@ -138,7 +142,10 @@ class _Extraction:
             package_state=options.package_state,
             interval=options.interval,
             metrics=options.metrics,
+            inputs=options.inputs,
         )
+        for resource in self._wanted:
+            self._note_inputs(resource)
         sorters: dict[int, Sorter] = {}
         pull = options.pull or PullOptions(from_settings=True)
         pulled = turns(self._wanted, replace(pull, scope=scope))
@@ -150,11 +157,20 @@ class _Extraction:
                 for stream in _streams_of(got, sorters):
                     stream.send(stream.batcher.flush())
 
+    def _note_inputs(self, resource: Resource) -> None:
+        """Note what is known before a resource is read: what was said of it, and what its data says."""
+        inputs = self._options.inputs
+        for location in resource.inputs:
+            inputs.add(resource.name, str(location))
+        inputs.add_all(resource.name, resource.data)
+
     def _take(self, got: Pulled | Plain, sorters: dict[int, Sorter]) -> None:
         resource: Any = got.resource
         sorter = sorters.get(id(resource))
         if sorter is None:
-            sorter = sorters[id(resource)] = Sorter(resource, self._options.hints, self.stream)
+            sorter = sorters[id(resource)] = Sorter(
+                resource, self._options.hints, self.stream, self._options.inputs
+            )
         if isinstance(got, Plain):
             sorter.drain(got)
         else:
@@ -188,7 +204,8 @@ class _Extraction:
         key = str(len(self._infos))
         table = table_name(self.schema, name, self._options.limits)
         disposition = hints.write_disposition or "append"
-        self._infos.append(ResourceInfo(resource.name, table, disposition, parts={key: name}))
+        code = code_of(resource.data)
+        self._infos.append(ResourceInfo(resource.name, table, disposition, parts={key: name}, code=code))
         return key
 
     def _declare(self, resource: Resource, name: str, hints: Hints) -> None:

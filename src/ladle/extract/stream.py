@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -17,6 +17,7 @@ from ladle.extract.protect import Guard
 from ladle.package.raw import hoist_deep
 from ladle.package.store import StageWriter
 from ladle.schema.table import Table
+from ladle.sources.inputs import Inputs
 
 Sink = Callable[[str, str, pa.RecordBatch], None]
 _EMPTY = pa.RecordBatch.from_arrays([], schema=pa.schema([]))
@@ -34,11 +35,15 @@ class TableSink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Outlet:
-    """Where batches go: the package's writer, a listener to progress, and the sink if any."""
+    """Where batches go: the package's writer, a listener to progress, and the sink if any.
+
+    `inputs`: where frames that know what they read are noted.
+    """
 
     writer: StageWriter
     emit: Emit
     sink: TableSink | Sink | None
+    inputs: Inputs = field(default_factory=Inputs)
 
     def declare(self, tables: list[Table]) -> None:
         """Tell the sink of tables that weren't declared before extract began."""
@@ -104,6 +109,7 @@ class Stream:
     def take_frame(self, frame: Any) -> None:
         """Take a frame, as batches of its own."""
         self.flush()
+        self._outlet.inputs.add_all(self.where.resource, frame)
         for batch in frame_batches(frame, self.where.at(self.rows)):
             if not self._plan.is_empty and any(pa.types.is_nested(f.type) for f in batch.schema):
                 batch = self._keeping_json(batch)

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from ladle.events import Emit, Notice, Progress
 from ladle.normalize.accounts import Accounts
-from ladle.normalize.changes import Origin, change_rows
+from ladle.normalize.changes import Origin
 from ladle.normalize.checks import Checks
 from ladle.normalize.columns import Typing, null_error, type_columns
 from ladle.normalize.conform import ROOT_KEYS, Since, is_same, rewritten, taken_error
@@ -21,6 +21,7 @@ from ladle.normalize.keys import KEY_COLUMNS, LOAD_ID, ROOT_ID, ROW_ID, with_key
 from ladle.normalize.names import Names
 from ladle.normalize.parts import by_table, parts_of
 from ladle.normalize.quality.sweep import ReadyStage, sweep
+from ladle.normalize.recorded import recorded
 from ladle.normalize.rejects import Budget, RejectLog, counted
 from ladle.normalize.rows import Part, Rows, rows_of
 from ladle.normalize.unnest import unnest
@@ -31,7 +32,7 @@ from ladle.schema.change import Limits
 from ladle.schema.contract import Contract
 from ladle.schema.naming import naming
 from ladle.schema.protection import is_dropped
-from ladle.schema.records import CHANGES, CHANGES_TABLE, is_record
+from ladle.schema.records import is_record
 from ladle.schema.rejects import REJECTS_KEY
 from ladle.schema.schema import Schema
 from ladle.schema.table import Column, Table
@@ -49,6 +50,7 @@ class Options:
     `contract`: where neither table nor schema says. `max_rejects`: how much may be refused.
     `reject_root`: whether a refused row of a child table refuses its root row.
     `checks`: makes the rules' memory of one package.
+    `keep_origins`: whether the package keeps where each column's values came from.
     """
 
     add_dlt_id: bool = False
@@ -58,6 +60,7 @@ class Options:
     max_rejects: Budget = field(default_factory=Budget)
     reject_root: bool = False
     checks: Callable[[], Checks] = Checks
+    keep_origins: bool = False
 
 
 @dataclass(slots=True)
@@ -225,6 +228,8 @@ class Normalizer:
         self._tables[name] = typed.table
         if typed.fresh:
             self._note_origins(name, typed.fresh, fed.rows, resource)
+        if self._options.keep_origins:
+            self._note_origins(name, frozenset(typed.arrays).difference(fed.keys), fed.rows, resource)
         seen.fresh |= typed.fresh
         seen.joined |= typed.joined
         seen.rows += fed.count
@@ -239,7 +244,14 @@ class Normalizer:
         for name in fresh:
             # a variant comes from where its column does
             path = paths.get(name) or paths.get(name.rpartition(f"{self._names.naming.separator}v_")[0], ())
-            self._origins[table, name] = Origin(resource, (*rows.first.path, *path))
+            self._origins.setdefault((table, name), Origin(resource, (*rows.first.path, *path)))
+
+    def _kept_origins(self) -> dict[str, dict[str, tuple[str, str]]]:
+        kept: dict[str, dict[str, tuple[str, str]]] = {}
+        origins = self._given.origins(self._origins) if self._options.keep_origins else {}
+        for (table, column), origin in origins.items():
+            kept.setdefault(table, {})[column] = (origin.resource, ".".join(origin.path))
+        return kept
 
     def _write(self, name: str, arrays: dict[str, pa.Array]) -> None:
         table = self._tables[name]
@@ -341,7 +353,7 @@ class Normalizer:
         tables = [self._final(t) for t in self._tables.values()]
         schema = replace(self._base, table_map={t.name: t for t in tables}, stored_hash=None)
         schema = self._given.schema(self._log.with_table(schema)).bumped(stored)
-        schema, changes = self._record_changes(schema, stored)
+        schema, changes = self._record(package, schema, stored)
         names, resources = self._given.names, package.manifest.resources
         counts = {name: seen.rows for name, seen in self._seen.items()}
         self._books.check(counts)
@@ -362,26 +374,21 @@ class Normalizer:
             counts={**counts, **counted((*rejects, *changes))},
             accounts={names.table(name): account for name, account in self._books.by_table().items()},
             checks=tuple(self._checks.results(names)),
+            origins=self._kept_origins(),
         )
 
-    def _record_changes(self, schema: Schema, stored: Schema | None) -> tuple[Schema, tuple[DataFile, ...]]:
-        """Write what changed as rows; return the schema with their table, and its file if there are any."""
-        if not (self._limits.records and self._options.record_changes):
+    def _record(
+        self, package: Package, schema: Schema, stored: Schema | None
+    ) -> tuple[Schema, tuple[DataFile, ...]]:
+        """Write what ladle keeps beside the data; return the schema with those tables, and their files."""
+        if not self._limits.records:
             return schema, ()
-        same = stored is not None and schema.version_hash == stored.version_hash
-        if same and not self._package.manifest.drop_tables:
-            return schema, ()
-        if CHANGES_TABLE not in schema.table_map:
-            seen = CHANGES.with_extra(**{"x-normalizer": {"seen-data": True}})
-            longer = schema.with_tables([seen]).bumped(stored)
-        else:
-            longer = schema
-        dropped, origins = self._package.manifest.drop_tables, self._given.origins(self._origins)
-        rows = change_rows(stored, longer, origins, self._package.load_id, dropped)
-        if not rows.num_rows:
-            return schema, ()
-        self._writer.append(CHANGES_TABLE, rows)
-        return longer, self._writer.seal_more()
+        origins = self._given.origins(self._origins)
+        changes = self._options.record_changes
+        schema, found = recorded(package.manifest, schema, stored, origins, changes=changes)
+        for table, rows in found.items():
+            self._writer.append(table, rows)
+        return schema, self._writer.seal_more() if found else ()
 
     def _passed_files(self, package: Package) -> list[DataFile] | None:
         """Return raw files that serve as ready files; None where only some of a resource's batches could."""

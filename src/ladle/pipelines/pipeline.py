@@ -18,6 +18,7 @@ from ladle.destinations.registry import resolve
 from ladle.errors import LadleError, UsageError
 from ladle.events import Emit, Notice
 from ladle.governance.notify import Listener
+from ladle.governance.reporter import table_events
 from ladle.normalize.rejects import Budget
 from ladle.package.manifest import Manifest
 from ladle.package.store import Packages
@@ -477,6 +478,33 @@ class Pipeline:
         elif isinstance(schema, str):
             schema = known.get(schema, schema)
         return reading.Dataset(self._need_destination(), str(self.dataset_name), schema)
+
+    def lineage(self) -> reading.Lineage:
+        """Return where rows and columns come from: loads, sources, code and inputs.
+
+        Raises:
+            UsageError: no destination is known, or it only takes data.
+        """
+        return self.dataset().lineage()
+
+    def lineage_events(self, table_name: str | None = None) -> list[str]:
+        """Return OpenLineage events that tell of the tables as they are: each as one line of JSON.
+
+        Args:
+            table_name: of one table; default all.
+
+        Raises:
+            TableNotFound: there is none of that name.
+            MissingDependency: the OpenLineage client isn't installed.
+        """
+        with context.of_pipeline(self.pipeline_name):
+            return table_events(
+                self.lineage(),
+                self.schemas.values(),
+                self._need_destination(),
+                str(self.dataset_name),
+                table_name,
+            )
 
     def sql_client(self, schema_name: str | None = None) -> reading.SqlClient:
         """Return a client for SQL on the dataset, a context that holds the connection.

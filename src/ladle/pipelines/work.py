@@ -7,16 +7,17 @@ import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, Literal
 
-from ladle.config.settings import flag, number
+from ladle.config.settings import number
 from ladle.destinations.base import Destination
 from ladle.errors import DataError, DataValidationError, DestinationError, PackageError, PipelineIsRunning
 from ladle.events import Emit, Notice, durable
 from ladle.extract.run import ExtractOptions, declare, extract, table_name
 from ladle.governance.notify import Listener, notify
+from ladle.governance.openlineage import Run
 from ladle.governance.policy import policy
+from ladle.governance.reporter import Reporter, reporter
 from ladle.load.ahead import BEGIN_BYTES, LoadAhead
 from ladle.load.merge import check_merges
 from ladle.load.run import BehindDestination, LoadResult, StateMissing, load, schema_update
@@ -25,12 +26,13 @@ from ladle.normalize.findings import check_root_tables
 from ladle.normalize.run import Normalizer, Options, Ready, normalize
 from ladle.package.lock import FileLock
 from ladle.package.store import Package, Packages
-from ladle.pipelines.arguments import budget, default_contract, schema_name
+from ladle.pipelines.arguments import default_contract, schema_name
 from ladle.pipelines.edits import edits_of, prepared, whole
 from ladle.pipelines.info import ExtractInfo, NormalizeInfo, PackageInfo, now
-from ladle.pipelines.lookup import checks_for
 from ladle.pipelines.memory import Memory
 from ladle.pipelines.named import in_derived_names, in_given_names, on_top
+from ladle.pipelines.normalizing import follows, is_empty, normalize_options
+from ladle.pipelines.noted import with_inputs
 from ladle.pipelines.order import Beside, Extracted, Order, extracted_info, normalized_info
 from ladle.pipelines.refresh import Reset, plan
 from ladle.pipelines.reported import schema_changes
@@ -42,6 +44,8 @@ from ladle.schema.protection import Policy
 from ladle.schema.records import CHANGES_TABLE, is_record
 from ladle.schema.schema import STATE_TABLE, Schema
 from ladle.sources.current import at_work
+from ladle.sources.inputs import Inputs
+from ladle.sources.provenance import tree_of
 from ladle.state.folder import PipelineFolder
 
 RunningPolicy = Literal["wait", "fail", "join"]
@@ -74,6 +78,7 @@ class Work:
     listeners: list[Listener] = field(default_factory=list)
     _lock: FileLock = field(init=False)
     _lock_depth: int = 0
+    _reporter: Reporter | None = None
 
     def __post_init__(self) -> None:
         self._lock = FileLock(self.memory.folder.root / "run.lock")
@@ -118,21 +123,29 @@ class Work:
         stored = order.source.given_schema or known or Schema(order.source.name, naming=self._limits().naming)
         package = self.packages.create(self.pipeline_name)
         beside = Beside()
-        with self.steps.step("extract", package.load_id):
-            try:
-                sealed = self._extract(order, package, stored, known or stored, beside)
-            except BaseException:
+        with self.reporter().telling(Run(package.load_id, self.pipeline_name, order.source.name)) as told:
+            with self.steps.step("extract", package.load_id):
+                try:
+                    sealed = self._extract(order, package, stored, known or stored, beside)
+                except BaseException:
+                    beside.abandon()
+                    with contextlib.suppress(OSError):
+                        self.packages.discard(package)
+                    raise
+            if sealed is None:
                 beside.abandon()
-                with contextlib.suppress(OSError):
-                    self.packages.discard(package)
-                raise
-        if sealed is None:
-            beside.abandon()
-            self.packages.discard(package)
-            return None
-        infos = (extracted_info(sealed, beside.metrics),)
-        self.steps.noted("extract", ExtractInfo(self.owner, since, now(), infos, first_run))
-        return self._normalized(sealed, beside, known, first_run)
+                self.packages.discard(package)
+                told()
+                return None
+            infos = (extracted_info(sealed, beside.metrics),)
+            self.steps.noted("extract", ExtractInfo(self.owner, since, now(), infos, first_run))
+            return self._normalized(sealed, beside, known, first_run)
+
+    def reporter(self) -> Reporter:
+        """Return who tells others of loads, as the settings say when a run begins."""
+        if self._reporter is None:
+            self._reporter = reporter(self.destination, str(self.dataset_name), self.emit, tree_of)
+        return self._reporter
 
     def _extract(
         self, order: Order, package: Package, stored: Schema, loaded: Schema, beside: Beside
@@ -149,6 +162,7 @@ class Work:
             ready = beside.ahead.put if beside.ahead else None
             beside.background = BackgroundNormalizer(self._normalizer(package, ready))
         notes: dict[str, Any] = {}
+        inputs = Inputs()
         options = ExtractOptions(
             order.hints,
             limits=self._limits(),
@@ -157,9 +171,11 @@ class Work:
             source_state=content,
             package_state=notes,
             metrics=beside.metrics,
+            inputs=inputs,
             policy=protect,
         )
         package = extract(order.source, package, options, self.emit, beside.background)
+        package = with_inputs(package, inputs, self.emit)
         if order.remember is not None:
             order.remember(content)
         after = self.memory.next(name, base, content, self.destination, self.dataset_name)
@@ -167,7 +183,7 @@ class Work:
             beside.background.drain(package)
         else:
             check_root_tables(package.manifest, default_contract())
-        if not after.changed and self._is_empty(package, stored):
+        if not after.changed and is_empty(package, stored):
             return None
         return package.save(
             state=after.state if after.changed else None,
@@ -239,16 +255,6 @@ class Work:
         dropped = {"drop_tables" if reset.drops else "empty_tables": reset.tables}
         return package.with_manifest(**dropped)
 
-    def _is_empty(self, package: Package, stored: Schema) -> bool:
-        """Whether loading the package would change nothing: no rows, nothing to replace, drop or empty."""
-        manifest, names = package.manifest, GivenNames.of(stored)
-        replaced = any(
-            r.write_disposition == "replace" and "x-normalizer" in stored.table_map[table].extra
-            for r in manifest.resources
-            if (table := names.table(r.table)) in stored.table_map
-        )
-        return not (manifest.raw or manifest.drop_tables or manifest.empty_tables or replaced)
-
     def restore(self) -> None:
         """Take state and schemas from the destination where it knows more than the working folder."""
         assert self.destination is not None
@@ -286,15 +292,8 @@ class Work:
         return self.destination.limits if self.destination else Limits()
 
     def _options(self) -> Options:
-        return Options(
-            add_dlt_id=flag("normalize", "parquet_normalizer", "add_dlt_id"),
-            add_dlt_load_id=flag("normalize", "parquet_normalizer", "add_dlt_load_id"),
-            record_changes=flag("normalize", "record_changes", default=True),
-            contract=default_contract(),
-            max_rejects=budget(self.max_rejects),
-            reject_root=flag("normalize", "reject_root"),
-            checks=partial(checks_for, self.destination, self.dataset_name),
-        )
+        origins = self.reporter().target is not None
+        return normalize_options(self.destination, self.dataset_name, self.max_rejects, origins)
 
     def _normalizer(self, package: Package, ready: Ready | None) -> Normalizer:
         return Normalizer(package, self._limits(), self._options(), self.emit, ready=ready)
@@ -315,7 +314,8 @@ class Work:
             package = package.save(stage="extracted", ready=(), counts={}, **in_derived_names(package))
         name = package.manifest.schema["name"]
         stored = self.folder.schema(name)
-        with self.steps.step("normalize", package.load_id):
+        run = Run.of(package.manifest)
+        with self.reporter().watching(run), self.steps.step("normalize", package.load_id):
             if stored is not None:
                 package = on_top(package, stored)
             try:
@@ -329,7 +329,7 @@ class Work:
         """Make the package's schema the pipeline's; normalise anew where another run changed it meanwhile."""
         schema = Schema.from_dict(package.manifest.schema)
         stored = self.folder.schema(schema.name)
-        if stored is not None and not _follows(package, schema, stored):
+        if stored is not None and not follows(package, schema, stored):
             package = self.normalize_package(package)
             schema = Schema.from_dict(package.manifest.schema)
         # A schema may come back to an earlier content: its hash is known, and it is the newest all the same.
@@ -355,9 +355,10 @@ class Work:
             DestinationError: the package is kept.
         """
         assert self.destination is not None
-        package = extracted.package
+        package, reporter = extracted.package, self.reporter()
         notes = copy.deepcopy(dict(package.manifest.package_state))
         with (
+            reporter.watching(Run.of(package.manifest)),
             self.steps.step("load", package.load_id),
             extracted,
             self._noting(package, notes),
@@ -378,6 +379,8 @@ class Work:
             if result.changes or CHANGES_TABLE in package.manifest.counts:
                 changed = schema_changes(package, result, str(self.dataset_name))
                 notify(changed, self.listeners, self.emit)
+            if package.manifest.resources:
+                reporter.tell("COMPLETE", Run.of(package.manifest))
             self.packages.finish(package, "loaded", package_state=notes)
         rows = {n: c for n, c in result.rows.items() if not is_record(n)}
         if package.manifest.state is not None:
@@ -444,6 +447,7 @@ class Work:
         finally:
             self._lock_depth -= 1
             if self._lock_depth == 0:
+                self._reporter = None
                 self._lock.release()
 
     def load_schema(self, schema: Schema) -> PackageInfo:
@@ -491,10 +495,3 @@ class Work:
                 # Out of reach now, the next run looks there first.
                 with contextlib.suppress(DestinationError):
                     self.restore()
-
-
-def _follows(package: Package, schema: Schema, stored: Schema) -> bool:
-    """Whether the package was normalised on the stored schema, or is part of it already."""
-    if package.manifest.base_hash == stored.version_hash:
-        return True
-    return schema.version_hash in (stored.version_hash, *stored.previous_hashes)
