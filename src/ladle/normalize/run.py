@@ -353,7 +353,7 @@ class Normalizer:
         tables = [self._final(t) for t in self._tables.values()]
         schema = replace(self._base, table_map={t.name: t for t in tables}, stored_hash=None)
         schema = self._given.schema(self._log.with_table(schema)).bumped(stored)
-        schema, changes = self._record(package, schema, stored)
+        schema, records = self._record(package, schema, stored)
         names, resources = self._given.names, package.manifest.resources
         counts = {name: seen.rows for name, seen in self._seen.items()}
         self._books.check(counts)
@@ -367,11 +367,11 @@ class Normalizer:
         self._checks.tell(self._emit, self._tables)
         return package.save(
             stage="normalized",
-            ready=(*files, *rejects, *changes),
+            ready=(*files, *rejects, *records),
             resources=resources,
             schema=schema.to_dict(),
             base_hash=stored.version_hash if stored else None,
-            counts={**counts, **counted((*rejects, *changes))},
+            counts={**counts, **counted((*rejects, *records))},
             accounts={names.table(name): account for name, account in self._books.by_table().items()},
             checks=tuple(self._checks.results(names)),
             origins=self._kept_origins(),

@@ -1,30 +1,35 @@
-"""How packages are normalised: settings, whether there is anything to do, and whether it is up to date."""
+"""Normalize within a pipeline: its settings, and packages that it can't or needn't go on with."""
 
 from __future__ import annotations
 
-from functools import partial
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from ladle.config.settings import flag
-from ladle.destinations.base import Destination
+from ladle.config.settings import flag, setting
+from ladle.errors import ConfigError, DataValidationError, UsageError
+from ladle.normalize.checks import Checks
+from ladle.normalize.rejects import Budget
 from ladle.normalize.run import Options
-from ladle.package.store import Package
-from ladle.pipelines.arguments import budget, default_contract
-from ladle.pipelines.lookup import checks_for
+from ladle.package.store import Package, Packages
+from ladle.schema.contract import Contract
 from ladle.schema.given_names import GivenNames
 from ladle.schema.schema import Schema
 
+KEPT = "; the package is kept; pipeline.drop_pending_packages() forgets it"
 
-def normalize_options(
-    destination: Destination | None, dataset: str | None, max_rejects: Any, keep_origins: bool
-) -> Options:
-    """Return what settings and arguments say of normalize.
+
+def options(max_rejects: Any, checks: Callable[[], Checks], *, keep_origins: bool) -> Options:
+    """Return the options of normalize.
 
     Args:
-        destination: asked by rules that look beyond the load.
-        dataset: there.
-        max_rejects: of the call at work; None as the setting says.
-        keep_origins: whether the package keeps where each column's values came from.
+        max_rejects: given for the call at work; None as the setting says.
+        checks: makes the rules' memory of one package.
+        keep_origins: whether where columns came from is kept with the package.
+
+    Raises:
+        UsageError, ConfigError: a setting, or `max_rejects`, can't be used.
     """
     return Options(
         add_dlt_id=flag("normalize", "parquet_normalizer", "add_dlt_id"),
@@ -33,9 +38,66 @@ def normalize_options(
         contract=default_contract(),
         max_rejects=budget(max_rejects),
         reject_root=flag("normalize", "reject_root"),
-        checks=partial(checks_for, destination, dataset),
+        checks=checks,
         keep_origins=keep_origins,
     )
+
+
+def default_contract() -> Contract:
+    """Return the contract of the setting `schema.contract`: a mode, or JSON of modes by entity.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    found = setting("schema", "contract")
+    if found is None:
+        return Contract()
+    try:
+        return Contract.of(json.loads(found) if found.lstrip().startswith("{") else found)
+    except ValueError as error:
+        raise ConfigError(
+            f"the setting `SCHEMA__CONTRACT` can't be `{found}`",
+            expected='evolve, freeze, discard_row, discard_value, or JSON such as {"columns": "freeze"}',
+        ) from error
+
+
+def budget(given: Any) -> Budget:
+    """Return how much may be refused: as given, else as the setting `normalize.max_rejects` says.
+
+    Raises:
+        UsageError, ConfigError: it is neither a count nor a share.
+    """
+    if given is not None:
+        return Budget.of(given)
+    found = setting("normalize", "max_rejects")
+    try:
+        return Budget.of(found)
+    except UsageError as error:
+        what = f"the setting `NORMALIZE__MAX_REJECTS` can't be `{found}`"
+        raise ConfigError(what, expected=error.expected) from None
+
+
+@contextmanager
+def discarding(
+    package: Package, packages: Packages, drop: Callable[[Sequence[Package]], None]
+) -> Iterator[None]:
+    """Forget a package that breaks a contract.
+
+    Args:
+        package: at work.
+        packages: it is one of them.
+        drop: forgets packages, and what the folder took over of them.
+    """
+    try:
+        yield
+    except DataValidationError as error:
+        if package.stage == "normalized":
+            drop([package])
+        else:
+            # Nothing of it is in the folder yet, which other runs may be at work in.
+            packages.finish(package, "aborted")
+        error.hint = f"{str(error.hint).removesuffix(KEPT)}; the package is discarded: run again"
+        raise
 
 
 def is_empty(package: Package, stored: Schema) -> bool:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 from ladle.config.settings import number
 from ladle.destinations.base import Destination
-from ladle.errors import DataError, DataValidationError, DestinationError, PackageError, PipelineIsRunning
+from ladle.errors import DataError, DestinationError, PackageError, PipelineIsRunning
 from ladle.events import Emit, Notice, durable
 from ladle.extract.run import ExtractOptions, declare, extract, table_name
 from ladle.governance.notify import Listener, notify
@@ -26,12 +27,13 @@ from ladle.normalize.findings import check_root_tables
 from ladle.normalize.run import Normalizer, Options, Ready, normalize
 from ladle.package.lock import FileLock
 from ladle.package.store import Package, Packages
-from ladle.pipelines.arguments import default_contract, schema_name
+from ladle.pipelines.arguments import schema_name
 from ladle.pipelines.edits import edits_of, prepared, whole
 from ladle.pipelines.info import ExtractInfo, NormalizeInfo, PackageInfo, now
+from ladle.pipelines.lookup import checks_for
 from ladle.pipelines.memory import Memory
 from ladle.pipelines.named import in_derived_names, in_given_names, on_top
-from ladle.pipelines.normalizing import follows, is_empty, normalize_options
+from ladle.pipelines.normalizing import KEPT, default_contract, discarding, follows, is_empty, options
 from ladle.pipelines.noted import with_inputs
 from ladle.pipelines.order import Beside, Extracted, Order, extracted_info, normalized_info
 from ladle.pipelines.refresh import Reset, plan
@@ -50,7 +52,6 @@ from ladle.state.folder import PipelineFolder
 
 RunningPolicy = Literal["wait", "fail", "join"]
 _BEHIND_TRIES = 8
-_KEPT = "; the package is kept; pipeline.drop_pending_packages() forgets it"
 
 
 @dataclass(slots=True)
@@ -163,7 +164,7 @@ class Work:
             beside.background = BackgroundNormalizer(self._normalizer(package, ready))
         notes: dict[str, Any] = {}
         inputs = Inputs()
-        options = ExtractOptions(
+        asked = ExtractOptions(
             order.hints,
             limits=self._limits(),
             pull=order.pull,
@@ -174,7 +175,7 @@ class Work:
             inputs=inputs,
             policy=protect,
         )
-        package = extract(order.source, package, options, self.emit, beside.background)
+        package = extract(order.source, package, asked, self.emit, beside.background)
         package = with_inputs(package, inputs, self.emit)
         if order.remember is not None:
             order.remember(content)
@@ -274,26 +275,16 @@ class Work:
                 loaded.append(self.load_package(Extracted(package), early=True))
         return loaded
 
-    @contextmanager
-    def discarding(self, package: Package) -> Iterator[None]:
+    def discarding(self, package: Package) -> AbstractContextManager[None]:
         """Forget a package that breaks a contract: kept, it would stand in the way of every later run."""
-        try:
-            yield
-        except DataValidationError as error:
-            if package.stage == "normalized":
-                self.drop_pending([package])
-            else:
-                # Nothing of it is in the folder yet, which other runs may be at work in.
-                self.packages.finish(package, "aborted")
-            error.hint = f"{str(error.hint).removesuffix(_KEPT)}; the package is discarded: run again"
-            raise
+        return discarding(package, self.packages, self.drop_pending)
 
     def _limits(self) -> Limits:
         return self.destination.limits if self.destination else Limits()
 
     def _options(self) -> Options:
-        origins = self.reporter().target is not None
-        return normalize_options(self.destination, self.dataset_name, self.max_rejects, origins)
+        look = partial(checks_for, self.destination, self.dataset_name)
+        return options(self.max_rejects, look, keep_origins=self.reporter().target is not None)
 
     def _normalizer(self, package: Package, ready: Ready | None) -> Normalizer:
         return Normalizer(package, self._limits(), self._options(), self.emit, ready=ready)
@@ -322,7 +313,7 @@ class Work:
                 return normalize(package, stored, self._limits(), self._options(), self.emit)
             except DataError as error:
                 # It is sealed, so it comes up again with every run until somebody decides.
-                error.hint = f"{error.hint}{_KEPT}" if error.hint else _KEPT.removeprefix("; ")
+                error.hint = f"{error.hint}{KEPT}" if error.hint else KEPT.removeprefix("; ")
                 raise
 
     def settle(self, package: Package) -> Package:
