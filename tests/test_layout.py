@@ -89,6 +89,9 @@ LONG_FILES: dict[str, str] = {
 
 # Where Arrow becomes Python values: on failure, or over something that is small by its nature.
 TO_PYLIST: dict[str, str] = {
+    "ladle.normalize.quality.functions": "functions of users that judge a row at a time, and say so",
+    "ladle.normalize.quality.whole": "where rows that were left out at the end came from",
+    "ladle.normalize.quality.sweep": "rows that were left out at the end, on their way to the rejects",
     "ladle.normalize.arrays": "spellings that Arrow can't read are parsed once per distinct value",
     "ladle.normalize.findings": "numbers of refused rows, which become JSON one by one",
     "ladle.normalize.rejects": "refused rows become JSON",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -13,6 +13,8 @@ from ladle.package.store import Package
 from ladle.schema.change import Limits
 from ladle.schema.protection import NO_POLICY, Policy, with_protection
 from ladle.schema.records import is_record
+from ladle.schema.rule import Rule
+from ladle.schema.rule_forms import declared, from_dict, without_code
 from ladle.schema.schema import SYSTEM_TABLES, Schema
 from ladle.schema.table import Column, Table
 from ladle.sources.hints import Hints
@@ -68,19 +70,20 @@ def apply_hints(
                 column = columns.setdefault(fit(key), _known(table, fit(key)))
                 column[hint] = True
                 column.setdefault("nullable", False)
-    declared = [Column.from_dict(n, c) for n, c in columns.items()]
-    for hinted in declared:
-        check_type(table, hinted, resource.name)
-    table = table.with_columns(declared)
+    hinted = [Column.from_dict(n, c) for n, c in columns.items()]
+    for column_hints in hinted:
+        check_type(table, column_hints, resource.name)
+    table = table.with_columns(hinted)
     table = replace(table, write_disposition=hints.write_disposition or "append")
     table = table.with_extra(**_noted(resource, hints))
     if hints.max_table_nesting is not None:
         table = table.noting(max_nesting=hints.max_table_nesting)
+    table = _with_rules(table, hints, schema, limits)
     return schema.with_tables([table, *_nested(schema, table, resource, hints, limits)]), table
 
 
 def _noted(resource: Resource, hints: Hints) -> dict[str, Any]:
-    noted = {k: v for k, v in noted_hints(hints).items() if k != "x-normalizer"}
+    noted = {k: v for k, v in noted_hints(replace(hints, rules=None)).items() if k != "x-normalizer"}
     if hints.model is not None:
         noted["schema_contract"] = contract_of_model(hints.model, hints.schema_contract)
     return noted
@@ -94,16 +97,48 @@ def _nested(schema: Schema, root: Table, resource: Resource, hints: Hints, limit
     for name, parent, given in nested_tables(source_name, names, hints.nested_hints, limits.max_table_name):
         nested = Hints.of(**given)
         table = schema.table_map.get(name) or Table(name, parent=parent)
-        declared = [
+        columns = [
             Column.from_dict(fit(n), {**_known(table, fit(n)), **c}) for n, c in key_columns(nested).items()
         ]
-        for column in declared:
+        for column in columns:
             check_type(table, column, resource.name)
         if nested.write_disposition is not None:
             table = replace(table, write_disposition=nested.write_disposition)
-        noted = noted_hints(nested)
+        noted = noted_hints(replace(nested, rules=None))
         notes = noted.pop("x-normalizer", {})
-        yield table.with_columns(declared).with_extra(**noted).noting(**notes)
+        table = table.with_columns(columns).with_extra(**noted).noting(**notes)
+        yield _with_rules(table, nested, schema, limits)
+
+
+def _with_rules(table: Table, hints: Hints, schema: Schema, limits: Limits) -> Table:
+    """Return the table with the rules added, in the names of the schema."""
+    if hints.rules is None:
+        return table
+    rules = _in_names(hints.rules, schema, limits)
+    return table.with_extra(**{"x-rules": declared(table.extra.get("x-rules", ()), rules)})
+
+
+def _without_rules(schema: Schema, resources: Sequence[Resource], limits: Limits) -> Schema:
+    """Return the schema without the rules that the code of resources brought earlier: it says them anew.
+
+    Rules from elsewhere, such as a file, stay; their names become those of the schema.
+    """
+    tables, names = schema.table_map, {r.name for r in resources}
+    made = []
+    for table in (t for t in tables.values() if "x-rules" in t.extra):
+        root = table
+        while root.parent is not None and root.parent in tables:
+            root = tables[root.parent]
+        if root.resource not in names:
+            continue
+        kept = _in_names([from_dict(r) for r in without_code(table.extra["x-rules"])], schema, limits)
+        made.append(table.with_extra(**{"x-rules": [r.to_dict() for r in kept] or None}))
+    return schema.with_tables(made)
+
+
+def _in_names(rules: Iterable[Rule], schema: Schema, limits: Limits) -> list[Rule]:
+    column = partial(schema.convention.fit, max_length=limits.max_column_name)
+    return [rule.named(column, lambda name: table_name(schema, name, limits)) for rule in rules]
 
 
 def check_type(table: Table, column: Column, resource: str) -> None:
@@ -161,6 +196,7 @@ def declare(
     """
     infos: list[ResourceInfo] = []
     asked: dict[str, tuple[str, str]] = {}
+    schema = _without_rules(schema, wanted(source, hints), limits)
     for resource in wanted(source, hints):
         merged = hints.over(resource.hints)
         if callable(merged.table_name):

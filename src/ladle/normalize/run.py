@@ -21,6 +21,7 @@ from ladle.normalize.keys import KEY_COLUMNS, LOAD_ID, ROOT_ID, ROW_ID, with_key
 from ladle.normalize.names import Names
 from ladle.normalize.parts import by_table, parts_of
 from ladle.normalize.propagate import with_propagated
+from ladle.normalize.quality.sweep import ReadyStage, sweep
 from ladle.normalize.recorded import recorded
 from ladle.normalize.rejects import Budget, RejectLog, counted
 from ladle.normalize.rows import Part, Rows, rows_of
@@ -116,9 +117,12 @@ class Normalizer:
         self._origins: dict[tuple[str, str], Origin] = {}
         self._writer = package.writer("ready")
         self._log = RejectLog(self._writer, package.load_id, options.max_rejects, limits.records)
+        self._checks = options.checks()
+        self._checks.begin(self._base, package.manifest, self._given.names)
         self._governor = Governor(
-            self._base, options.contract, options.checks(), self._log, options.reject_root, self._given
+            self._base, options.contract, self._checks, self._log, options.reject_root, self._given
         )
+        self._swept: set[str] = set()
         self._books = Accounts()
         self._outdated = False
 
@@ -128,7 +132,7 @@ class Normalizer:
         Where rows of one were normalised already, the package is normalised anew once it is sealed: the
         outcome is as if all had been declared at the beginning.
         """
-        self._outdated = self._outdated or any(t.name in self._seen for t in tables)
+        self._outdated |= self._checks.declare(tables) or any(t.name in self._seen for t in tables)
         self._base = self._base.with_tables(tables)
         self._governor.declare(self._base)
         self._tables.update(self._given.kept(tables))
@@ -159,7 +163,7 @@ class Normalizer:
         typed = partial(self._typed, resource, root, (frame, keyed))
         judged = self._judged(parts, (resource, first_row), typed)
         for one in judged.fed:
-            self._take(one, resource)
+            self._take(one, resource, first_row)
         self._books.add(parts, {one.before.name: one.count for one in judged.fed}, judged.out)
         self._emit(Progress("normalize", root, batch.num_rows))
 
@@ -226,7 +230,7 @@ class Normalizer:
         typed = replace(typed, table=with_key_columns(typed.table, key_names))
         return Fed(table, typed, rows, named, key_names, rows.count)
 
-    def _take(self, fed: Fed, resource: str) -> None:
+    def _take(self, fed: Fed, resource: str, first_row: int) -> None:
         """Note what a batch brought to a table, and write it."""
         typed, name = fed.typed, fed.before.name
         if self._given:
@@ -242,6 +246,9 @@ class Normalizer:
         seen.rows += fed.count
         seen.bare |= fed.rows.parts[0].above is None and len(fed.keys) < len(ROOT_KEYS)
         self._write(name, typed.arrays)
+        self._checks.written(typed.table, typed.arrays, fed.count)
+        if self._checks.may_leave_out(name):
+            self._checks.came_from(name, resource, fed.root_rows(first_row))
 
     def _note_origins(self, table: str, fresh: frozenset[str], rows: Rows, resource: str) -> None:
         paths = {column: path for column, path, _ in rows.named()}
@@ -263,7 +270,8 @@ class Normalizer:
             table = self._in_order(table)
         if self._given:
             table, arrays = self._given.table(table, self._tables), self._given.arrays(table.name, arrays)
-        if self._unchanged is not None and is_same(self._unchanged, arrays):
+        passes = self._unchanged is not None and not self._checks.may_leave_out(name)
+        if self._unchanged is not None and passes and is_same(self._unchanged, arrays):
             # Nothing changed: the raw file serves as the ready file.
             rows = self._passed.get(self._part, ("", 0))[1]
             self._passed[self._part] = (table.name, rows + self._unchanged.num_rows)
@@ -313,11 +321,13 @@ class Normalizer:
             package: as extract made it; default as it was in the beginning.
 
         Raises:
+            DataValidationError: a rule is broken that only all rows show.
             TooManyRejects: more was refused than is allowed.
             DataError: a key column had no value in any row.
         """
         if self._outdated:
             return
+        self._sweep()
         self._log.check(self._root_rows, package or self._package)
         for table in self._tables.values():
             seen = self._seen.get(table.name)
@@ -325,6 +335,15 @@ class Normalizer:
                 keyed = not column.nullable and any(getattr(column, hint) for hint in _HINTED)
                 if seen is not None and seen.rows and column.data_type is None and keyed:
                     raise null_error(table.name, column.name, None, table.resource or table.name)
+
+    def _sweep(self) -> None:
+        """Leave out rows that break a rule as only all rows show."""
+        swept = sweep(self._checks, ReadyStage(self._package, self._writer, self._given), self._tables)
+        self._swept |= swept.replaced
+        for name, rows in swept.out.items():
+            self._seen[name].rows -= rows
+        self._books.leave_out(swept.out)
+        self._log.add(swept.rejects)
 
     def finish(self, package: Package, stored: Schema | None) -> Package:
         """Seal the ready files and the schema.
@@ -342,7 +361,7 @@ class Normalizer:
             self.abandon()
             return normalize(package, stored, self._limits, self._options, self._emit, passing=self._outdated)
         self._log.add_of_extract(package)
-        written = self._writer.seal()
+        written = [f for f in self._writer.seal() if f.name not in self._swept]
         files = [
             f for file in (*passed, *written) if not is_record(file.table) for f in self._rewritten(file)
         ]
@@ -361,6 +380,7 @@ class Normalizer:
                 self._emit(Notice(text))
         self._log.tell(self._emit)
         self._governor.tell(self._emit)
+        self._checks.tell(self._emit, self._tables)
         return package.save(
             stage="normalized",
             ready=(*files, *rejects, *records),
@@ -369,6 +389,7 @@ class Normalizer:
             base_hash=stored.version_hash if stored else None,
             counts={**counts, **counted((*rejects, *records))},
             accounts={names.table(name): account for name, account in self._books.by_table().items()},
+            checks=tuple(self._checks.results(names)),
             origins=self._kept_origins(),
         )
 
@@ -399,6 +420,7 @@ class Normalizer:
 
     def abandon(self) -> None:
         """Close files after a failure; nothing is sealed."""
+        self._checks.close()
         self._writer.abandon()
 
     def _final(self, table: Table) -> Table:

@@ -16,6 +16,8 @@ class PackageInfo:
 
     `schema_update`: new tables and columns by table, as the load made them.
     `custom_metrics`: what resources counted, by resource.
+    `checks`: each data quality rule of its tables: `table`, `rule`, `kind`, `columns`, `severity`, and how
+    many rows were `checked` and `failed`; those included that no row broke.
     `from_earlier_run`: an earlier run had left it unfinished and this one finished it.
     """
 
@@ -30,6 +32,7 @@ class PackageInfo:
     schema_update: Mapping[str, Any] = field(default_factory=dict)
     from_earlier_run: bool = False
     custom_metrics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    checks: tuple[Mapping[str, Any], ...] = ()
     jobs: Mapping[str, Any] = field(default_factory=lambda: {"completed_jobs": [], "failed_jobs": []})
 
     def asstr(self) -> str:
@@ -37,7 +40,16 @@ class PackageInfo:
         rows = ", ".join(f"{name} {count:,}" for name, count in self.rows.items() if name[:5] != "_dlt_")
         early = " (left by an earlier run)" if self.from_earlier_run else ""
         text = f"Load package {self.load_id} is {self.state.upper()} and contains no failed jobs{early}"
-        return f"{text}\n  rows: {rows}" if rows else text
+        lines = [text, *([f"  rows: {rows}"] if rows else []), *self._broken()]
+        return "\n".join(lines)
+
+    def _broken(self) -> list[str]:
+        broken = [
+            f"{c['table']}: {c['rule']} ({c['failed']:,} of {c['checked']:,}, {c['severity']})"
+            for c in self.checks
+            if c["failed"]
+        ]
+        return [f"  rules broken: {'; '.join(broken)}"] if broken else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +130,7 @@ def _package_dict(package: PackageInfo) -> dict[str, Any]:
         for r, found in package.custom_metrics.items()
         for n, v in found.items()
     ]
+    out["checks"] = [{**c, "columns": ", ".join(c["columns"])} for c in package.checks]
     out["schema_update"] = [
         {"table_name": t, "column_name": n, "data_type": c.get("data_type")}
         for t, table in package.schema_update.items()

@@ -97,4 +97,7 @@ def normalized_info(package: Package) -> PackageInfo:
     rows = {n: c for n, c in package.manifest.counts.items() if not is_record(n)}
     if package.manifest.state is not None:
         rows[STATE_TABLE] = 1
-    return PackageInfo(package.load_id, "normalized", package.manifest.schema["name"], rows=rows)
+    manifest = package.manifest
+    return PackageInfo(
+        package.load_id, "normalized", manifest.schema["name"], rows=rows, checks=manifest.checks
+    )

@@ -7,6 +7,7 @@ import copy
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 from ladle.config.settings import number
@@ -29,9 +30,10 @@ from ladle.package.store import Package, Packages
 from ladle.pipelines.arguments import schema_name
 from ladle.pipelines.edits import edits_of, prepared, whole
 from ladle.pipelines.info import ExtractInfo, NormalizeInfo, PackageInfo, now
+from ladle.pipelines.lookup import checks_for
 from ladle.pipelines.memory import Memory
 from ladle.pipelines.named import in_derived_names, in_given_names, on_top
-from ladle.pipelines.normalizing import KEPT, default_contract, discarding, options
+from ladle.pipelines.normalizing import KEPT, default_contract, discarding, is_empty, options
 from ladle.pipelines.noted import with_inputs
 from ladle.pipelines.order import Beside, Extracted, Order, extracted_info, normalized_info
 from ladle.pipelines.refresh import Reset, plan
@@ -183,7 +185,7 @@ class Work:
             beside.background.drain(package)
         else:
             check_root_tables(package.manifest, default_contract())
-        if not after.changed and self._is_empty(package, loaded):
+        if not after.changed and is_empty(package, loaded):
             return None
         return package.save(
             state=after.state if after.changed else None,
@@ -257,16 +259,6 @@ class Work:
         dropped = {"drop_tables" if reset.drops else "empty_tables": reset.tables}
         return package.with_manifest(**dropped)
 
-    def _is_empty(self, package: Package, stored: Schema) -> bool:
-        """Whether loading the package would change nothing: no rows, nothing to replace, drop or empty."""
-        manifest, names = package.manifest, GivenNames.of(stored)
-        replaced = any(
-            r.write_disposition == "replace" and stored.table_map[table].loaded
-            for r in manifest.resources
-            if (table := names.table(r.table)) in stored.table_map
-        )
-        return not (manifest.raw or manifest.drop_tables or manifest.empty_tables or replaced)
-
     def restore(self) -> None:
         """Take state and schemas from the destination where it knows more than the working folder."""
         assert self.destination is not None
@@ -294,7 +286,8 @@ class Work:
         return self.destination.limits if self.destination else Limits()
 
     def _options(self) -> Options:
-        return options(self.max_rejects, keep_origins=self.reporter().target is not None)
+        look = partial(checks_for, self.destination, self.dataset_name)
+        return options(self.max_rejects, look, keep_origins=self.reporter().target is not None)
 
     def _normalizer(self, package: Package, ready: Ready | None) -> Normalizer:
         return Normalizer(package, self._limits(), self._options(), self.emit, ready=ready)
@@ -400,6 +393,7 @@ class Work:
             seconds=result.seconds,
             schema_update=schema_update(result.changes),
             from_earlier_run=early,
+            checks=package.manifest.checks,
         )
 
     @contextmanager

@@ -47,6 +47,7 @@ class Hinted:
         create_table_variant: bool = False,
         nested_hints: Any = None,
         tags: Any = None,
+        rules: Any = None,
     ) -> Self:
         """Change hints: None leaves one as it is, an empty value (`""`, `[]`, `{}`) removes it.
 
@@ -68,6 +69,7 @@ class Hinted:
             create_table_variant: keep these hints for the table named, beside those of the resource.
             nested_hints: by path, for child tables.
             tags: what the table is, whose, and so on: kept in the schema, shown as the table's comment.
+            rules: of `ladle.rules`; added to those there are, one of the same name takes its place.
 
         Raises:
             UsageError: a hint is wrong.
