@@ -24,6 +24,7 @@ from ladle.errors import (
     ResourceNameNotAvailable,
     SourceSectionNotAvailable,
 )
+from ladle.sources.accounts import Account, Refuse
 from ladle.sources.interval import interval as interval_in_force
 
 __all__ = [
@@ -59,6 +60,9 @@ class Scope:
         package_state: the mutable dict stored with the load package.
         interval: start and end that a scheduler asked for.
         metrics: by resource name, mutable; end up in the trace.
+        accounts: by resource name, mutable; what became of rows that no table gets.
+        refuse: takes what models refuse; None where nobody keeps it.
+        hints: given to the run, which win over the resources'.
     """
 
     pipeline: Any = None
@@ -68,6 +72,9 @@ class Scope:
     package_state: dict[str, Any] | None = None
     interval: tuple[Any, Any] | None = None
     metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
+    accounts: dict[str, Account] = field(default_factory=dict)
+    refuse: Refuse | None = None
+    hints: Any = None
 
 
 NOWHERE = Scope()

@@ -9,7 +9,7 @@ from typing import Any
 
 from ladle.errors import DataItemRequiredForDynamicTableHints, InconsistentTableTemplate, UsageError
 from ladle.schema.table import DATA_TYPES, WRITE_DISPOSITIONS
-from ladle.sources.models import columns_of_model, is_model
+from ladle.sources.models import check_contract_of_model, columns_of_model, is_model
 
 Columns = Mapping[str, Mapping[str, Any]]
 Dynamic = Callable[[Any], Any]
@@ -60,6 +60,10 @@ class Hints:
     nested_hints: Any = field(default_factory=dict)
     additional: Mapping[str, Any] = field(default_factory=dict)
     model: Any = None
+
+    def __post_init__(self) -> None:
+        if self.model is not None and not callable(self.schema_contract):
+            check_contract_of_model(self.model, self.schema_contract)
 
     @classmethod
     def of(cls, **hints: Any) -> Hints:
@@ -217,7 +221,7 @@ def _names(keys: Any) -> tuple[str, ...]:
 
 
 def columns_of(columns: Any) -> Columns:
-    """Return column hints by name from a dict of dicts, a list of dicts with `name`, or a pydantic model.
+    """Return column hints by name from a dict of dicts, a list of dicts with `name`, or a model.
 
     Raises:
         UsageError: any other shape, or an unknown data type.
@@ -225,7 +229,7 @@ def columns_of(columns: Any) -> Columns:
     if columns is None:
         return {}
     if is_model(columns):
-        return columns_of_model(columns)
+        columns = columns_of_model(columns)
     if isinstance(columns, Mapping) and all(isinstance(c, Mapping) for c in columns.values()):
         found = {str(n): {k: v for k, v in c.items() if k != "name"} for n, c in columns.items()}
     elif isinstance(columns, Sequence) and all(isinstance(c, Mapping) and "name" in c for c in columns):
@@ -234,7 +238,7 @@ def columns_of(columns: Any) -> Columns:
         raise UsageError(
             f"columns can't be a `{type(columns).__name__}`",
             expected='{"price": {"data_type": "decimal"}}, [{"name": "price", "data_type": "decimal"}]'
-            " or a pydantic model",
+            ", a pydantic model, a dataclass or a TypedDict",
         )
     for name, hints in found.items():
         if hints.get("data_type") is not None:

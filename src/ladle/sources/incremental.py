@@ -393,6 +393,14 @@ class Incremental(Generic[T]):
         return self._run is not None and self._run.beyond_end
 
     @property
+    def left_out(self) -> tuple[int, int]:
+        """How many rows at the boundary were left out, and how many rows at all."""
+        run = self._run
+        if run is None:
+            return 0, 0
+        return (run.boundary.skipped if run.boundary is not None else 0), run.left_out
+
+    @property
     def custom_metrics(self) -> dict[str, int]:
         """Rows at the boundary that were left out, and how many had changed since they were loaded."""
         boundary = self._run.boundary if self._run is not None else None

@@ -144,6 +144,8 @@ def _mask(run: CursorRun, frame: _Frame) -> Any:
     finally:
         run.rows_seen += count
     run.took_any = run.took_any or mask is True or bool(pc.any(mask).as_py())
+    if mask is not True:
+        run.left_out += count - (pc.sum(mask).as_py() or 0)
     return mask
 
 
