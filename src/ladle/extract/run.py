@@ -7,20 +7,23 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ladle.errors import UsageError
+from ladle.errors import PackageError, UsageError
 from ladle.events import Emit
 from ladle.extract.arrow import Where
 from ladle.extract.batcher import BATCH_BYTES
 from ladle.extract.declare import apply_hints, declare, table_name, wanted, with_root_key
 from ladle.extract.jsoned import JsonPlan
 from ladle.extract.outlets import Sorter
+from ladle.extract.rejects import Rejects
 from ladle.extract.stream import Outlet, Sink, Stream, TableSink
-from ladle.package.manifest import ResourceInfo
+from ladle.package.manifest import DataFile, ResourceInfo
 from ladle.package.store import Package
 from ladle.schema.change import Limits
 from ladle.schema.naming import naming
+from ladle.schema.rejects import REJECTS_KEY
 from ladle.schema.schema import Schema
 from ladle.schema.table import Table
+from ladle.sources.accounts import Account
 from ladle.sources.current import Scope
 from ladle.sources.hints import Hints
 from ladle.sources.lanes import Pulled, PullOptions
@@ -88,7 +91,14 @@ def extract(
         work = _Extraction(source, package, options, Outlet(writer, emit, sink))
         work.pull()
         manifest = {"schema": work.schema.to_dict()} if work.redeclared else {}
-        return package.with_manifest(stage="extracted", raw=writer.seal(), resources=work.infos(), **manifest)
+        raw = writer.seal()
+        return package.with_manifest(
+            stage="extracted",
+            raw=raw,
+            resources=work.infos(),
+            resource_accounts=work.accounts(raw),
+            **manifest,
+        )
     except BaseException:
         writer.abandon()
         raise
@@ -109,6 +119,14 @@ class _Extraction:
         self._wanted = wanted(source, options.hints)
         self._infos_of = self._match(package.manifest.resources)
         self._json = _json_columns(self.schema.table_map.values())
+        self._accounts: dict[str, Account] = {}
+        self._rejects = Rejects(outlet.writer, self._new_stream, self._table_of, self._hints_of)
+
+    def _table_of(self, name: str) -> str:
+        return table_name(self.schema, name, self._options.limits)
+
+    def _hints_of(self, resource: Resource) -> Hints:
+        return self._options.hints.over(resource.hints)
 
     def _match(self, infos: Sequence[ResourceInfo]) -> dict[int, int]:
         """Return the index of each declared resource's info; resources of a name come in order."""
@@ -131,6 +149,9 @@ class _Extraction:
             package_state=options.package_state,
             interval=options.interval,
             metrics=options.metrics,
+            accounts=self._accounts,
+            refuse=self._rejects.take,
+            hints=options.hints,
         )
         sorters: dict[int, Sorter] = {}
         pull = options.pull or PullOptions(from_settings=True)
@@ -142,6 +163,7 @@ class _Extraction:
                     continue
                 for stream in _streams_of(got, sorters):
                     stream.send(stream.batcher.flush())
+        self._rejects.flush()
 
     def _take(self, got: Pulled | Plain, sorters: dict[int, Sorter]) -> None:
         resource: Any = got.resource
@@ -167,13 +189,19 @@ class _Extraction:
             key = next(iter(first.parts))
         else:
             key = self._new_part(resource, name, hints)
+        stream = self._stream(key, resource, name, hints, self._outlet)
+        self._streams[key] = self._of_table[id(resource), name] = stream
+        return stream
+
+    def _new_stream(self, resource: Resource, name: str, outlet: Outlet) -> Stream:
+        """Return a stream that treats rows as those of the table, and is none of it."""
+        return self._stream(REJECTS_KEY, resource, name, self._hints_of(resource), outlet)
+
+    def _stream(self, key: str, resource: Resource, name: str, hints: Hints, outlet: Outlet) -> Stream:
         # A destination's own limit goes before the source's, as in the reference.
         limits = (hints.max_table_nesting, self._options.limits.max_nesting, self._source.max_table_nesting)
         plan = self._plan(name, next((n for n in limits if n is not None), None))
-        where = Where(resource.name, name, 0)
-        stream = Stream(key, where, plan, self._options.batch_bytes, self._outlet)
-        self._streams[key] = self._of_table[id(resource), name] = stream
-        return stream
+        return Stream(key, Where(resource.name, name, 0), plan, self._options.batch_bytes, outlet)
 
     def _new_part(self, resource: Resource, name: str, hints: Hints) -> str:
         key = str(len(self._infos))
@@ -216,6 +244,32 @@ class _Extraction:
         """Return what became of each resource and table."""
         rows = {key: stream.rows for key, stream in self._streams.items()}
         return tuple(replace(i, rows=sum(rows.get(k, 0) for k in i.parts)) for i in self._infos)
+
+
+    def accounts(self, raw: Sequence[DataFile]) -> dict[str, dict[str, int]]:
+        """Return what became of the rows of each resource.
+
+        Raises:
+            PackageError: rows that the streams took aren't in the files.
+        """
+        of_key = {key: info.name for info in self._infos for key in info.parts}
+        written: dict[str, int] = {}
+        for file in raw:
+            if file.table in of_key:
+                name = of_key[file.table]
+                written[name] = written.get(name, 0) + file.rows
+        taken: dict[str, int] = {}
+        for key, stream in self._streams.items():
+            taken[of_key[key]] = taken.get(of_key[key], 0) + stream.rows
+        lost = {n: c for n, c in taken.items() if c != written.get(n, 0)}
+        if lost:
+            raise PackageError(
+                "not all rows that were read are in the package",
+                expected=", ".join(f"{c} rows of `{n}`, not {written.get(n, 0)}" for n, c in lost.items()),
+                hint="nothing was loaded; this is a fault of ladle, please report it",
+            )
+        names = dict.fromkeys(info.name for info in self._infos)
+        return {n: self._accounts.get(n, Account()).of(written.get(n, 0)) for n in names}
 
 
 def _json_columns(tables: Any) -> set[tuple[str, str]]:

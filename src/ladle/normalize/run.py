@@ -30,7 +30,8 @@ from ladle.package.raw import is_frame
 from ladle.package.store import Package
 from ladle.schema.change import Limits
 from ladle.schema.naming import naming
-from ladle.schema.records import CHANGES, CHANGES_TABLE
+from ladle.schema.records import CHANGES, CHANGES_TABLE, REJECTS, REJECTS_TABLE
+from ladle.schema.rejects import REJECTS_KEY
 from ladle.schema.schema import Schema
 from ladle.schema.table import Column, Table
 from ladle.schema.types import arrow_type, kind_of
@@ -288,17 +289,38 @@ class Normalizer:
             self.abandon()
             return normalize(package, stored, self._limits, self._options, self._emit, passing=self._outdated)
         files = self._conform((*passed, *self._writer.seal()))
+        rejected = self._record_rejects(package)
         tables = [self._final(t) for t in self._tables.values()]
         schema = replace(self._base, table_map={t.name: t for t in tables}, stored_hash=None).bumped(stored)
         schema, recorded = self._record_changes(schema, stored)
         counts = {name: seen.rows for name, seen in self._seen.items()}
         return package.save(
             stage="normalized",
-            ready=(*files, *recorded),
+            ready=(*files, *rejected, *recorded),
             schema=schema.to_dict(),
             base_hash=stored.version_hash if stored else None,
-            counts={**counts, **{file.table: file.rows for file in recorded}},
+            counts={**counts, **_rows_of_files((*rejected, *recorded))},
+            accounts={n: {"extracted": c, "loaded": c, "rejected": 0} for n, c in counts.items()},
         )
+
+    def _record_rejects(self, package: Package) -> tuple[DataFile, ...]:
+        """Write what extract refused as rows of their own."""
+        if not self._limits.records:
+            return ()
+        written = 0
+        for batch in package.read(package.files("raw", REJECTS_KEY)):
+            ids = [f"{self._package.load_id}.{written + n}" for n in range(batch.num_rows)]
+            keys = {
+                LOAD_ID: pa.repeat(pa.scalar(self._package.load_id), batch.num_rows),
+                ROW_ID: pa.array(ids, pa.string()),
+            }
+            arrays = dict(zip(batch.schema.names, batch.columns, strict=True)) | keys
+            self._writer.append(REJECTS_TABLE, pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays)))
+            written += batch.num_rows
+        if written:
+            known = self._tables.get(REJECTS_TABLE, REJECTS)
+            self._tables[REJECTS_TABLE] = known.with_extra(**{"x-normalizer": {"seen-data": True}})
+        return self._writer.seal_more()
 
     def _record_changes(self, schema: Schema, stored: Schema | None) -> tuple[Schema, tuple[DataFile, ...]]:
         """Write what changed as rows; return the schema with their table, and its file if there are any."""
@@ -396,6 +418,13 @@ class Normalizer:
         return self._writer.seal_more()
 
 
+def _rows_of_files(files: Sequence[DataFile]) -> dict[str, int]:
+    rows: dict[str, int] = {}
+    for file in files:
+        rows[file.table] = rows.get(file.table, 0) + file.rows
+    return rows
+
+
 def _is_same(batch: pa.RecordBatch, arrays: dict[str, pa.Array]) -> bool:
     """Whether the arrays are the very columns of the batch: same names, types and memory."""
     if list(arrays) != batch.schema.names:
@@ -444,6 +473,8 @@ def normalize(
     roots = {key: (r.name, table) for r in package.manifest.resources for key, table in r.parts.items()}
     try:
         for file in package.files("raw"):
+            if file.table == REJECTS_KEY:
+                continue
             resource, root = roots[file.table]
             for batch in package.read([file]):
                 fold.feed(resource, root, batch)

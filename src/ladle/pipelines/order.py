@@ -9,6 +9,7 @@ from typing import Any
 
 from ladle.load.ahead import LoadAhead
 from ladle.normalize.background import BackgroundNormalizer
+from ladle.package.manifest import Manifest
 from ladle.package.store import Package
 from ladle.pipelines.info import PackageInfo
 from ladle.pipelines.refresh import Refresh
@@ -89,7 +90,9 @@ def extracted_info(
         rows[resource.name] = rows.get(resource.name, 0) + resource.rows
     name = package.manifest.schema["name"]
     counted = {resource: dict(found) for resource, found in metrics.items() if found}
-    return PackageInfo(package.load_id, "extracted", name, rows=rows, custom_metrics=counted)
+    return PackageInfo(
+        package.load_id, "extracted", name, rows=rows, custom_metrics=counted, **accounts_of(package.manifest)
+    )
 
 
 def normalized_info(package: Package) -> PackageInfo:
@@ -97,4 +100,15 @@ def normalized_info(package: Package) -> PackageInfo:
     rows = {n: c for n, c in package.manifest.counts.items() if not is_record(n)}
     if package.manifest.state is not None:
         rows[STATE_TABLE] = 1
-    return PackageInfo(package.load_id, "normalized", package.manifest.schema["name"], rows=rows)
+    name = package.manifest.schema["name"]
+    return PackageInfo(package.load_id, "normalized", name, rows=rows, **accounts_of(package.manifest))
+
+
+def accounts_of(manifest: Manifest) -> dict[str, Any]:
+    """Return what became of the rows, by table and by resource, as arguments of `PackageInfo`.
+
+    What normalize left out is counted by it; else every row that was extracted is one of its table.
+    """
+    tables = {t: dict(a) for t, a in manifest.accounts.items() if not is_record(t)}
+    resources = {r: dict(a) for r, a in manifest.resource_accounts.items()}
+    return {"accounts": tables, "resource_accounts": resources}

@@ -23,7 +23,7 @@ from ladle.pipelines.arguments import check_choice, checked_name, schema_name
 from ladle.pipelines.backfill import Backfill, load_windows
 from ladle.pipelines.info import ExtractInfo, LoadInfo, NormalizeInfo, PackageInfo, PipelineTrace, now
 from ladle.pipelines.memory import Memory
-from ladle.pipelines.order import Extracted, Order, Remember, extracted_info, normalized_info
+from ladle.pipelines.order import Extracted, Order, Remember, accounts_of, extracted_info, normalized_info
 from ladle.pipelines.refresh import REFRESH, Refresh
 from ladle.pipelines.steps import Steps
 from ladle.pipelines.work import RunningPolicy, Work
@@ -570,7 +570,13 @@ class Pipeline:
         if load_id not in found:
             raise UsageError.unknown_choice("load package", load_id, list(found))
         manifest = found[load_id]
-        return PackageInfo(load_id, manifest.stage, manifest.schema["name"], rows=_rows(manifest))
+        return PackageInfo(
+            load_id,
+            manifest.stage,
+            manifest.schema["name"],
+            rows=_rows(manifest),
+            **accounts_of(manifest),
+        )
 
     def get_load_package_state(self, load_id: str) -> dict[str, Any]:
         """Return what resources and the destination's code noted with a package.

@@ -23,7 +23,7 @@ from ladle.package.store import Package, Packages
 from ladle.pipelines.arguments import schema_name
 from ladle.pipelines.info import ExtractInfo, NormalizeInfo, PackageInfo, now
 from ladle.pipelines.memory import Memory
-from ladle.pipelines.order import Beside, Extracted, Order, extracted_info, normalized_info
+from ladle.pipelines.order import Beside, Extracted, Order, accounts_of, extracted_info, normalized_info
 from ladle.pipelines.refresh import Reset, plan
 from ladle.pipelines.steps import Steps
 from ladle.schema.change import Limits
@@ -325,6 +325,7 @@ class Work:
             seconds=result.seconds,
             schema_update=schema_update(result.changes),
             from_earlier_run=early,
+            **accounts_of(package.manifest),
         )
 
     @contextmanager

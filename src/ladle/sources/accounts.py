@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from operator import length_hint
 from typing import Any
@@ -51,6 +51,7 @@ class Refusal:
         position: number of the row among those that came to the model.
         whole: whether the row is left out, and not only the field.
         meta: what was marked on the item.
+        extra: whether it is a field that the model lacks.
     """
 
     resource: Any
@@ -62,6 +63,7 @@ class Refusal:
     position: int
     whole: bool
     meta: Any = None
+    extra: bool = False
 
 
 class Counted:
@@ -92,8 +94,3 @@ class Counted:
 def counted(step: Step, account: Account) -> Step:
     """Return a step that counts what it leaves out; others make rows of their own, and are as they are."""
     return Counted(step, account) if isinstance(step, (MapItem, FilterItem)) else step
-
-
-def total(accounts: Mapping[str, Mapping[str, int]]) -> int:
-    """Return how many rows resources left out."""
-    return sum(a["read"] - a["extracted"] for a in accounts.values())

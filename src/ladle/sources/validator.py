@@ -199,7 +199,16 @@ class ModelValidator:
         wanted = _NOT_A_FIELD if extra else self._hints.get(str(path[0]) if path else "", {}).get("data_type")
         rule = f"model {self.model.__name__}: {problem['type']}"
         return Refusal(
-            self._resource, rule, self._reason(problem, path), row, path, wanted, position, whole, meta
+            self._resource,
+            rule,
+            self._reason(problem, path),
+            row,
+            path,
+            wanted,
+            position,
+            whole,
+            meta,
+            extra=extra and not whole,
         )
 
     def _hand_over(self, refusal: Refusal) -> None:
