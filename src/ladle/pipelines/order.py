@@ -14,7 +14,7 @@ from ladle.package.store import Package
 from ladle.pipelines.info import PackageInfo
 from ladle.pipelines.refresh import Refresh
 from ladle.schema.records import is_record
-from ladle.schema.schema import STATE_TABLE
+from ladle.schema.schema import STATE_TABLE, Schema
 from ladle.sources.hints import Hints
 from ladle.sources.lanes import PullOptions
 from ladle.sources.source import Source
@@ -34,6 +34,7 @@ class Order:
         overlap: normalise and load beside it.
         remember: changes the source's state once all was read.
         pull: how many resources and items at once; None as the settings say.
+        declare: declares the package's tables and resources, where the resources' hints don't.
     """
 
     source: Source
@@ -43,6 +44,7 @@ class Order:
     overlap: bool = True
     remember: Remember | None = None
     pull: PullOptions | None = None
+    declare: Callable[[Package, Schema], Package] | None = None
 
 
 @dataclass(slots=True)
@@ -87,6 +89,8 @@ def extracted_info(
     """Return what extract tells of a package: rows by resource, and what resources counted."""
     rows: dict[str, int] = {}
     for resource in package.manifest.resources:
+        if is_record(resource.name):
+            continue
         rows[resource.name] = rows.get(resource.name, 0) + resource.rows
     name = package.manifest.schema["name"]
     counted = {resource: dict(found) for resource, found in metrics.items() if found}
@@ -110,5 +114,5 @@ def accounts_of(manifest: Manifest) -> dict[str, Any]:
     What normalize left out is counted by it; else every row that was extracted is one of its table.
     """
     tables = {t: dict(a) for t, a in manifest.accounts.items() if not is_record(t)}
-    resources = {r: dict(a) for r, a in manifest.resource_accounts.items()}
+    resources = {r: dict(a) for r, a in manifest.resource_accounts.items() if not is_record(r)}
     return {"accounts": tables, "resource_accounts": resources}

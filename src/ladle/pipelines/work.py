@@ -197,6 +197,8 @@ class Work:
 
     def _declared(self, order: Order, package: Package, stored: Schema, reset: Reset | None) -> Package:
         """Declare the resources, on a schema without what will be dropped."""
+        if order.declare is not None:
+            return order.declare(package, stored)
         if reset is not None and reset.drops:
             # What a user's own schema declares of a table that goes holds for the table that comes.
             tables = stored.table_map

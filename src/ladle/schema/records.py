@@ -1,4 +1,4 @@
-"""Tables that ladle keeps beside the data: what it refused, and which load changed which column.
+"""Tables that ladle keeps beside the data: what it refused and replayed, which load changed which column.
 
 They are tables of the schema like others, made once they have rows; the reference sees plain tables. Their
 names begin with `_ladle_`, which no resource may use.
@@ -13,6 +13,7 @@ from ladle.schema.table import Column, Table
 RECORD_PREFIX = "_ladle_"
 REJECTS_TABLE = "_ladle_rejects"
 CHANGES_TABLE = "_ladle_changes"
+REPLAYS_TABLE = "_ladle_replays"
 
 
 def _table(name: str, description: str, **columns: tuple[str, str]) -> Table:
@@ -65,7 +66,14 @@ CHANGES = _table(
     changed_at=("timestamp", "when"),
 )
 
-RECORDS = {REJECTS_TABLE: REJECTS, CHANGES_TABLE: CHANGES}
+REPLAYS = _table(
+    REPLAYS_TABLE,
+    "Rejects that were fed back: a row for each, in the commit of the load that did it.",
+    reject_id=("text", "`_dlt_id` of the reject"),
+    replayed_at=("timestamp", "when"),
+)
+
+RECORDS = {REJECTS_TABLE: REJECTS, CHANGES_TABLE: CHANGES, REPLAYS_TABLE: REPLAYS}
 
 
 def is_record(table: str) -> bool:
