@@ -52,6 +52,7 @@ class Refusal:
         whole: whether the row is left out, and not only the field.
         meta: what was marked on the item.
         extra: whether it is a field that the model lacks.
+        item: the whole row, as it came.
     """
 
     resource: Any
@@ -64,6 +65,7 @@ class Refusal:
     whole: bool
     meta: Any = None
     extra: bool = False
+    item: Any = None
 
 
 class Counted:

@@ -392,6 +392,10 @@ class Incremental(Generic[T]):
         """Whether a row beyond the end was met."""
         return self._run is not None and self._run.beyond_end
 
+    def covers(self, row: Any) -> bool:
+        """Whether a row is in this run's range, as far as that can be told."""
+        return self._is_pinned or self._run is None or self._run.covers(row)
+
     @property
     def left_out(self) -> tuple[int, int]:
         """How many rows at the boundary were left out, and how many rows at all."""

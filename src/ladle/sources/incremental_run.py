@@ -116,6 +116,19 @@ class CursorRun:
         self.left_out += len(rows) - len(kept)
         return kept
 
+    def covers(self, row: Any) -> bool:
+        """Whether a row that a model refused is in range; where that can't be told it is. Nothing moves."""
+        bounds = self.bounds
+        if not isinstance(row, dict) or not bounds.is_ordered or bounds.is_whole:
+            return True
+        (value,) = self.cursor.path.values((row,))
+        if value is MISSING or value is None:
+            return True
+        try:
+            return bounds.judge(value, value, _never, _never).keep is True
+        except TypeError:
+            return True
+
     def row(self, row: Any) -> bool:
         """Whether a single row is let through; as `rows`, and faster for one."""
         bounds = self.bounds

@@ -10,7 +10,7 @@ from typing import Any, NoReturn, Protocol
 
 from ladle.config.context import sections
 from ladle.errors import LadleError, PipeNotBoundToData, ResourceExtractionError
-from ladle.sources.accounts import Account, Counted, counted
+from ladle.sources.accounts import Account, Counted, Refusal, Refuse, counted
 from ladle.sources.arguments import check_cursors
 from ladle.sources.current import Scope, scope
 from ladle.sources.feeds import is_iterator
@@ -111,7 +111,7 @@ class Node:
         validator = resource.validator_under(self.scope.hints)
         if validator is not None:
             bound = getattr(validator, "bound", None)
-            steps.append(bound(account, self.scope.refuse) if bound is not None else validator)
+            steps.append(bound(account, self._refuse()) if bound is not None else validator)
         if self.cursor is not None:
             steps.append(self.cursor)
         self.steps = tuple(steps)
@@ -144,6 +144,21 @@ class Node:
     def account(self) -> Account:
         """What became of rows that no table gets; resources of one name share it."""
         return self.scope.accounts.setdefault(self.resource.name, Account())
+
+    def _refuse(self) -> Refuse | None:
+        """Return what takes refused rows: not those that a cursor would leave out, which come every time."""
+        refuse, cursor, account = self.scope.refuse, self.cursor, self.account
+        if refuse is None or cursor is None:
+            return refuse
+
+        def unless_loaded(refusal: Refusal) -> None:
+            if cursor.covers(refusal.item):
+                refuse(refusal)
+            elif refusal.whole:
+                account.rejected -= 1
+                account.filtered += 1
+
+        return unless_loaded
 
     def note_dropped(self, at: int) -> None:
         """Count a row that became None only after step number `at` - 1 was awaited."""
@@ -220,6 +235,11 @@ class Cursor:
     def can_close(self) -> bool:
         """Whether nothing new can come any more."""
         return bool(self.inner.can_close())
+
+    def covers(self, row: Any) -> bool:
+        """Whether a row is in the cursor's range, as far as that can be told."""
+        covers = getattr(self.inner, "covers", None)
+        return covers is None or bool(covers(row))
 
     def left_out(self) -> tuple[int, int]:
         """Return how many rows were repeated, and how many were left out, these included."""

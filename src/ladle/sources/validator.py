@@ -209,6 +209,7 @@ class ModelValidator:
             whole,
             meta,
             extra=extra and not whole,
+            item=item,
         )
 
     def _hand_over(self, refusal: Refusal) -> None:
