@@ -48,7 +48,9 @@ def live(job: Job, hook: Hook) -> None:
         p.run(orders)
     elif RUNS[job.runs - 1] == "replay":
         # What a killed process had replayed is not open any more: this replays what is left, once.
-        p.replay(rule="model Order", resource=orders, fix=lambda row: mended(row) if row["id"] != "3?" else None)
+        p.replay(
+            rule="model Order", resource=orders, fix=lambda row: mended(row) if row["id"] != "3?" else None
+        )
     else:
         p.replay(resource=orders, fix=mended)
     assert not pending(p)

@@ -74,7 +74,14 @@ class Rejects:
         for key in self._waiting:
             self._write(key)
         more = [
-            Reject(resource, table, rule, "value", f"left out of {count - MAX_PER_FIELD} more rows", column_path=path)
+            Reject(
+                resource,
+                table,
+                rule,
+                "value",
+                f"left out of {count - MAX_PER_FIELD} more rows",
+                column_path=path,
+            )
             for (resource, table, rule, path), count in self._of_field.items()
             if count > MAX_PER_FIELD
         ]
@@ -91,7 +98,7 @@ class Rejects:
         name = self._hints_of(resource).table_name
         if callable(name):
             try:
-                name = name(refusal.row)
+                name = name(refusal.item)
             except Exception:  # noqa: BLE001 - the row is one that doesn't fit
                 name = None
         return name if isinstance(name, str) else str(resource.name)

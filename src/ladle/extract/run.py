@@ -245,7 +245,6 @@ class _Extraction:
         rows = {key: stream.rows for key, stream in self._streams.items()}
         return tuple(replace(i, rows=sum(rows.get(k, 0) for k in i.parts)) for i in self._infos)
 
-
     def accounts(self, raw: Sequence[DataFile]) -> dict[str, dict[str, int]]:
         """Return what became of the rows of each resource.
 

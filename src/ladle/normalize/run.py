@@ -317,7 +317,9 @@ class Normalizer:
                 ROW_ID: pa.array(ids, pa.string()),
             }
             arrays = dict(zip(batch.schema.names, batch.columns, strict=True)) | keys
-            self._writer.append(REJECTS_TABLE, pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays)))
+            self._writer.append(
+                REJECTS_TABLE, pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays))
+            )
             written += batch.num_rows
         if written:
             known = self._tables.get(REJECTS_TABLE, REJECTS)

@@ -24,8 +24,8 @@ from ladle.pipelines.backfill import Backfill, load_windows
 from ladle.pipelines.info import ExtractInfo, LoadInfo, NormalizeInfo, PackageInfo, PipelineTrace, now
 from ladle.pipelines.memory import Memory
 from ladle.pipelines.order import Extracted, Order, Remember, accounts_of, extracted_info, normalized_info
-from ladle.pipelines.replay import Fix, Open, Wanted, open_rejects, replay_notices, replays
 from ladle.pipelines.refresh import REFRESH, Refresh
+from ladle.pipelines.replay import Fix, Open, Wanted, open_rejects, replay_notices, replays
 from ladle.pipelines.steps import Steps
 from ladle.pipelines.work import RunningPolicy, Work
 from ladle.schema.naming import naming
@@ -331,7 +331,7 @@ class Pipeline:
     ) -> LoadInfo | None:
         """Feed rows that were refused back into their tables; each is replayed once, whatever happens.
 
-        They take the ordinary way: contracts and rules apply again, and what is refused again is a new reject.
+        They take the ordinary way: contracts and rules apply again, what is refused again is a new reject.
         Marked as replayed in the same commit. Packages that an earlier run left are finished first.
 
         Args:

@@ -90,7 +90,9 @@ def open_rejects(dataset: Dataset, schemas: Sequence[Schema], wanted: Wanted) ->
         return []
     names = [_COLUMNS.get(n, n) for n in Open.__dataclass_fields__]
     there = schemas_columns(schemas)
-    query = exp.select(*(exp.column(n, quoted=True) if n in there else exp.null().as_(n, quoted=True) for n in names))
+    query = exp.select(
+        *(exp.column(n, quoted=True) if n in there else exp.null().as_(n, quoted=True) for n in names)
+    )
     query = query.from_(exp.to_table(REJECTS_TABLE)).where(*_conditions(wanted))
     if REPLAYS_TABLE in known:
         done = exp.select(exp.column("reject_id", quoted=True)).from_(exp.to_table(REPLAYS_TABLE))
@@ -105,7 +107,7 @@ def schemas_columns(schemas: Sequence[Schema]) -> frozenset[str]:
     return frozenset(REJECTS.columns) | {c for t in tables for c in t.columns}
 
 
-def _conditions(wanted: Wanted) -> Iterator[exp.Expression]:
+def _conditions(wanted: Wanted) -> Iterator[Any]:
     for column in ("table_name", "resource"):
         value = getattr(wanted, column)
         if value is not None:
@@ -159,9 +161,12 @@ class Replay:
         """Declare a package: tables are as stored, and rows are added to them whatever their disposition."""
         marked = stored if REPLAYS_TABLE in stored.table_map else stored.with_tables([REPLAYS])
         targets = [*self.rows, (REPLAYS_TABLE, REPLAYS_TABLE)]
-        missing = [Table(t, resource=r, write_disposition="append") for r, t in targets if t not in marked.table_map]
+        missing = [
+            Table(t, resource=r, write_disposition="append") for r, t in targets if t not in marked.table_map
+        ]
         infos = tuple(
-            ResourceInfo(name, table, "append", parts={str(n): table}) for n, (name, table) in enumerate(targets)
+            ResourceInfo(name, table, "append", parts={str(n): table})
+            for n, (name, table) in enumerate(targets)
         )
         return package.with_manifest(schema=marked.with_tables(missing).to_dict(), resources=infos)
 
@@ -240,7 +245,9 @@ def replay_notices(found: Sequence[Open], wanted: Sequence[Replay], dry_run: boo
     if dry_run:
         for replay in wanted:
             for (resource, table), rows in replay.rows.items():
-                yield Notice(f"would feed {len(rows)} rows of resource `{resource}` back into table `{table}`")
+                yield Notice(
+                    f"would feed {len(rows)} rows of resource `{resource}` back into table `{table}`"
+                )
     obstacles: dict[str, int] = {}
     for reject in found:
         if reject.obstacle is not None:
@@ -255,7 +262,9 @@ def _fixed(record: dict[str, Any], reject: Open, fix: Fix | None) -> dict[str, A
     try:
         made = fix(record)
     except Exception as error:
-        error.add_note(f"fix failed for reject `{reject.id}` of table `{reject.table_name}`; nothing was replayed")
+        error.add_note(
+            f"fix failed for reject `{reject.id}` of table `{reject.table_name}`; nothing was replayed"
+        )
         raise
     if made is not None and not isinstance(made, dict):
         raise UsageError(

@@ -158,7 +158,7 @@ def resource(
         table_name: where rows go.
         max_table_nesting: levels of nesting that become columns and tables; deeper values are kept as JSON.
         write_disposition: `append` (default), `replace` or `skip`; or a dict with `disposition`.
-        columns: hints by column name, a list of dicts with `name`, or a model: pydantic, dataclass, TypedDict.
+        columns: hints by name, a list of dicts with `name`, or a model (pydantic, dataclass, TypedDict).
         primary_key: column name or names; not null.
         merge_key: column name or names; not null.
         schema_contract: what may change in the tables; noted in the schema.
@@ -299,7 +299,7 @@ def transformer(
         table_name: where rows go.
         max_table_nesting: levels of nesting that become columns and tables.
         write_disposition: `append` (default), `replace` or `skip`.
-        columns: hints by column name, a list of dicts with `name`, or a model: pydantic, dataclass, TypedDict.
+        columns: hints by name, a list of dicts with `name`, or a model (pydantic, dataclass, TypedDict).
         primary_key: column name or names.
         merge_key: column name or names.
         schema_contract: noted in the schema.

@@ -1,4 +1,4 @@
-"""Frames against a model, by column: fields it lacks, types, and nulls. The model's own rules are for rows."""
+"""Frames against a model, by column: fields it lacks, types, nulls. The model's own rules are for rows."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from ladle.errors import DataError
 from ladle.schema.table import Column
 from ladle.schema.types import arrow_type, kind_of
+from ladle.sources.incremental_frames import without_views
 
 Tell = Callable[..., None]
 _CANT = (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError)
@@ -64,7 +65,12 @@ class FrameCheck:
     """
 
     def __init__(
-        self, model: str, hints: Mapping[str, Any], fields: frozenset[str], contract: Mapping[str, str], resource: str
+        self,
+        model: str,
+        hints: Mapping[str, Any],
+        fields: frozenset[str],
+        contract: Mapping[str, str],
+        resource: str,
     ) -> None:
         self._model = model
         self._fields = fields
@@ -109,7 +115,8 @@ class FrameCheck:
             if self._mode(found) == "discard_value":
                 table = self._nulled(table, found, position, tell)
         if self._on_extra == "discard_value" and self._fields:
-            table = table.select([n for n in table.schema.names if n in self._fields])
+            known = [n for n in table.schema.names if n in self._fields]
+            table = table if known == table.schema.names else table.select(known)
         table = self._cast(table)
         if not out:
             return table
@@ -120,7 +127,7 @@ class FrameCheck:
         for row, found in sorted(first.items()):
             whole = table.slice(row, 1).to_pylist()[0]
             tell(1, **self._told(found, whole, position + row, whole=True))
-        return table.filter(pc.invert(refused))
+        return without_views(table).filter(pc.invert(refused))
 
     def _mode(self, bad: Bad) -> str:
         return self._on_extra if bad.problem == "extra_forbidden" else self._on_unfit
@@ -167,7 +174,9 @@ class FrameCheck:
             wanted = str(hints["data_type"])
             found = []
             if not hints.get("nullable", True) and array.null_count:
-                found.append(Bad(name, array.is_null(), "none_forbidden", "it can't be null", f"{wanted}, not null"))
+                found.append(
+                    Bad(name, array.is_null(), "none_forbidden", "it can't be null", f"{wanted}, not null")
+                )
             if (unfit := _cant_be(array, name, hints)) is not None:
                 found.append(Bad(name, unfit, f"{wanted}_type", f"it is no {wanted}", wanted))
             for bad in found:
@@ -187,7 +196,7 @@ class FrameCheck:
 
     def _nulled(self, table: pa.Table, bad: Bad, position: int, tell: Tell) -> pa.Table:
         at = table.schema.names.index(bad.column)
-        array = _whole(table.column(at))
+        array = _whole(without_views(table).column(at))
         for row in pc.indices_nonzero(bad.mask).to_pylist():
             tell(1, **self._told(bad, {bad.column: array[row].as_py()}, position + row, whole=False))
         nulls = pc.if_else(bad.mask, pa.scalar(None, array.type), array)
@@ -197,7 +206,11 @@ class FrameCheck:
         """Give columns the types of the model, those that convert whole."""
         for at, name in enumerate(table.schema.names):
             hints = self._hints.get(name)
-            if hints is None or hints["data_type"] == "json" or kind_of(table.schema.field(at).type) == hints["data_type"]:
+            if (
+                hints is None
+                or hints["data_type"] == "json"
+                or kind_of(table.schema.field(at).type) == hints["data_type"]
+            ):
                 continue
             try:
                 made = table.column(at).cast(_target(name, hints))
@@ -224,7 +237,11 @@ def _whole(column: Any) -> pa.Array:
 
 
 def _target(name: str, hints: Mapping[str, Any]) -> pa.DataType:
-    return arrow_type(Column.from_dict(name, {k: hints[k] for k in ("data_type", "precision", "scale", "timezone") if k in hints}))
+    return arrow_type(
+        Column.from_dict(
+            name, {k: hints[k] for k in ("data_type", "precision", "scale", "timezone") if k in hints}
+        )
+    )
 
 
 def _cant_be(array: pa.Array, name: str, hints: Mapping[str, Any]) -> pa.Array | None:

@@ -148,7 +148,8 @@ class _Swap:
             marked = get_origin(annotation) in (Required, NotRequired)
             swapped = self.type(annotation)
             fields[name] = swapped if marked else wanted[swapped]
-        made: Any = TypedDict(given.__name__, fields)  # type: ignore[operator]
+        make: Any = TypedDict
+        made = make(given.__name__, fields)
         made.__module__ = given.__module__
         made.__pydantic_config__ = self._config
         return made
@@ -167,4 +168,3 @@ class _Swap:
         made = type(given)(given.__name__, (given,), namespace)
         parameters = given.__dataclass_params__
         return dataclasses.dataclass(made, frozen=parameters.frozen, kw_only=True) if changed else made
-

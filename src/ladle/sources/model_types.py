@@ -113,4 +113,4 @@ def is_plain(annotation: Any) -> bool:
     kind = get_origin(annotation) or annotation
     if not isinstance(kind, type) or data_type_of(annotation) in (None, "json"):
         return True
-    return any(issubclass(kind, base) for base, _ in _DATA_TYPES) or kind is Literal
+    return issubclass(kind, Enum) or any(issubclass(kind, base) for base, _ in _DATA_TYPES)

@@ -14,7 +14,9 @@ _MODE_OF_EXTRA = {"allow": "evolve", "forbid": "freeze", "ignore": "discard_valu
 
 def is_model(given: Any) -> bool:
     """Whether this is a class of rows: a pydantic model, a dataclass or a TypedDict."""
-    return isinstance(given, type) and (is_pydantic(given) or dataclasses.is_dataclass(given) or is_typeddict(given))
+    return isinstance(given, type) and (
+        is_pydantic(given) or dataclasses.is_dataclass(given) or is_typeddict(given)
+    )
 
 
 def is_pydantic(model: Any) -> bool:

@@ -63,7 +63,7 @@ class ModelValidator:
     def bound(self, account: Account, refuse: Refuse | None) -> ModelValidator:
         """Return the same step for one run: it counts in `account`, and hands over what it refuses."""
         made = copy.copy(self)
-        made._account, made._refuse = account, refuse
+        made.__dict__.update(_account=account, _refuse=refuse)
         return made
 
     @cached_property
@@ -131,7 +131,7 @@ class ModelValidator:
         def refuse(rows: int, **told: Any) -> None:
             if told["whole"]:
                 self._account.rejected += rows
-            self._hand_over(Refusal(self._resource, meta=meta, **told))
+            self._hand_over(Refusal(self._resource, meta=meta, item=told["row"], **told))
 
         check = self._frames.of(frame, self._seen, refuse)
         self._seen += check.rows
@@ -265,10 +265,9 @@ def _path(loc: Path, item: Any) -> Path:
 
 def _steps(loc: Path, item: Any) -> Iterator[str | int]:
     for number, part in enumerate(loc):
-        if isinstance(item, Mapping) and part in item:
-            item = item[part]
-        elif isinstance(item, list) and isinstance(part, int) and part < len(item):
-            item = item[part]
+        there = _at(item, (part,), _MISSING) if isinstance(item, (dict, list)) else _MISSING
+        if there is not _MISSING:
+            item = there
         elif number < len(loc) - 1 or not isinstance(item, Mapping):
             continue
         yield part
