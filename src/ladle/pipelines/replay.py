@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from sqlglot import exp
 
-from ladle.dataset.dataset import Dataset
 from ladle.errors import UsageError
 from ladle.events import Notice
 from ladle.normalize.keys import ROOT_ID, ROW_ID
@@ -25,6 +24,9 @@ from ladle.schema.table import Table
 from ladle.sources.hints import Hints
 from ladle.sources.resource import Resource
 from ladle.sources.source import Source
+
+if TYPE_CHECKING:
+    from ladle.dataset import Dataset
 
 Fix = Callable[[dict[str, Any]], dict[str, Any] | None]
 _PAGE_ROWS = 1000

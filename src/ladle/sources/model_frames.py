@@ -24,16 +24,6 @@ _ISO: Mapping[str, Callable[[str], Any]] = {
 }
 
 
-def is_frame(item: Any) -> bool:
-    """Whether an item is a frame that can be looked at as Arrow."""
-    return (
-        hasattr(item, "__arrow_c_stream__")
-        or hasattr(item, "__arrow_c_array__")
-        or hasattr(item, "collect_schema")
-        or (type(item).__module__.partition(".")[0] == "pandas" and hasattr(item, "columns"))
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class Checked:
     """A frame as far as it fits; `kept` is None where nothing of it does. `rows`: that it had."""

@@ -35,6 +35,16 @@ def config_of(model: Any) -> Mapping[str, Any]:
     return config if isinstance(config, Mapping) else {}
 
 
+def is_frame(item: Any) -> bool:
+    """Whether an item is a frame that can be looked at as Arrow."""
+    return (
+        hasattr(item, "__arrow_c_stream__")
+        or hasattr(item, "__arrow_c_array__")
+        or hasattr(item, "collect_schema")
+        or (type(item).__module__.partition(".")[0] == "pandas" and hasattr(item, "columns"))
+    )
+
+
 def columns_of_model(model: Any) -> dict[str, dict[str, Any]]:
     """Return column hints by source name: types, nullability, and what `Annotated` says in dicts.
 

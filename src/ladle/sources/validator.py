@@ -7,20 +7,23 @@ import dataclasses
 import logging
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ladle.errors import DataError
 from ladle.sources.accounts import Account, Refusal, Refuse
-from ladle.sources.model_frames import FrameCheck, is_frame
 from ladle.sources.model_shapes import EXTRA_ERRORS, Shape, shape_of
 from ladle.sources.models import (
     check_contract_of_model,
     config_of,
     contract_of_model,
     field_names,
+    is_frame,
     is_pydantic,
     protected_fields,
 )
+
+if TYPE_CHECKING:
+    from ladle.sources.model_frames import FrameCheck
 
 _LOG = logging.getLogger("ladle")
 _EXTRA_OF_MODE = {"evolve": "allow", "freeze": "forbid", "discard_row": "forbid", "discard_value": "forbid"}
@@ -80,6 +83,9 @@ class ModelValidator:
 
     @cached_property
     def _frames(self) -> FrameCheck:
+        # Arrow is imported when a frame comes, not where a model is declared.
+        from ladle.sources.model_frames import FrameCheck
+
         return FrameCheck(
             self.model.__name__, self._hints, field_names(self.model), self.contract, self._name
         )
