@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pydantic
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.loading import Site
 
@@ -124,6 +124,16 @@ class Expected:
         return "extracted"
 
 
+def cell(at: int, n: Any = 1, keep: bool = True, mapped: str = "same") -> Row:
+    return {"at": at, "n": n, "keep": keep, "map": mapped}
+
+
+EVERY = [[[cell(0), cell(2, "bad"), cell(3), cell(3, keep=False)], [cell(3, mapped="none"), cell(1)]], [[cell(3), cell(4)]]]
+
+
+@example(runs=EVERY, shape="mixed", steps={"filter", "map", "model", "cursor"}, again=True)
+@example(runs=EVERY, shape="awaited", steps={"filter", "map", "model", "cursor"}, again=True)
+@example(runs=EVERY, shape="frame", steps={"model", "cursor"}, again=True)
 @given(
     runs=st.lists(PAGES, min_size=1, max_size=2),
     shape=SHAPES,

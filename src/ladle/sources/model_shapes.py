@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import types
 from collections.abc import Callable
+from functools import partial
 from typing import (
     Annotated,
     Any,
@@ -39,14 +40,13 @@ class Shape:
     dump: Callable[[Any], dict[str, Any]]
 
 
-def shape_of(model: Any, extra: str | None, hide_input: bool = False) -> Shape:
+def shape_of(model: Any, extra: str) -> Shape:
     """Return the check of a model.
 
     Args:
         model: a pydantic model, dataclass or TypedDict.
         extra: what becomes of fields that it lacks, and those that models within it lack: `allow`,
-            `forbid` or `ignore`; None leaves the model as it is.
-        hide_input: whether errors are to say nothing of the values.
+            `forbid` or `ignore`.
 
     Raises:
         MissingDependency: pydantic isn't installed.
@@ -58,7 +58,9 @@ def shape_of(model: Any, extra: str | None, hide_input: bool = False) -> Shape:
             f"checking items against `{model.__name__}` needs pydantic",
             hint='pip install "ladle[pydantic]"',
         ) from exc
-    adapter = TypeAdapter(model if extra is None else _Swap(extra, hide_input).type(model))
+    # A subclass with another `extra` would be no instance of the model, and lose what its module doesn't have.
+    adapter: Any = TypeAdapter(_portable(model))
+    check = partial(adapter.validate_python, extra=extra)
     texts = _text_fields(model)
 
     def dump(made: Any) -> dict[str, Any]:
@@ -68,7 +70,7 @@ def shape_of(model: Any, extra: str | None, hide_input: bool = False) -> Shape:
                 row[name] = str(row[name])
         return row
 
-    return Shape(adapter.validate_python, dump)
+    return Shape(check, dump)
 
 
 def _text_fields(model: Any) -> list[str]:
@@ -83,88 +85,31 @@ def _is_text_object(annotation: Any) -> bool:
     return any(part is not type(None) and not is_plain(part) for part in parts)
 
 
-class _Swap:
-    """Rebuilds models, and the models in their fields, with another policy for fields that they lack."""
+def _portable(given: Any) -> Any:
+    """Return a type in which TypedDicts are such that pydantic takes them: none of `typing` before Python 3.12."""
+    origin, arguments = get_origin(given), get_args(given)
+    if origin is None or origin is Literal:
+        return _typed_dict(given) if is_typeddict(given) else given
+    if origin is Annotated:
+        return given.copy_with((_portable(arguments[0]),))
+    swapped = tuple(map(_portable, arguments))
+    if all(new is old for new, old in zip(swapped, arguments, strict=True)):
+        return given
+    if origin is types.UnionType:
+        return Union[swapped]  # noqa: UP007 - made of a tuple
+    return given.copy_with(swapped) if hasattr(given, "copy_with") else origin[swapped]
 
-    def __init__(self, extra: str, hide_input: bool) -> None:
-        self._extra = extra
-        self._config = {"extra": extra, **({"hide_input_in_errors": True} if hide_input else {})}
-        self._made: dict[Any, Any] = {}
 
-    def type(self, given: Any) -> Any:
-        """Return a type whose models are rebuilt; the same one where there is none."""
-        origin, arguments = get_origin(given), get_args(given)
-        if origin is None or origin is Literal:
-            return self._class(given) if isinstance(given, type) else given
-        if origin is Annotated:
-            inner = self.type(arguments[0])
-            return given if inner is arguments[0] else given.copy_with((inner,))
-        swapped = tuple(map(self.type, arguments))
-        if all(new is old for new, old in zip(swapped, arguments, strict=True)):
-            return given
-        if origin is types.UnionType:
-            return Union[swapped]  # noqa: UP007 - made of a tuple
-        if hasattr(given, "copy_with"):
-            return given.copy_with(swapped)
-        return origin[swapped]
+def _typed_dict(given: Any) -> Any:
+    from typing_extensions import TypedDict
 
-    def _class(self, given: Any) -> Any:
-        if given in self._made:
-            return self._made[given]
-        self._made[given] = given  # a model within itself stays as it is
-        if is_pydantic(given):
-            made = self._model(given)
-        elif is_typeddict(given):
-            made = self._typed_dict(given)
-        elif dataclasses.is_dataclass(given):
-            made = self._dataclass(given)
-        else:
-            made = given
-        self._made[given] = made
-        return made
-
-    def _model(self, given: Any) -> Any:
-        fields = {n: i for n, i in given.model_fields.items() if self.type(i.annotation) is not i.annotation}
-        same = (given.model_config or {}).get("extra", "ignore") == self._extra
-        if is_root_model(given):
-            config = {k: v for k, v in self._config.items() if k != "extra"}
-            same = not config
-        else:
-            config = self._config
-        if same and not fields and len(config) < 2:
-            return given
-        namespace: dict[str, Any] = {"model_config": config, "__module__": given.__module__}
-        namespace["__annotations__"] = {n: self.type(i.annotation) for n, i in fields.items()}
-        namespace.update(fields)
-        return type(given)(given.__name__, (given,), namespace)
-
-    def _typed_dict(self, given: Any) -> Any:
-        # Also for one without models: pydantic takes none of `typing` itself before Python 3.12.
-        from typing_extensions import TypedDict
-
-        fields = {}
-        for name, annotation in get_type_hints(given, include_extras=True).items():
-            wanted = Required if name in given.__required_keys__ else NotRequired
-            marked = get_origin(annotation) in (Required, NotRequired)
-            swapped = self.type(annotation)
-            fields[name] = swapped if marked else wanted[swapped]
-        make: Any = TypedDict
-        made = make(given.__name__, fields)
-        made.__module__ = given.__module__
-        made.__pydantic_config__ = self._config
-        return made
-
-    def _dataclass(self, given: Any) -> Any:
-        annotations = get_type_hints(given, include_extras=True)
-        swapped = {n: self.type(a) for n, a in annotations.items()}
-        changed = {n: t for n, t in swapped.items() if t is not annotations[n]}
-        known = {f.name: f for f in dataclasses.fields(given)}
-        namespace: dict[str, Any] = {
-            "__module__": given.__module__,
-            "__annotations__": {n: t for n, t in changed.items() if n in known},
-            "__pydantic_config__": self._config,
-        }
-        namespace.update((n, known[n]) for n in namespace["__annotations__"])
-        made = type(given)(given.__name__, (given,), namespace)
-        parameters = given.__dataclass_params__
-        return dataclasses.dataclass(made, frozen=parameters.frozen, kw_only=True) if changed else made
+    fields = {}
+    for name, annotation in get_type_hints(given, include_extras=True).items():
+        wanted = Required if name in given.__required_keys__ else NotRequired
+        marked = get_origin(annotation) in (Required, NotRequired)
+        swapped = _portable(annotation)
+        fields[name] = swapped if marked else wanted[swapped]
+    make: Any = TypedDict
+    made = make(given.__name__, fields)
+    made.__module__ = given.__module__
+    return made

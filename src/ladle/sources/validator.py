@@ -19,6 +19,7 @@ from ladle.sources.models import (
     field_names,
     is_frame,
     is_pydantic,
+    is_root_model,
     protected_fields,
 )
 
@@ -71,15 +72,11 @@ class ModelValidator:
 
     @cached_property
     def _shape(self) -> Shape:
-        return shape_of(self.model, _EXTRA_OF_MODE[self._columns], bool(self._protected))
-
-    @cached_property
-    def _own(self) -> Shape:
-        return shape_of(self.model, None)
+        return shape_of(self.model, _EXTRA_OF_MODE[self._columns])
 
     @cached_property
     def _lenient(self) -> Shape:
-        return shape_of(self.model, "ignore", bool(self._protected))
+        return shape_of(self.model, "ignore")
 
     @cached_property
     def _frames(self) -> FrameCheck:
@@ -119,19 +116,20 @@ class ModelValidator:
         try:
             made = shape.check(item)
         except ValueError as exc:
-            return self._unfit(item, exc, position, meta)
-        if self._keep_models:
-            return self._instance(item, made)
-        row = shape.dump(made)
-        # Pydantic takes what a dataclass lacks, and doesn't give it back.
-        return _joined(item, row) if self._columns == "evolve" and not is_pydantic(self.model) else row
+            failed = exc
+        else:
+            return self._handed_on(item, made)
+        # Not within `except`: the error would drag along that of pydantic, which shows the values.
+        return self._unfit(item, failed, position, meta)
 
-    def _instance(self, item: Any, made: Any) -> Any:
-        """Return an instance of the model itself where the item is one of it as it is."""
-        try:
-            return self._own.check(item)
-        except ValueError:
+    def _handed_on(self, item: Any, made: Any) -> Any:
+        if self._keep_models:
             return made
+        row = self._shape.dump(made)
+        if self._columns != "evolve":
+            return row
+        # Pydantic takes what a model lacks, and doesn't give it back.
+        return _with_extra(made, row) if is_pydantic(self.model) else _joined(item, row)
 
     def _checked_frame(self, frame: Any, meta: Any) -> Any:
         def refuse(rows: int, **told: Any) -> None:
@@ -149,12 +147,10 @@ class ModelValidator:
         problems, dropped = _problems(exc), []
         if self._columns == "discard_value":
             dropped = [p for p in problems if p["type"] in EXTRA_ERRORS]
-            try:
-                made = self._lenient.check(item)
-            except ValueError as still:
-                problems, exc = _problems(still), still
-            else:
+            made, still = _tried(self._lenient, item)
+            if still is None:
                 return self._without_extra(item, made, dropped, position, meta)
+            problems, exc = _problems(still), still
         for problem in problems:
             if self._mode(problem) == "freeze":
                 raise self._error(problem, item, position) from (None if self._protected else exc)
@@ -164,9 +160,8 @@ class ModelValidator:
         if self._types == "evolve":
             self._refuse_values(dropped, item, position, meta)
             return _without(item, [p["loc"] for p in dropped])
-        try:
-            made = self._lenient.check(self._nulled(item, problems))
-        except ValueError as still:
+        made, still = _tried(self._lenient, self._nulled(item, problems))
+        if still is not None:
             # A rule about several fields: no single value is to blame.
             return self._refuse_row(_problems(still)[0], item, position, meta)
         self._refuse_values(problems, item, position, meta)
@@ -177,7 +172,7 @@ class ModelValidator:
         # Of a union only the extra fields of the model that it is.
         gone = [p for p in dropped if _at(row, _path(p["loc"], item), _MISSING) is _MISSING]
         self._refuse_values(gone, item, position, meta)
-        return self._instance(item, made) if self._keep_models else row
+        return made if self._keep_models else row
 
     def _mode(self, problem: Mapping[str, Any]) -> str:
         return self._columns if problem["type"] in EXTRA_ERRORS else self._types
@@ -257,6 +252,13 @@ class ModelValidator:
         )
 
 
+def _tried(shape: Shape, item: Any) -> tuple[Any, ValueError | None]:
+    try:
+        return shape.check(item), None
+    except ValueError as exc:
+        return None, exc
+
+
 def _problems(exc: ValueError) -> list[Any]:
     if not hasattr(exc, "errors"):
         return [{"type": "value_error", "loc": (), "msg": str(exc)}]
@@ -286,6 +288,23 @@ def _at(item: Any, path: Path, missing: Any) -> Any:
         except (KeyError, IndexError, TypeError):
             return missing
     return item
+
+
+def _with_extra(made: Any, row: Any) -> Any:
+    """Return what was dumped of a model with the fields that it took and doesn't know."""
+    if is_root_model(type(made)):
+        return _with_extra(made.root, row)
+    if isinstance(row, dict) and is_pydantic(type(made)):
+        for name, info in type(made).model_fields.items():
+            key = info.alias or name
+            if isinstance(row.get(key), (dict, list)):
+                row[key] = _with_extra(getattr(made, name), row[key])
+        return {**row, **(made.__pydantic_extra__ or {})}
+    if isinstance(row, dict) and isinstance(made, Mapping):
+        return {key: _with_extra(made.get(key), value) for key, value in row.items()}
+    if isinstance(row, list) and isinstance(made, (list, tuple)):
+        return [_with_extra(m, r) for m, r in zip(made, row, strict=True)]
+    return row
 
 
 def _joined(item: Any, made: Any) -> Any:

@@ -279,7 +279,7 @@ def test_errors_do_not_show_what_is_personal(site: Site, mode: str, caplog: pyte
         error: BaseException | None = caught.value
         while error is not None:
             assert CANARY not in f"{error}{error!r}"
-            error = error.__cause__
+            error = error.__cause__ or error.__context__
     else:
         list(made)
         assert CANARY not in caplog.text

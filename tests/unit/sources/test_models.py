@@ -97,6 +97,17 @@ def test_rows_that_do_not_fit(contract: Any, expected: Any, pages: bool) -> None
         assert isinstance(caught.value, LadleError)
 
 
+def test_fields_that_models_within_lack_evolve_too() -> None:
+    class Outer(pydantic.BaseModel):
+        the_inner: Inner = pydantic.Field(alias="theInner")
+        many: list[Inner]
+        named: dict[str, Inner]
+
+    row = {"theInner": {"a": 1, "b": 2}, "many": [{"a": 1}, {"a": 2, "c": 3}], "named": {"x": {"a": 1, "d": [{"e": 1}]}}}
+    made = ladle.resource([{**row, "more": 1}], name="r", columns=Outer, schema_contract={"columns": "evolve"})
+    assert list(made) == [{**row, "more": 1}]
+
+
 def test_values_can_only_be_discarded_where_null_may_stand() -> None:
     with pytest.raises(UsageError, match="field `id` of model `Row` can't be null"):
         ladle.resource(DATA, name="r", columns=Row, schema_contract={"data_type": "discard_value"})
