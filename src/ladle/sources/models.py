@@ -117,6 +117,17 @@ def contract_of_model(model: Any, contract: Any) -> dict[str, str]:
     return {**default, **(contract or {})}
 
 
+def asked_mode(contract: Any, entity: str) -> str | None:
+    """Return the mode that a contract says for an entity; None where it says nothing."""
+    found = contract.get(entity) if isinstance(contract, Mapping) else contract
+    return found if isinstance(found, str) else None
+
+
+def is_authoritative(model: Any) -> bool:
+    """Whether a model may bring new columns whatever the contract of its table says."""
+    return bool(config_of(model).get("is_authoritative_model"))
+
+
 def check_contract_of_model(model: Any, contract: Any) -> None:
     """Check, where a model is declared, that its contract can be kept.
 
