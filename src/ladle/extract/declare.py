@@ -111,6 +111,8 @@ def _nested(schema: Schema, root: Table, resource: Resource, hints: Hints, limit
         ]
         for column in declared:
             _check_type(table, column, resource.name)
+        if nested.write_disposition is not None:
+            table = replace(table, write_disposition=nested.write_disposition)
         yield table.with_columns(declared).with_extra(**noted_hints(nested))
 
 
@@ -178,8 +180,11 @@ def declare(
         replace(schema.table_map[i.table], write_disposition=i.write_disposition) for i in infos
     )
     schema = with_root_key(schema, source)
-    if source.schema_contract is not None:
-        schema = replace(schema, settings={**schema.settings, "schema_contract": source.schema_contract})
+    # What the run is given holds for tables that come later, too.
+    given = (hints.schema_contract, source.schema_contract)
+    contract = next((c for c in given if c is not None and not callable(c)), None)
+    if contract is not None:
+        schema = replace(schema, settings={**schema.settings, "schema_contract": contract})
     return package.with_manifest(schema=schema.to_dict(), resources=tuple(infos))
 
 

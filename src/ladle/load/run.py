@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -16,6 +16,7 @@ from ladle.errors import CommitFailed, CommitUnknown, DestinationError, PackageE
 from ladle.events import Emit, Progress, durable
 from ladle.load.strategies.append import append
 from ladle.load.strategies.replace import replace
+from ladle.package.manifest import ResourceInfo
 from ladle.package.store import Package
 from ladle.schema.change import AddColumn, AddTable, Change, Limits, diff
 from ladle.schema.records import is_record
@@ -142,8 +143,7 @@ def record_of(package: Package, schema: Schema) -> LoadRecord:
     replaced = tuple(
         table.name
         for resource in manifest.resources
-        if resource.write_disposition == "replace"
-        for table in schema.chain(resource.table)
+        for table in by_disposition(schema, resource).get("replace", ())
     )
     formats = {t.name: t.extra["file_format"] for t in schema.table_map.values() if "file_format" in t.extra}
     return LoadRecord(
@@ -178,6 +178,28 @@ def wanted(package: Package, schema: Schema) -> dict[str, Table]:
     return {**SYSTEM_TABLE_MAP, **used}
 
 
+def by_disposition(schema: Schema, resource: ResourceInfo) -> dict[str, list[Table]]:
+    """Return a resource's tables, parents first, by how their rows meet what is there.
+
+    A child table follows its parent, unless a nested hint gave it a disposition of its own.
+    """
+    own: dict[str, str] = {}
+    found: dict[str, list[Table]] = {}
+    for table in schema.chain(resource.table):
+        above = own.get(table.parent or "", resource.write_disposition)
+        given = table.write_disposition if table.parent is not None else None
+        own[table.name] = given or above
+        found.setdefault(own[table.name], []).append(table)
+    return found
+
+
+def prepare(session: Session, schema: Schema, resource: ResourceInfo, due: Collection[str]) -> None:
+    """Let the strategies make room for rows of a resource in those of its tables that are due."""
+    for disposition, tables in by_disposition(schema, resource).items():
+        if wanted_here := [t for t in tables if t.name in due]:
+            STRATEGIES[disposition].prepare(session, wanted_here)
+
+
 def _write(
     session: Session, package: Package, schema: Schema, emit: Emit, limits: Limits
 ) -> tuple[dict[str, int], dict[str, float]]:
@@ -206,8 +228,8 @@ def _write(
     due: dict[str, Table] = {}
     for resource in package.manifest.resources:
         tables = [t for t in schema.chain(resource.table) if t.name not in rows and t.name not in due]
-        disposition = resource.write_disposition if limits.dispositions else "append"
-        STRATEGIES[disposition].prepare(session, tables)
+        if limits.dispositions:
+            prepare(session, schema, resource, {table.name for table in tables})
         if limits.writers > 1:
             due.update((table.name, table) for table in tables)
         else:

@@ -60,12 +60,14 @@ class Typed:
         arrays: by column name; all of the piece's row count.
         fresh: names of columns that got their type in this batch.
         joined: names of fresh columns whose type grew in this batch.
+        spilled: what didn't fit: its column, the variant column it went to, and there its values.
     """
 
     table: Table
     arrays: dict[str, pa.Array]
     fresh: frozenset[str]
     joined: frozenset[str]
+    spilled: tuple[tuple[str, str, pa.Array], ...] = ()
 
 
 def type_columns(named: Iterable[Named], table: Table, typing: Typing) -> Typed:
@@ -77,7 +79,7 @@ def type_columns(named: Iterable[Named], table: Table, typing: Typing) -> Typed:
     the variant column `<column>__v_<type>`.
     """
     arrays: dict[str, pa.Array] = {}
-    spilled: list[tuple[str, pa.Array]] = []
+    spilled: list[tuple[str, str, pa.Array]] = []
     columns: dict[str, Column] = dict(table.columns)
     added: set[str] = set()
     joined: set[str] = set()
@@ -102,11 +104,12 @@ def type_columns(named: Iterable[Named], table: Table, typing: Typing) -> Typed:
             if target == name:
                 arrays[target] = array
             else:
-                spilled.append((target, array))
+                spilled.append((name, target, array))
     # Only now: what came under the very name of a variant column keeps its place.
-    for target, array in spilled:
+    for _, target, array in spilled:
         _put(target, array, arrays, columns, typing)
-    return Typed(replace(table, columns=columns), arrays, frozenset(added), frozenset(joined))
+    made = replace(table, columns=columns)
+    return Typed(made, arrays, frozenset(added), frozenset(joined), tuple(spilled))
 
 
 def _put(

@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from ladle.errors import DataError
 from ladle.events import Emit, Notice, Progress
+from ladle.normalize.accounts import Accounts
 from ladle.normalize.changes import Origin, change_rows
-from ladle.normalize.columns import Typing, check_not_null, null_error, type_columns
-from ladle.normalize.keys import (
-    KEY_COLUMNS,
-    LOAD_ID,
-    ROOT_ID,
-    ROW_ID,
-    child_keys,
-    random_ids,
-    root_keys,
-    with_key_columns,
-)
-from ladle.normalize.names import Kinds, Names, name_leaves, spelling_tag
+from ladle.normalize.checks import Checks
+from ladle.normalize.columns import Typing, null_error, type_columns
+from ladle.normalize.fed import Fed, check_nulls
+from ladle.normalize.govern import Governor, Judged
+from ladle.normalize.keys import KEY_COLUMNS, LOAD_ID, ROOT_ID, ROW_ID, random_ids, with_key_columns
+from ladle.normalize.names import Names
+from ladle.normalize.parts import by_table, parts_of
+from ladle.normalize.rejects import Budget, RejectLog, counted
 from ladle.normalize.rows import Part, Rows, rows_of
-from ladle.normalize.unnest import Path, Piece, unnest
+from ladle.normalize.unnest import Piece, unnest
 from ladle.package.manifest import DataFile
 from ladle.package.raw import is_frame
 from ladle.package.store import Package
 from ladle.schema.change import Limits
+from ladle.schema.contract import Contract
 from ladle.schema.naming import naming
-from ladle.schema.records import CHANGES, CHANGES_TABLE, REJECTS, REJECTS_TABLE
+from ladle.schema.records import CHANGES, CHANGES_TABLE, is_record
 from ladle.schema.rejects import REJECTS_KEY
 from ladle.schema.schema import Schema
 from ladle.schema.table import Column, Table
@@ -47,11 +45,18 @@ class Options:
 
     `add_dlt_id`, `add_dlt_load_id`: also for flat frames, which have none by default.
     `record_changes`: whether changes of the schema become rows of `_ladle_changes`.
+    `contract`: where neither table nor schema says. `max_rejects`: how much may be refused.
+    `reject_root`: whether a refused row of a child table refuses its root row.
+    `checks`: makes the rules' memory of one package.
     """
 
     add_dlt_id: bool = False
     add_dlt_load_id: bool = False
     record_changes: bool = False
+    contract: Contract = field(default_factory=Contract)
+    max_rejects: Budget = field(default_factory=Budget)
+    reject_root: bool = False
+    checks: Callable[[], Checks] = Checks
 
 
 @dataclass(slots=True)
@@ -103,6 +108,11 @@ class Normalizer:
         self._root_rows: dict[str, int] = {}
         self._origins: dict[tuple[str, str], Origin] = {}
         self._writer = package.writer("ready")
+        self._log = RejectLog(self._writer, package.load_id, options.max_rejects, limits.records)
+        self._governor = Governor(
+            self._base, options.contract, options.checks(), self._log, options.reject_root
+        )
+        self._books = Accounts()
         self._outdated = False
 
     def declare(self, tables: Sequence[Table]) -> None:
@@ -113,6 +123,7 @@ class Normalizer:
         """
         self._outdated = self._outdated or any(t.name in self._seen for t in tables)
         self._base = self._base.with_tables(tables)
+        self._governor.declare(self._base)
         self._tables.update((t.name, t) for t in tables)
 
     def feed(self, resource: str, root: str, batch: pa.RecordBatch) -> None:
@@ -124,6 +135,7 @@ class Normalizer:
             batch: nested, in the raw format.
 
         Raises:
+            DataValidationError: a frozen contract or a rule that fails is broken, or too much was refused.
             DataError: a null where none is allowed.
         """
         if self._outdated:
@@ -136,39 +148,24 @@ class Normalizer:
         keyed = not (frame and len(pieces) == 1 and any(leaf.kinds for leaf in pieces[0].leaves))
         self._part = (resource, root)
         self._unchanged = batch if self._passing and not keyed else None
-        fed = [(n, rows_of(parts, self._names)) for n, parts in self._parts(root, pieces).items()]
-        for name, rows in fed:
-            self._tables[name] = self._table(name, rows, root, resource)
-        for name, rows in fed:
-            try:
-                self._feed_table(self._tables[name], rows, (frame, keyed), resource)
-            except DataError as error:
-                if (row := error.facts.get("row")) is not None:
-                    error.facts["row"] = first_row + rows.root_row(row)
-                raise
+        parts = parts_of(root, pieces, self._names)
+        typed = partial(self._typed, resource, root, (frame, keyed))
+        judged = self._judged(parts, (resource, first_row), typed)
+        for one in judged.fed:
+            self._take(one, resource)
+        self._books.add(parts, {one.before.name: one.count for one in judged.fed}, judged.out)
         self._emit(Progress("normalize", root, batch.num_rows))
 
-    def _parts(self, root: str, pieces: list[Piece]) -> dict[str, list[Part]]:
-        """Name and key the pieces; return them by table."""
-        parts: list[Part | None] = []
-        paths: list[Path] = []
-        tables: dict[str, list[Part]] = {}
-        for index, piece in enumerate(pieces):
-            paths.append((*paths[piece.parent], *piece.path) if index else ())
-            if piece.rows == 0 and index:
-                parts.append(None)
-                continue
-            shared = tables.setdefault(self._names.table(root, paths[index]), [])
-            salted = any(part.piece.parent == piece.parent for part in shared)
-            salt = spelling_tag("\0".join(piece.path)) + "." if salted else ""
-            named = name_leaves(piece.leaves, self._names)
-            own = next((_text_of(kinds) for column, _, kinds in named if column == ROW_ID), None)
-            above = parts[piece.parent] if index else None
-            keys = child_keys(piece, above.keys, own, salt) if above else root_keys(piece, own)
-            part = Part(piece, paths[index], named, keys, above)
-            parts.append(part)
-            shared.append(part)
-        return tables
+    def _judged(
+        self, parts: list[Part], of: tuple[str, int], typed: Callable[[Sequence[Part]], list[Fed]]
+    ) -> Judged:
+        """Return the rows of a batch that may pass, typed."""
+        if any(not self._governor.is_free(part.table, parts[0].table) for part in parts):
+            return self._governor.judge(parts, of, typed)
+        fed = typed(parts)
+        for one in fed:
+            check_nulls(one, *of)
+        return Judged(fed, {})
 
     def _table(self, name: str, rows: Rows, root: str, resource: str) -> Table:
         table = self._tables.get(name) or self._new_table(name, rows.first, root, resource)
@@ -183,12 +180,20 @@ class Normalizer:
         # of several possible parents, that of the first row, wherever a batch was cut
         return Table(name, parent=self._names.table(root, first.above.path))
 
-    def _feed_table(self, table: Table, rows: Rows, mode: tuple[bool, bool], resource: str) -> None:
+    def _typed(self, resource: str, root: str, mode: tuple[bool, bool], parts: Sequence[Part]) -> list[Fed]:
+        """Type the rows of each table; changes nothing."""
+        rows = {name: rows_of(of_table, self._names) for name, of_table in by_table(parts).items()}
+        tables = {name: self._table(name, of, root, resource) for name, of in rows.items()}
+        return [self._typed_table(tables[name], of, tables, mode) for name, of in rows.items()]
+
+    def _typed_table(
+        self, table: Table, rows: Rows, made: Mapping[str, Table], mode: tuple[bool, bool]
+    ) -> Fed:
         frame, keyed = mode
         named = rows.named()
-        seen = self._seen.setdefault(table.name, _Progress())
+        seen = self._seen.get(table.name) or _Progress()
         child = rows.parts[0].above is not None
-        key_names = self._key_names(table, child, keyed, {column for column, _, _ in named})
+        key_names = self._key_names(table, child, keyed, {column for column, _, _ in named}, made)
         data = [entry for entry in named if entry[0] not in key_names]
         typing = Typing(
             self._names,
@@ -201,20 +206,23 @@ class Normalizer:
             joined=frozenset(seen.joined),
         )
         typed = type_columns(data, table, typing)
-        arrays = typed.arrays
-        made = rows.keys(self._package.load_id, ROOT_ID in key_names)
-        arrays.update((n, made[n]) for n in key_names)
-        table = with_key_columns(typed.table, key_names)
-        if rows.count:
-            check_not_null(replace(typed, table=table), named, resource)
-        self._tables[table.name] = table
+        keys = rows.keys(self._package.load_id, ROOT_ID in key_names)
+        typed.arrays.update((n, keys[n]) for n in key_names)
+        typed = replace(typed, table=with_key_columns(typed.table, key_names))
+        return Fed(table, typed, rows, named, key_names, rows.count)
+
+    def _take(self, fed: Fed, resource: str) -> None:
+        """Note what a batch brought to a table, and write it."""
+        typed, name = fed.typed, fed.before.name
+        seen = self._seen.setdefault(name, _Progress())
+        self._tables[name] = typed.table
         if typed.fresh:
-            self._note_origins(table.name, typed.fresh, rows, resource)
+            self._note_origins(name, typed.fresh, fed.rows, resource)
         seen.fresh |= typed.fresh
         seen.joined |= typed.joined
-        seen.rows += rows.count
-        seen.bare |= not child and len(key_names) < len(_ROOT_KEYS)
-        self._write(table.name, arrays)
+        seen.rows += fed.count
+        seen.bare |= fed.rows.parts[0].above is None and len(fed.keys) < len(_ROOT_KEYS)
+        self._write(name, typed.arrays)
 
     def _note_origins(self, table: str, fresh: frozenset[str], rows: Rows, resource: str) -> None:
         paths = {column: path for column, path, _ in rows.named()}
@@ -237,9 +245,11 @@ class Normalizer:
         if self._ready is not None:
             self._ready(self._in_order(self._tables[table]), made)
 
-    def _key_names(self, table: Table, child: bool, keyed: bool, present: set[str]) -> list[str]:
+    def _key_names(
+        self, table: Table, child: bool, keyed: bool, present: set[str], made: Mapping[str, Table]
+    ) -> list[str]:
         if child:
-            root = [ROOT_ID] if self._wants_root_key(table) else []
+            root = [ROOT_ID] if self._wants_root_key(table, made) else []
             return [*root, "_dlt_parent_id", "_dlt_list_idx", ROW_ID]
         if table.parent is not None:
             return [ROW_ID]  # replayed: its place in the parent comes with the row
@@ -253,21 +263,28 @@ class Normalizer:
             wanted.append(ROW_ID)
         return wanted
 
-    def _wants_root_key(self, table: Table) -> bool:
+    def _wants_root_key(self, table: Table, made: Mapping[str, Table]) -> bool:
         if ROOT_ID in table.columns:
             return True
-        while table.parent is not None and table.parent in self._tables:
-            table = self._tables[table.parent]
+        while table.parent is not None and (
+            above := made.get(table.parent) or self._tables.get(table.parent)
+        ):
+            table = above
         return table.write_disposition == "merge" or bool(table.extra.get("x-root-key"))
 
-    def check(self) -> None:
+    def check(self, package: Package | None = None) -> None:
         """Check what only shows once all batches were seen.
 
+        Args:
+            package: as extract made it; default as it was in the beginning.
+
         Raises:
+            TooManyRejects: more was refused than is allowed.
             DataError: a key column had no value in any row.
         """
         if self._outdated:
             return
+        self._log.check(self._root_rows, package or self._package)
         for table in self._tables.values():
             seen = self._seen.get(table.name)
             for column in table.columns.values():
@@ -285,46 +302,32 @@ class Normalizer:
         Raises:
             DataError: as `check`.
         """
-        self.check()
+        self.check(package)
         passed = None if self._outdated else self._passed_files(package)
         if passed is None:
             self.abandon()
             return normalize(package, stored, self._limits, self._options, self._emit, passing=self._outdated)
-        files = self._conform((*passed, *self._writer.seal()))
-        rejected = self._record_rejects(package)
+        self._log.add_of_extract(package)
+        written = self._writer.seal()
+        files = [
+            f for file in (*passed, *written) if not is_record(file.table) for f in self._rewritten(file)
+        ]
+        rejects = tuple(file for file in written if is_record(file.table))
         tables = [self._final(t) for t in self._tables.values()]
-        schema = replace(self._base, table_map={t.name: t for t in tables}, stored_hash=None).bumped(stored)
-        schema, recorded = self._record_changes(schema, stored)
+        schema = replace(self._base, table_map={t.name: t for t in tables}, stored_hash=None)
+        schema, changes = self._record_changes(self._log.with_table(schema).bumped(stored), stored)
         counts = {name: seen.rows for name, seen in self._seen.items()}
+        self._books.check(counts)
+        self._log.tell(self._emit)
+        self._governor.tell(self._emit)
         return package.save(
             stage="normalized",
-            ready=(*files, *rejected, *recorded),
+            ready=(*files, *rejects, *changes),
             schema=schema.to_dict(),
             base_hash=stored.version_hash if stored else None,
-            counts={**counts, **_rows_of_files((*rejected, *recorded))},
-            accounts={n: {"extracted": c, "loaded": c, "rejected": 0} for n, c in counts.items()},
+            counts={**counts, **counted((*rejects, *changes))},
+            accounts=self._books.by_table(),
         )
-
-    def _record_rejects(self, package: Package) -> tuple[DataFile, ...]:
-        """Write what extract refused as rows of their own."""
-        if not self._limits.records:
-            return ()
-        written = 0
-        for batch in package.read(package.files("raw", REJECTS_KEY)):
-            ids = [f"{self._package.load_id}.{written + n}" for n in range(batch.num_rows)]
-            keys = {
-                LOAD_ID: pa.repeat(pa.scalar(self._package.load_id), batch.num_rows),
-                ROW_ID: pa.array(ids, pa.string()),
-            }
-            arrays = dict(zip(batch.schema.names, batch.columns, strict=True)) | keys
-            self._writer.append(
-                REJECTS_TABLE, pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays))
-            )
-            written += batch.num_rows
-        if written:
-            known = self._tables.get(REJECTS_TABLE, REJECTS)
-            self._tables[REJECTS_TABLE] = known.with_extra(**{"x-normalizer": {"seen-data": True}})
-        return self._writer.seal_more()
 
     def _record_changes(self, schema: Schema, stored: Schema | None) -> tuple[Schema, tuple[DataFile, ...]]:
         """Write what changed as rows; return the schema with their table, and its file if there are any."""
@@ -393,11 +396,9 @@ class Normalizer:
             )
         )
 
-    def _conform(self, files: tuple[DataFile, ...]) -> tuple[DataFile, ...]:
-        """Rewrite files of tables whose fresh columns grew, or that got keys, after they were written."""
-        return tuple(made for file in files for made in self._rewritten(file, self._seen[file.table]))
-
-    def _rewritten(self, file: DataFile, seen: _Progress) -> tuple[DataFile, ...]:
+    def _rewritten(self, file: DataFile) -> tuple[DataFile, ...]:
+        """Rewrite a file whose table's fresh columns grew, or that got keys, after it was written."""
+        seen = self._seen[file.table]
         table = self._tables[file.table]
         if not seen.joined and not (seen.bare and any(n in table.columns for n in _ROOT_KEYS)):
             return (file,)
@@ -422,13 +423,6 @@ class Normalizer:
             made = pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays))
             self._writer.append(file.table, made)
         return self._writer.seal_more()
-
-
-def _rows_of_files(files: Sequence[DataFile]) -> dict[str, int]:
-    rows: dict[str, int] = {}
-    for file in files:
-        rows[file.table] = rows.get(file.table, 0) + file.rows
-    return rows
 
 
 def _is_same(batch: pa.RecordBatch, arrays: dict[str, pa.Array]) -> bool:
@@ -457,11 +451,6 @@ def _taken_error(table: Table, parent: str, piece: Piece, resource: str) -> Data
     )
 
 
-def _text_of(kinds: Kinds) -> pa.Array | None:
-    arrays = [values.cast(pa.string()) for _, values in kinds]
-    return pc.coalesce(*arrays) if arrays else None
-
-
 def normalize(
     package: Package,
     stored: Schema | None,
@@ -473,6 +462,7 @@ def normalize(
     """Normalise a whole extracted package. Safe to repeat: an attempt that didn't finish leaves nothing.
 
     Raises:
+        DataValidationError: a frozen contract or a rule is broken, or more was refused than is allowed.
         DataError: a value can't be stored, or a null stands where none is allowed.
     """
     fold = Normalizer(package, limits, options, emit, passing)

@@ -62,8 +62,8 @@ class Manifest:
         state_base: the source's part of the state that extract began with, to tell what it changed.
         package_state: what resources and the destination's code noted for this package alone.
         counts: rows by table, as normalize made them.
-        accounts: by table: rows extracted, loaded and rejected, as normalize counted them.
-        resource_accounts: by resource: rows read, filtered, deduplicated, rejected and extracted.
+        accounts: by table, rows `extracted`, `loaded` and `rejected`; the first is the sum of the others.
+        resource_accounts: by resource, what became of its items.
         refresh: tables to drop and tables to empty just before the load.
     """
 

@@ -16,10 +16,11 @@ from ladle.config import context
 from ladle.destinations.base import Destination
 from ladle.destinations.registry import resolve
 from ladle.errors import LadleError, UsageError
-from ladle.events import Emit
+from ladle.events import Emit, Notice
+from ladle.normalize.rejects import Budget
 from ladle.package.manifest import Manifest
 from ladle.package.store import Packages
-from ladle.pipelines.arguments import check_choice, checked_name, schema_name
+from ladle.pipelines.arguments import check_choice, checked_name, checked_staging, schema_name
 from ladle.pipelines.backfill import Backfill, load_windows
 from ladle.pipelines.info import ExtractInfo, LoadInfo, NormalizeInfo, PackageInfo, PipelineTrace, now
 from ladle.pipelines.memory import Memory
@@ -32,6 +33,7 @@ from ladle.schema.naming import naming
 from ladle.schema.records import is_record
 from ladle.schema.schema import Schema
 from ladle.sources.current import active_pipeline
+from ladle.sources.explained import explained
 from ladle.sources.given import sources_of
 from ladle.sources.hints import Hints
 from ladle.sources.pull import configured
@@ -57,6 +59,7 @@ class Pipeline:
         pipelines_dir: Path,
         destination: Destination | None,
         dataset_name: str | None,
+        staging: Destination | None = None,
         dev_mode: bool = False,
         refresh: Refresh | None = None,
         emit: Emit,
@@ -67,6 +70,7 @@ class Pipeline:
         self.pipelines_dir = str(pipelines_dir)
         self.dev_mode = dev_mode
         self.refresh = refresh
+        self.staging = staging
         self._steps = Steps(pipeline_name, emit)
         self._folder = PipelineFolder(pipelines_dir / pipeline_name)
         if dev_mode:
@@ -174,11 +178,13 @@ class Pipeline:
 
     # -- run and its steps
 
+    @explained
     def run(
         self,
         data: Any = None,
         *,
         destination: Any = None,
+        staging: Any = None,
         dataset_name: str | None = None,
         credentials: Any = None,
         table_name: str | None = None,
@@ -189,6 +195,7 @@ class Pipeline:
         loader_file_format: str | None = None,
         table_format: str | None = None,
         schema_contract: Any = None,
+        max_rejects: int | float | str | None = None,
         refresh: Refresh | None = None,
     ) -> LoadInfo:
         """Load `data`; first finish packages that an earlier run left.
@@ -199,6 +206,7 @@ class Pipeline:
                 `__arrow_c_stream__`), resources, sources, or a list of resources and sources. None: only
                 finish what is pending.
             destination: name, factory or destination; wins over the pipeline's.
+            staging: as for `ladle.pipeline`; wins over the pipeline's.
             dataset_name: wins over the pipeline's.
             credentials: for a destination given by name.
             table_name: of the root table; needed where data brings no name.
@@ -208,7 +216,10 @@ class Pipeline:
             schema: a schema to use, or the name of one.
             loader_file_format: `parquet`, `jsonl` or `csv`, for file destinations.
             table_format: for destinations that know several; stored with the table.
-            schema_contract: stored with the tables; not enforced in this version.
+            schema_contract: what rows may change: `evolve`, `freeze`, `discard_row` or `discard_value`, or a
+                dict of these by `tables`, `columns`, `data_type`. Stored: it holds until another is given.
+            max_rejects: how much contracts, rules and models may refuse: a count, or a share of a resource's
+                rows such as 0.01 or `1%`; default the setting `normalize.max_rejects`, else any number.
             refresh: drop tables or rows and state first: `drop_sources`, `drop_resources`, `drop_data`.
 
         Returns:
@@ -217,6 +228,7 @@ class Pipeline:
         Raises:
             UsageError: an argument is wrong; nothing was read.
             SourceError, DataError: extract or normalize failed; nothing of this run was loaded.
+            DataValidationError: rows break a frozen contract or a rule, or too many were refused.
             DestinationError: the package is kept and loaded by the next run.
             PipelineIsRunning: another run has the pipeline, and the policy is to fail.
 
@@ -232,10 +244,12 @@ class Pipeline:
         )
         check_choice("loader_file_format", loader_file_format, _FORMATS)
         check_choice("refresh", refresh, REFRESH)
-        self._set_destination(destination, dataset_name, credentials)
+        self._work.max_rejects = None if max_rejects is None else Budget.of(max_rejects)
+        self._set_destination(destination, dataset_name, credentials, staging)
         self._need_destination()
         sources = self._sources(data, hints, schema)
         first_run, since = self.first_run, now()
+        self._notice_staging()
         with self._steps.traced(self._packages.release):
             with self._work.turn():
                 if self._memory.must_look():
@@ -408,15 +422,17 @@ class Pipeline:
             order = Order(source, hints, refresh or self.refresh, file_format, remember=remember)
             extracted = self._work.extract_source(order)
             if extracted is not None:
-                with self._work.turn():
+                with self._work.turn(), self._work.discarding(extracted.package):
                     loaded.append(self._work.load_package(extracted, early=False))
         return loaded
 
+    @explained
     def extract(
         self,
         data: Any,
         *,
         table_name: str | None = None,
+        parent_table_name: str | None = None,
         write_disposition: str | None = None,
         columns: Any = None,
         primary_key: str | Sequence[str] | None = None,
@@ -430,11 +446,12 @@ class Pipeline:
     ) -> ExtractInfo:
         """Pull `data` into packages and stop; `normalize` and `load` go on, in this process or another.
 
-        Arguments and errors as for `run`; `max_parallel_items` and `workers` win over their settings
-        (`EXTRACT__MAX_PARALLEL_ITEMS`, 20; `EXTRACT__WORKERS`, 5).
+        Arguments and errors as for `run`, `parent_table_name` as for `apply_hints`. `max_parallel_items` and
+        `workers` win over their settings (`EXTRACT__MAX_PARALLEL_ITEMS`, 20; `EXTRACT__WORKERS`, 5).
         """
         hints = Hints.of(
             table_name=table_name,
+            parent_table_name=parent_table_name,
             write_disposition=write_disposition,
             columns=columns,
             primary_key=primary_key,
@@ -458,12 +475,18 @@ class Pipeline:
         infos = tuple(extracted_info(e.package) for e in packages if e is not None)
         return self._steps.noted("extract", ExtractInfo(self, since, now(), infos, first_run))
 
-    def normalize(self, workers: int = 1) -> NormalizeInfo:
-        """Normalise all extracted packages. `workers` is accepted and ignored: the work is done by Arrow.
+    def normalize(self, workers: int = 1, *, max_rejects: int | float | str | None = None) -> NormalizeInfo:
+        """Normalise all extracted packages.
+
+        Args:
+            workers: accepted and ignored: the work is done by Arrow.
+            max_rejects: as for `run`.
 
         Raises:
-            DataError: a value can't be stored.
+            DataValidationError: rows break a frozen contract or a rule, or too many were refused.
+            DataError: a value can't be stored. The package is kept, here as above.
         """
+        self._work.max_rejects = None if max_rejects is None else Budget.of(max_rejects)
         first_run, since = self.first_run, now()
         done = []
         with self._steps.traced(self._packages.release), self._work.turn():
@@ -544,7 +567,7 @@ class Pipeline:
 
         Where the dataset is missing, the local state is reset.
         """
-        self._set_destination(destination, dataset_name, None)
+        self._set_destination(destination, dataset_name, None, staging)
         self._need_destination()
         with self._steps.traced(self._packages.release), self._work.turn():
             self._work.restore()
@@ -717,12 +740,20 @@ class Pipeline:
             found = [replace(s, given_schema=self._folder.schema(s.name) or schema) for s in found]
         return found
 
-    def _set_destination(self, destination: Any, dataset_name: str | None, credentials: Any) -> None:
+    def _set_destination(
+        self, destination: Any, dataset_name: str | None, credentials: Any, staging: Any = None
+    ) -> None:
+        self.staging = checked_staging(staging) or self.staging
         if destination is not None:
             with context.of_pipeline(self.pipeline_name):
                 self._work.destination = resolve(destination, credentials).bound(self.pipeline_name)
         if dataset_name is not None or self.dataset_name is None:
             self._work.dataset_name = self._dataset_name(dataset_name)
+
+    def _notice_staging(self) -> None:
+        if self.staging is not None:
+            names = f"staging `{self.staging.name}` isn't used: ladle loads `{self._need_destination().name}`"
+            self._memory.emit(Notice(f"{names} in bulk without it"))
 
     def _need_destination(self) -> Destination:
         if self.destination is None:

@@ -11,16 +11,17 @@ from typing import Any, Literal
 
 from ladle.config.settings import flag, number
 from ladle.destinations.base import Destination
-from ladle.errors import DataError, DestinationError, PackageError, PipelineIsRunning
+from ladle.errors import DataError, DataValidationError, DestinationError, PackageError, PipelineIsRunning
 from ladle.events import Emit, Notice, durable
 from ladle.extract.run import ExtractOptions, declare, extract, table_name
 from ladle.load.ahead import BEGIN_BYTES, LoadAhead
 from ladle.load.run import BehindDestination, LoadResult, StateMissing, load, schema_update
 from ladle.normalize.background import BackgroundNormalizer
+from ladle.normalize.findings import check_root_tables
 from ladle.normalize.run import Normalizer, Options, Ready, normalize
 from ladle.package.lock import FileLock
 from ladle.package.store import Package, Packages
-from ladle.pipelines.arguments import schema_name
+from ladle.pipelines.arguments import budget, default_contract, schema_name
 from ladle.pipelines.info import ExtractInfo, NormalizeInfo, PackageInfo, now
 from ladle.pipelines.memory import Memory
 from ladle.pipelines.order import Beside, Extracted, Order, accounts_of, extracted_info, normalized_info
@@ -34,6 +35,7 @@ from ladle.state.folder import PipelineFolder
 
 RunningPolicy = Literal["wait", "fail", "join"]
 _BEHIND_TRIES = 8
+_KEPT = "; the package is kept; pipeline.drop_pending_packages() forgets it"
 
 
 @dataclass(slots=True)
@@ -47,6 +49,7 @@ class Work:
         dataset_name: where tables go.
         on_running: what to do while another run is under way.
         running_wait_s: how long to wait for it, in seconds.
+        max_rejects: how much may be refused, for the call at work; None as the setting says.
     """
 
     owner: Any
@@ -55,6 +58,7 @@ class Work:
     dataset_name: str | None
     on_running: RunningPolicy
     running_wait_s: float
+    max_rejects: Any = None
     _lock: FileLock = field(init=False)
     _lock_depth: int = 0
 
@@ -145,7 +149,9 @@ class Work:
             order.remember(content)
         after = self.memory.next(name, base, content, self.destination, self.dataset_name)
         if beside.background:
-            beside.background.drain()
+            beside.background.drain(package)
+        else:
+            check_root_tables(package.manifest, default_contract())
         if not after.changed and self._is_empty(package, stored):
             return None
         return package.save(
@@ -163,7 +169,7 @@ class Work:
             return Extracted(package)
         since = now()
         try:
-            with self.steps.step("normalize", package.load_id):
+            with self.steps.step("normalize", package.load_id), self.discarding(package):
                 # Not the folder's schema of now: a run beside this one may have changed it since.
                 package = beside.background.finish(package, known)
         except BaseException:
@@ -234,10 +240,25 @@ class Work:
         """Normalise and load what earlier runs left; their data comes before the new."""
         loaded = []
         for package in self.packages.pending():
-            if package.stage == "extracted":
-                package = self.normalize_package(package)
-            loaded.append(self.load_package(Extracted(package), early=True))
+            with self.discarding(package):
+                if package.stage == "extracted":
+                    package = self.normalize_package(package)
+                loaded.append(self.load_package(Extracted(package), early=True))
         return loaded
+
+    @contextmanager
+    def discarding(self, package: Package) -> Iterator[None]:
+        """Forget a package that breaks a contract: kept, it would stand in the way of every later run."""
+        try:
+            yield
+        except DataValidationError as error:
+            if package.stage == "normalized":
+                self.drop_pending([package])
+            else:
+                # Nothing of it is in the folder yet, which other runs may be at work in.
+                self.packages.finish(package, "aborted")
+            error.hint = f"{str(error.hint).removesuffix(_KEPT)}; the package is discarded: run again"
+            raise
 
     def _limits(self) -> Limits:
         return self.destination.limits if self.destination else Limits()
@@ -247,6 +268,9 @@ class Work:
             add_dlt_id=flag("normalize", "parquet_normalizer", "add_dlt_id"),
             add_dlt_load_id=flag("normalize", "parquet_normalizer", "add_dlt_load_id"),
             record_changes=flag("normalize", "record_changes", default=True),
+            contract=default_contract(),
+            max_rejects=budget(self.max_rejects),
+            reject_root=flag("normalize", "reject_root"),
         )
 
     def _normalizer(self, package: Package, ready: Ready | None) -> Normalizer:
@@ -271,8 +295,7 @@ class Work:
                 return normalize(package, stored, self._limits(), self._options(), self.emit)
             except DataError as error:
                 # It is sealed, so it comes up again with every run until somebody decides.
-                kept = "the package is kept; pipeline.drop_pending_packages() forgets it"
-                error.hint = f"{error.hint}; {kept}" if error.hint else kept
+                error.hint = f"{error.hint}{_KEPT}" if error.hint else _KEPT.removeprefix("; ")
                 raise
 
     def settle(self, package: Package) -> Package:

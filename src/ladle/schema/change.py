@@ -15,8 +15,8 @@ class Limits:
     `timestamp_digits`: fraction digits of a second that timestamps with time zone keep.
     `naming`: convention of new schemas. `max_nesting`: levels of nesting that become tables and columns,
     None for all; deeper values stay JSON. `writers`: tables that may be written at once. `dispositions`:
-    whether write dispositions mean anything there; otherwise rows are handed over, whatever they are. `records`:
-    whether ladle's own tables of rejects and changes are kept there.
+    whether write dispositions mean anything there; otherwise rows are handed over, whatever they
+    are. `records`: whether ladle's own tables of rejects and changes are kept there.
     """
 
     max_table_name: int | None = None

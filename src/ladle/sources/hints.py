@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from ladle.errors import DataItemRequiredForDynamicTableHints, InconsistentTableTemplate, UsageError
+from ladle.schema.contract import Contract
 from ladle.schema.table import DATA_TYPES, WRITE_DISPOSITIONS
 from ladle.sources.models import check_contract_of_model, columns_of_model, is_model
 
@@ -15,8 +16,6 @@ Columns = Mapping[str, Mapping[str, Any]]
 Dynamic = Callable[[Any], Any]
 FILE_FORMATS = ("parquet", "jsonl", "csv", "preferred")
 TABLE_FORMATS = ("iceberg", "delta", "hive", "native")
-CONTRACT_MODES = ("evolve", "discard_value", "freeze", "discard_row")
-CONTRACT_ENTITIES = ("tables", "columns", "data_type")
 REPLACE_STRATEGIES = ("truncate-and-insert", "insert-from-staging", "staging-optimized")
 _REFERENCE_KEYS = ("columns", "referenced_table", "referenced_columns", "label", "cardinality")
 _NESTED_KEYS = (
@@ -37,6 +36,7 @@ _COLUMN_KEYS = (
 )
 # fmt: on
 _EMPTY: Mapping[str, Any] = {}
+_NESTED_DISPOSITIONS = ("append", "replace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,12 +277,8 @@ def _nesting(value: Any) -> int:
 
 def check_contract(contract: Any) -> Any:
     """Return a schema contract; raise UsageError where it is none."""
-    if isinstance(contract, Mapping):
-        check_keys("schema_contract", contract, CONTRACT_ENTITIES)
-        for entity, mode in contract.items():
-            check_choice(f"schema_contract for {entity}:", mode, CONTRACT_MODES)
-        return dict(contract)
-    return check_choice("schema_contract", contract, CONTRACT_MODES)
+    Contract.of(contract)
+    return dict(contract) if isinstance(contract, Mapping) else contract
 
 
 def _references(references: Any) -> list[dict[str, Any]]:
@@ -327,7 +323,9 @@ def make_nested_hints(**hints: Any) -> dict[str, Any]:
         UsageError: an unknown hint, or a wrong value.
     """
     check_keys("nested hints", hints, _NESTED_KEYS)
-    Hints.of(**hints)
+    made = Hints.of(**hints)
+    if made.write_disposition is not None:
+        check_choice("write_disposition of nested hints", made.write_disposition, _NESTED_DISPOSITIONS)
     return {k: v for k, v in hints.items() if v is not None}
 
 

@@ -93,7 +93,7 @@ class Source:
         max_table_nesting: for resources that don't say.
         root_key: whether child tables get `_dlt_root_id`; None for where it is needed.
         section: of the settings.
-        schema_contract: for resources that don't say; noted in the schema.
+        schema_contract: what rows may change, for resources that don't say.
     """
 
     name: str
