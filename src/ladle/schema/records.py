@@ -69,7 +69,8 @@ REPLAYS = _table(
     "Rejects that were fed back: a row for each, in the commit of the load that did it.",
     reject_id=("text", "`_dlt_id` of the reject"),
     replayed_at=("timestamp", "when"),
-)
+).with_extra(schema_contract="evolve")
+"""A resource of a replay feeds it: what is frozen for the data isn't for the marks."""
 
 RECORDS = {REJECTS_TABLE: REJECTS, CHANGES_TABLE: CHANGES, REPLAYS_TABLE: REPLAYS}
 

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 import ladle
 from ladle.cli import app
-from ladle.errors import UsageError
+from ladle.errors import DataError, UsageError
 
 
 class Row(pydantic.BaseModel):
@@ -191,6 +191,52 @@ def test_a_row_of_a_list_joins_its_parent(site: Site) -> None:
     found = site.query("SELECT x, _dlt_parent_id, _dlt_list_idx, _dlt_id FROM ds.r__lines WHERE x = 9")
     assert found == [(9, parent[0], 7, "own")]
     assert pipeline.default_schema.table_map["r__lines"].columns == columns
+
+
+def test_a_row_that_a_contract_refused_joins_its_parent(site: Site) -> None:
+    pipeline = site.pipeline()
+
+    def load(rows: list[dict[str, Any]], **contract: str) -> None:
+        made = ladle.resource(rows, name="r", schema_contract={"columns": "evolve", **contract})
+        made.max_table_nesting = 3
+        pipeline.run(made)
+
+    load([{"id": 1, "lines": [{"x": 1, "deep": [{"d": 1}]}]}])
+    load([{"id": 2, "lines": [{"x": 2}, {"x": "three", "deep": [{"d": 2}]}]}], data_type="discard_row")
+    (reject,) = pipeline.rejects()
+    assert (reject.table_name, reject.list_index) == ("r__lines", 1)
+    info = pipeline.replay(fix=lambda row: {**row, "x": 3})
+    assert info is not None
+    assert info.row_counts == {"r__lines": 1, "r__lines__deep": 1}
+    found = site.query(
+        "SELECT r.id, l.x, l._dlt_list_idx, d.d FROM ds.r JOIN ds.r__lines l ON l._dlt_parent_id = r._dlt_id "
+        "LEFT JOIN ds.r__lines__deep d ON d._dlt_parent_id = l._dlt_id ORDER BY l.x"
+    )
+    assert found == [(1, 1, 0, 1), (2, 2, 0, None), (2, 3, 1, 2)]
+    assert pipeline.rejects() == []
+
+
+@pytest.mark.parametrize("contract", ["freeze", {"tables": "freeze"}], ids=str)
+def test_what_is_frozen_stays_so(site: Site, contract: Any) -> None:
+    pipeline, _ = refused(site)
+    source = ladle.source(lambda: [ladle.resource([{"id": 5}], name="r")], name="p", schema_contract=contract)()
+    source.resources["r"].apply_hints(schema_contract={"data_type": "discard_row"})
+    pipeline.run(source)
+    info = pipeline.replay(fix=lambda row: mended(row) if row["id"] == "three" else None)
+    assert info is not None
+    assert ids(site) == [1, 3, 5]
+
+
+def test_a_frozen_contract_refuses_a_replay_as_a_whole(site: Site) -> None:
+    pipeline, _ = refused(site)
+    made = ladle.resource([{"id": 5}], name="r", schema_contract={"data_type": "freeze", "columns": "evolve"})
+    pipeline.run(made)
+    with pytest.raises(DataError):
+        pipeline.replay()
+    assert len(pipeline.rejects()) == 2
+    assert not pipeline.has_pending_data
+    pipeline.replay(fix=mended)
+    assert ids(site) == [1, 2, 3, 5]
 
 
 def test_values_are_told_to_be_out_of_reach(site: Site) -> None:
