@@ -7,17 +7,19 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ladle import dataset, destinations, errors, sources
+    from ladle import dataset, destinations, errors, governance, sources
     from ladle.config.access import config, secrets
     from ladle.config.markers import TSecretStrValue, TSecretValue
     from ladle.config.spec import TCredentials
     from ladle.dataset.dataset import Dataset
     from ladle.dataset.relation import Relation
     from ladle.destinations.decorator import destination
+    from ladle.governance.policy import unprotect
     from ladle.pipelines.entry import attach, pipeline, run
     from ladle.pipelines.info import LoadInfo
     from ladle.pipelines.pipeline import Pipeline
     from ladle.schema.schema import Schema
+    from ladle.schema.tags import tag
     from ladle.sources import current, mark
     from ladle.sources.current import source_state as state
     from ladle.sources.decorators import defer, resource, source, transformer
@@ -40,6 +42,7 @@ __all__ = [
     "destination",
     "destinations",
     "errors",
+    "governance",
     "mark",
     "pipeline",
     "resource",
@@ -48,7 +51,9 @@ __all__ = [
     "source",
     "sources",
     "state",
+    "tag",
     "transformer",
+    "unprotect",
 ]
 
 _WHERE = {
@@ -68,7 +73,9 @@ _WHERE = {
     "run": "ladle.pipelines.entry",
     "secrets": "ladle.config.access",
     "source": "ladle.sources.decorators",
+    "tag": "ladle.schema.tags",
     "transformer": "ladle.sources.decorators",
+    "unprotect": "ladle.governance.policy",
 }
 _MODULES = {
     "config": "ladle.config",
@@ -76,6 +83,7 @@ _MODULES = {
     "dataset": "ladle.dataset",
     "destinations": "ladle.destinations",
     "errors": "ladle.errors",
+    "governance": "ladle.governance",
     "mark": "ladle.sources.mark",
     "sources": "ladle.sources",
     "state": "ladle.state",

@@ -128,7 +128,10 @@ def cell(at: int, n: Any = 1, keep: bool = True, mapped: str = "same") -> Row:
     return {"at": at, "n": n, "keep": keep, "map": mapped}
 
 
-EVERY = [[[cell(0), cell(2, "bad"), cell(3), cell(3, keep=False)], [cell(3, mapped="none"), cell(1)]], [[cell(3), cell(4)]]]
+EVERY = [
+    [[cell(0), cell(2, "bad"), cell(3), cell(3, keep=False)], [cell(3, mapped="none"), cell(1)]],
+    [[cell(3), cell(4)]],
+]
 
 
 @example(runs=EVERY, shape="mixed", steps={"filter", "map", "model", "cursor"}, again=True)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 import ladle
-from ladle.cli import config, rejects
+from ladle.cli import config, pii, rejects
 from ladle.errors import LadleError
 
 app = typer.Typer(
@@ -17,6 +17,7 @@ app = typer.Typer(
 )
 app.add_typer(config.app, name="config")
 app.add_typer(rejects.app, name="rejects")
+app.add_typer(pii.app, name="pii")
 
 _Name = Annotated[str, typer.Argument(help="Name of the pipeline.", show_default=False)]
 _Dir = Annotated[Path | None, typer.Option(help="Where working folders are; default ~/.ladle/pipelines.")]

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from ladle.destinations.reading import Reader
 from ladle.errors import UsageError
-from ladle.schema.change import Change, Limits
+from ladle.schema.change import Change, Comment, Limits
 from ladle.schema.table import Table
 
 GUARANTEES = {
@@ -67,7 +67,10 @@ class Session(Protocol):
         """Return what is there: types by column by table."""
 
     def apply(self, changes: Sequence[Change]) -> None:
-        """Create tables and add columns."""
+        """Create tables and add columns, with the comments on them where the destination keeps any."""
+
+    def comment(self, changed: Sequence[Comment]) -> None:
+        """Change comments of tables and columns; nothing where the destination keeps none."""
 
     def drop(self, tables: Sequence[str]) -> None:
         """Drop tables, those that exist."""

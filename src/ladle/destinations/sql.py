@@ -15,7 +15,7 @@ from ladle.destinations import dialect as statements
 from ladle.destinations.base import LoadRecord
 from ladle.destinations.dialect import Dialect
 from ladle.errors import CommitFailed, CommitUnknown, LadleError
-from ladle.schema.change import AddTable, Change, diff
+from ladle.schema.change import AddTable, Change, Comment, comments, diff
 from ladle.schema.schema import ENGINE_VERSION, LOADS_TABLE, STATE_TABLE, VERSION_TABLE
 from ladle.schema.table import Table
 from ladle.state.blob import decode_state, encode_state, state_hash
@@ -214,7 +214,18 @@ class SqlSession:
                     self._run(
                         statements.add_column(self._dataset, change.table, change.column, self._dialect)
                     )
+                self._comment(comments(change))
         self._there = None
+
+    def comment(self, changed: Sequence[Comment]) -> None:
+        """Change comments of tables and columns that are there, inside the transaction."""
+        with self._connection.errors("changing comments"):
+            there = self._columns()
+            self._comment(c for c in changed if c.table in there and c.column in (None, *there[c.table]))
+
+    def _comment(self, found: Iterable[Comment]) -> None:
+        for c in found:
+            self._run(statements.comment_on(self._dataset, c.table, c.column, c.text))
 
     def drop(self, tables: Sequence[str]) -> None:
         """Drop tables, those that exist."""

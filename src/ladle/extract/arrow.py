@@ -47,7 +47,8 @@ def located(where: Where) -> Iterator[None]:
     try:
         yield
     except Refused as refused:
-        raise to_error(refused, where) from refused.__cause__
+        error = to_error(refused, where)
+        raise error from refused.__cause__
     except RecursionError as exc:
         raise DataError(
             f"cannot store values nested this deep (the limit is {MAX_LEVELS} levels)",

@@ -57,6 +57,10 @@ class Batcher:
         """Return what is left as a last batch, or None."""
         return self._cut() if self._rows else None
 
+    def guarded(self, where: Where) -> None:
+        """Take another place: one that knows what errors must not show."""
+        self._where = where
+
     @property
     def rows(self) -> int:
         """Rows taken so far, those not sent yet included."""

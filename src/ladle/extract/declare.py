@@ -12,6 +12,7 @@ from ladle.package.manifest import ResourceInfo
 from ladle.package.store import Package
 from ladle.schema.change import Limits
 from ladle.schema.naming import naming
+from ladle.schema.protection import NO_POLICY, Policy, with_protection
 from ladle.schema.records import is_record
 from ladle.schema.schema import SYSTEM_TABLES, Schema
 from ladle.schema.table import Column, Table
@@ -148,7 +149,12 @@ def wanted(source: Source, hints: Hints) -> list[Resource]:
 
 
 def declare(
-    source: Source, package: Package, schema: Schema, hints: Hints, limits: Limits = _UNLIMITED
+    source: Source,
+    package: Package,
+    schema: Schema,
+    hints: Hints,
+    limits: Limits = _UNLIMITED,
+    policy: Policy = NO_POLICY,
 ) -> Package:
     """Return the package with the schema as all selected resources declare it, and what they are.
 
@@ -158,9 +164,11 @@ def declare(
         schema: what is known of the source's tables.
         hints: given to `run`; they win over the resources'.
         limits: of the destination, for the lengths of names.
+        policy: what is done to columns that are tagged as personal and say no action.
 
     Raises:
-        UsageError: two resources of one table ask for different write dispositions.
+        UsageError: two resources of one table ask for different write dispositions, or a column can't be
+            protected as it is asked for.
     """
     infos: list[ResourceInfo] = []
     asked: dict[str, tuple[str, str]] = {}
@@ -168,7 +176,7 @@ def declare(
         merged = hints.over(resource.hints)
         if callable(merged.table_name):
             continue  # its tables are declared when the first item for each comes
-        merged = merged.without_functions()
+        merged = merged.without_functions().protected(policy)
         schema, table = apply_hints(schema, resource, merged, limits)
         if merged.write_disposition is not None:
             first = asked.setdefault(table.name, (merged.write_disposition, resource.name))
@@ -185,6 +193,10 @@ def declare(
     contract = next((c for c in given if c is not None and not callable(c)), None)
     if contract is not None:
         schema = replace(schema, settings={**schema.settings, "schema_contract": contract})
+    if source.tags:
+        schema = replace(schema, settings={**schema.settings, **source.tags}, stored_hash=None)
+    used = {t.name: t for info in infos for t in schema.chain(info.table)}
+    schema = with_protection(schema, policy, used.values())
     return package.with_manifest(schema=schema.to_dict(), resources=tuple(infos))
 
 

@@ -197,7 +197,7 @@ class Sorter:
         if isinstance(item, MaterializedEmptyList):
             stream.materialize()
         elif isinstance(item, FileImport):
-            for batch in file_batches(item.path, item.file_format):
+            for batch in file_batches(item.path, item.file_format, stream.guard is not None):
                 stream.take_frame(batch)
         else:
             stream.take(item)

@@ -23,8 +23,8 @@ MAX_PER_FIELD = 1000
 
 _CHUNK = 500
 
-StreamOf = Callable[[Any, str, Outlet], Stream]
-"""Makes a stream as that of a resource's rows for one table, by source name, into another outlet."""
+StreamOf = Callable[[Any, str, Any, Outlet], Stream]
+"""Makes a stream as that of a resource's rows for one table, by source name and item, into another outlet."""
 
 
 class Rejects:
@@ -109,8 +109,7 @@ class Rejects:
             return
         if key not in self._streams:
             sealed = _Sealed(self._writer, self._table_of(key[1]))
-            outlet: Any = Outlet(sealed, silent, None)  # type: ignore[arg-type]
-            self._streams[key] = self._stream_of(refusals[0].resource, key[1], outlet), sealed
+            self._streams[key] = self._stream(key[1], refusals[0], sealed), sealed
         stream, sealed = self._streams[key]
         sealed.expect(refusals)
         try:
@@ -118,10 +117,14 @@ class Rejects:
             stream.flush()
         except DataError:
             # A row may be refused because there is something in it that can't be stored at all.
-            stream = self._stream_of(refusals[0].resource, key[1], Outlet(sealed, silent, None))  # type: ignore[arg-type]
+            stream = self._stream(key[1], refusals[0], sealed)
             self._streams[key] = stream, sealed
             stream.take_page([_storable(r.row) for r in sealed.waiting])
             stream.flush()
+
+    def _stream(self, name: str, first: Refusal, sealed: _Sealed) -> Stream:
+        outlet: Any = Outlet(sealed, silent, None)  # type: ignore[arg-type]
+        return self._stream_of(first.resource, name, first.item, outlet)
 
 
 class _Sealed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,12 +14,14 @@ from ladle.extract.batcher import BATCH_BYTES
 from ladle.extract.declare import apply_hints, declare, table_name, wanted, with_root_key
 from ladle.extract.jsoned import JsonPlan
 from ladle.extract.outlets import Sorter
+from ladle.extract.protecting import Guards
 from ladle.extract.rejects import Rejects
 from ladle.extract.stream import Outlet, Sink, Stream, TableSink
 from ladle.package.manifest import DataFile, ResourceInfo
 from ladle.package.store import Package
 from ladle.schema.change import Limits
 from ladle.schema.naming import naming
+from ladle.schema.protection import NO_POLICY, Policy, with_protection
 from ladle.schema.rejects import REJECTS_KEY
 from ladle.schema.schema import Schema
 from ladle.schema.table import Table
@@ -48,6 +50,8 @@ class ExtractOptions:
         package_state: mutable; stored with the package.
         interval: start and end that a scheduler asks for.
         metrics: mutable; what resources count, by name.
+        policy: what is done to columns that are tagged as personal, and the key for it.
+        protected: whether rows were protected before: they are rejects that come again.
     """
 
     hints: Hints
@@ -59,6 +63,8 @@ class ExtractOptions:
     package_state: dict[str, Any] | None = None
     interval: tuple[Any, Any] | None = None
     metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
+    policy: Policy = NO_POLICY
+    protected: bool = False
 
 
 def extract(
@@ -85,6 +91,7 @@ def extract(
     Raises:
         ResourceExtractionError: a resource's own code failed; the cause is its exception.
         DataError: an item can't be stored; names resource, row and path.
+        ConfigError: a column is protected with a key, and there is none; nothing was read.
     """
     writer = package.writer("raw")
     try:
@@ -119,6 +126,9 @@ class _Extraction:
         self._wanted = wanted(source, options.hints)
         self._infos_of = self._match(package.manifest.resources)
         self._json = _json_columns(self.schema.table_map.values())
+        self._guards = Guards(options.policy, options.limits)
+        if not options.protected:
+            self._guards.check(self.schema, self._wanted, options.hints)
         self._accounts: dict[str, Account] = {}
         self._rejects = Rejects(outlet.writer, self._new_stream, self._table_of, self._hints_of)
 
@@ -184,6 +194,8 @@ class _Extraction:
         if not declared or known is not None or hints != self._options.hints.over(resource.hints):
             self._declare(resource, name, hints)
         if known is not None:
+            if not self._options.protected:
+                known.guarded(self._guards.of(self.schema, name))
             return known
         if declared and first is not None:
             key = next(iter(first.parts))
@@ -193,15 +205,27 @@ class _Extraction:
         self._streams[key] = self._of_table[id(resource), name] = stream
         return stream
 
-    def _new_stream(self, resource: Resource, name: str, outlet: Outlet) -> Stream:
-        """Return a stream that treats rows as those of the table, and is none of it."""
-        return self._stream(REJECTS_KEY, resource, name, self._hints_of(resource), outlet)
+    def _new_stream(self, resource: Resource, name: str, item: Any, outlet: Outlet) -> Stream:
+        """Return a stream that treats rows as those of the table, and is none of it.
+
+        A table that is named by its items may have got nothing but `item` and others that were refused: it is
+        declared now, as its hints say what is protected.
+        """
+        hints = resource.hints_of_table(name) or self._hints_of(resource)
+        if self._table_of(name) not in self.schema.table_map or hints.dynamic:
+            with suppress(Exception):  # the item is one that doesn't fit, as its hints may not
+                hints = hints.of_item(item)
+            self._declare(resource, name, hints)
+        return self._stream(REJECTS_KEY, resource, name, hints, outlet)
 
     def _stream(self, key: str, resource: Resource, name: str, hints: Hints, outlet: Outlet) -> Stream:
         # A destination's own limit goes before the source's, as in the reference.
         limits = (hints.max_table_nesting, self._options.limits.max_nesting, self._source.max_table_nesting)
         plan = self._plan(name, next((n for n in limits if n is not None), None))
-        return Stream(key, Where(resource.name, name, 0), plan, self._options.batch_bytes, outlet)
+        stream = Stream(key, Where(resource.name, name, 0), plan, self._options.batch_bytes, outlet)
+        if not self._options.protected:
+            stream.guarded(self._guards.of(self.schema, name))
+        return stream
 
     def _new_part(self, resource: Resource, name: str, hints: Hints) -> str:
         key = str(len(self._infos))
@@ -211,12 +235,15 @@ class _Extraction:
         return key
 
     def _declare(self, resource: Resource, name: str, hints: Hints) -> None:
-        hints = replace(hints.without_functions(), table_name=name)
+        hints = replace(hints.without_functions(), table_name=name).protected(self._options.policy)
         before = self.schema.table_map
         self.schema, table = apply_hints(self.schema, resource, hints, self._options.limits)
         self._check_agreed(table, resource)
         self.schema = with_root_key(self.schema, self._source)
         changed = [t for n, t in self.schema.table_map.items() if before.get(n) != t]
+        if changed:
+            self.schema = with_protection(self.schema, self._options.policy, changed)
+            changed = [self.schema.table_map[t.name] for t in changed]
         if changed:
             self.redeclared = True
             self._json |= _json_columns(changed)

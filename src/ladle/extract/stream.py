@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -13,6 +13,7 @@ from ladle.extract.arrow import Where
 from ladle.extract.batcher import Batcher
 from ladle.extract.frames import frame_batches, is_frame
 from ladle.extract.jsoned import JsonPlan, to_array_keeping_json
+from ladle.extract.protect import Guard
 from ladle.package.raw import hoist_deep
 from ladle.package.store import StageWriter
 from ladle.schema.table import Table
@@ -62,6 +63,14 @@ class Stream:
         self._plan = plan
         self._outlet = outlet
         self.batcher = Batcher(where, plan, batch_bytes)
+        self.guard: Guard | None = None
+
+    def guarded(self, guard: Guard | None) -> None:
+        """Protect what is sent from here on, rows that were taken and wait included."""
+        if guard is self.guard:
+            return
+        self.guard, self.where = guard, replace(self.where, guard=guard)
+        self.batcher.guarded(self.where)
 
     @property
     def rows(self) -> int:
@@ -113,9 +122,11 @@ class Stream:
         return pa.RecordBatch.from_struct_array(whole).replace_schema_metadata(batch.schema.metadata)
 
     def send(self, batch: pa.RecordBatch | None) -> None:
-        """Send a batch that is full, if any, to all that want it."""
+        """Send a batch that is full, if any, to all that want it: all that is written passes here."""
         if batch is None:
             return
+        if self.guard is not None:
+            batch = self.guard.batch(batch)
         outlet, where = self._outlet, self.where
         outlet.writer.append(self.key, batch)
         outlet.emit(Progress("extract", where.resource, batch.num_rows))

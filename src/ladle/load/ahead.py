@@ -16,6 +16,7 @@ from ladle.events import Emit, Progress, durable
 from ladle.load.run import (
     STRATEGIES,
     LoadResult,
+    apply_comments,
     check_newest,
     conformed,
     prepare,
@@ -259,6 +260,7 @@ class LoadAhead:
         changes = diff(self._there, wanted(package, schema))
         with durable(self._emit, "load.apply"):
             session.apply(changes)
+        apply_comments(session, package, schema)
         self._write_records(session, package, schema)
         with durable(self._emit, "load.commit"):
             session.commit(record_of(package, schema))

@@ -18,7 +18,7 @@ from ladle.load.strategies.append import append
 from ladle.load.strategies.replace import replace
 from ladle.package.manifest import ResourceInfo
 from ladle.package.store import Package
-from ladle.schema.change import AddColumn, AddTable, Change, Limits, diff
+from ladle.schema.change import AddColumn, AddTable, Change, Limits, changed_comments, diff, has_comments
 from ladle.schema.records import is_record
 from ladle.schema.schema import SYSTEM_TABLE_MAP, Schema
 from ladle.schema.table import Table
@@ -111,6 +111,7 @@ def _load_once(package: Package, destination: Destination, dataset: str, emit: E
         changes = plan(session, package, schema)
         with durable(emit, "load.apply"):
             session.apply(changes)
+        apply_comments(session, package, schema)
         if manifest.empty_tables:
             with durable(emit, "load.clear"):
                 session.clear(manifest.empty_tables)
@@ -169,6 +170,16 @@ def plan(session: Session, package: Package, schema: Schema) -> list[Change]:
     if package.manifest.drop_tables:
         there = {n: c for n, c in there.items() if n not in package.manifest.drop_tables}
     return diff(there, wanted(package, schema))
+
+
+def apply_comments(session: Session, package: Package, schema: Schema) -> None:
+    """Change the comments of tables that were there before, where the schema changed since it was stored."""
+    if package.manifest.base_hash == schema.version_hash or not has_comments(schema.table_map.values()):
+        return
+    stored = session.stored_schema(schema.name)
+    before = Schema.from_dict(stored).table_map if stored is not None else {}
+    if before:
+        session.comment(changed_comments(before, schema.table_map, session.tables()))
 
 
 def wanted(package: Package, schema: Schema) -> dict[str, Table]:

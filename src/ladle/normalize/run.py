@@ -28,6 +28,7 @@ from ladle.package.store import Package
 from ladle.schema.change import Limits
 from ladle.schema.contract import Contract
 from ladle.schema.naming import naming
+from ladle.schema.protection import is_dropped
 from ladle.schema.records import CHANGES, CHANGES_TABLE, is_record
 from ladle.schema.rejects import REJECTS_KEY
 from ladle.schema.schema import Schema
@@ -370,7 +371,7 @@ class Normalizer:
         kept = {}
         for column in table.columns.values():
             hinted = known is not None and column.name in known.columns
-            if column.data_type is None and seen is not None and seen.rows:
+            if column.data_type is None and seen is not None and seen.rows and not is_dropped(column):
                 self._notice_untyped(table, column)
             if column.data_type is not None or hinted:
                 kept[column.name] = column

@@ -35,6 +35,7 @@ class Order:
         remember: changes the source's state once all was read.
         pull: how many resources and items at once; None as the settings say.
         declare: declares the package's tables and resources, where the resources' hints don't.
+        protected: rows were protected before, as they are rejects that come again.
     """
 
     source: Source
@@ -45,6 +46,7 @@ class Order:
     remember: Remember | None = None
     pull: PullOptions | None = None
     declare: Callable[[Package, Schema], Package] | None = None
+    protected: bool = False
 
 
 @dataclass(slots=True)

@@ -382,7 +382,7 @@ class Pipeline:
             for notice in replay_notices(found, wanted, dry_run):
                 self._memory.emit(notice)
             for replay in () if dry_run else wanted:
-                order = Order(replay.source, Hints(), declare=replay.declare)
+                order = Order(replay.source, Hints(), declare=replay.declare, protected=True)
                 extracted = self._work.extract_source(order)
                 if extracted is not None:
                     loaded.append(self._work.load_package(extracted, early=False))

@@ -20,8 +20,9 @@ from ladle.package.store import Package
 from ladle.schema.naming import Naming, naming
 from ladle.schema.records import REJECTS, REJECTS_TABLE, REPLAYS, REPLAYS_TABLE
 from ladle.schema.schema import Schema
-from ladle.schema.table import Table
+from ladle.schema.table import Column, Table
 from ladle.sources.hints import Hints
+from ladle.sources.models import protected_fields
 from ladle.sources.resource import Resource
 from ladle.sources.source import Source
 
@@ -195,7 +196,7 @@ def replays(
         if reject.obstacle is not None:
             continue
         schema = next((s for s in schemas if reject.table_name in s.table_map), schemas[0])
-        record = _fixed(Bytes.of(schema).read(reject), reject, fix)
+        record = _fixed(Places.binary(schema).bytes_in(reject), reject, schema, fix)
         if record is None:
             continue
         replay = by_schema.setdefault(schema.name, Replay(schema, {}, [], checked))
@@ -209,37 +210,58 @@ def replays(
 
 
 @dataclass(frozen=True, slots=True)
-class Bytes:
-    """Turns text of records back to bytes, where a column holds them: JSON has no bytes."""
+class Places:
+    """Finds the values of some columns in records, which have the keys of the source."""
 
     names: Naming
     columns: frozenset[tuple[str, str]]
 
     @classmethod
-    def of(cls, schema: Schema) -> Bytes:
-        """Return it for the tables of a schema."""
+    def binary(cls, schema: Schema) -> Places:
+        """Return those of bytes."""
+        return cls._where(schema, lambda column: column.data_type == "binary")
+
+    @classmethod
+    def protected(cls, schema: Schema) -> Places:
+        """Return those of which the records hold protected values."""
+        return cls._where(schema, lambda column: bool(protected_fields({column.name: column.extra})))
+
+    @classmethod
+    def _where(cls, schema: Schema, wanted: Callable[[Column], bool]) -> Places:
         tables = schema.table_map.values()
-        found = {(t.name, c.name) for t in tables for c in t.columns.values() if c.data_type == "binary"}
+        found = {(t.name, c.name) for t in tables for c in t.columns.values() if wanted(c)}
         return cls(naming(schema.naming), frozenset(found))
 
-    def read(self, reject: Open) -> dict[str, Any]:
-        """Return the record of a reject."""
-        record = orjson.loads(reject.record or "{}")
-        return dict(self._dict(record, reject.table_name, ()) if self.columns else record)
+    def bytes_in(self, reject: Open) -> dict[str, Any]:
+        """Return the record of a reject with bytes where its columns have them: JSON has none."""
+        record: dict[str, Any] = orjson.loads(reject.record or "{}")
+        return dict(self.changed(record, reject.table_name, _from_base64)) if self.columns else record
 
-    def _dict(self, row: dict[str, Any], table: str, path: tuple[str, ...]) -> dict[str, Any]:
-        return {key: self._value(value, table, (*path, key)) for key, value in row.items()}
-
-    def _value(self, value: Any, table: str, path: tuple[str, ...]) -> Any:
+    def changed(
+        self, value: Any, table: str, change: Callable[[Any], Any], path: tuple[str, ...] = ()
+    ) -> Any:
+        """Return a record of a table with the values in these columns changed."""
+        if path and (table, self.names.fit(*path, max_length=None)) in self.columns:
+            return change(value)
         if isinstance(value, dict):
-            return self._dict(value, table, path)
+            return {key: self.changed(v, table, change, (*path, key)) for key, v in value.items()}
         if isinstance(value, list):
             below = self.names.table(self.names.fit(table, *path, max_length=None))
-            return [self._value(v, below, ("value",) if not isinstance(v, dict) else ()) for v in value]
-        if isinstance(value, str) and (table, self.names.fit(*path, max_length=None)) in self.columns:
-            with suppress(ValueError):
-                return base64.b64decode(value, validate=True)
+            return [self.changed(v, below, change, () if isinstance(v, dict) else ("value",)) for v in value]
         return value
+
+    def values(self, record: dict[str, Any], table: str) -> list[str]:
+        """Return the values in these columns, each as text."""
+        found: list[str] = []
+        self.changed(record, table, lambda value: found.append(repr(value)))
+        return found
+
+
+def _from_base64(value: Any) -> Any:
+    if isinstance(value, str):
+        with suppress(ValueError):
+            return base64.b64decode(value, validate=True)
+    return value
 
 
 def replay_notices(found: Sequence[Open], wanted: Sequence[Replay], dry_run: bool) -> Iterator[Notice]:
@@ -258,9 +280,11 @@ def replay_notices(found: Sequence[Open], wanted: Sequence[Replay], dry_run: boo
         yield Notice(f"{count} rejects can't be replayed: {obstacle}")
 
 
-def _fixed(record: dict[str, Any], reject: Open, fix: Fix | None) -> dict[str, Any] | None:
+def _fixed(record: dict[str, Any], reject: Open, schema: Schema, fix: Fix | None) -> dict[str, Any] | None:
     if fix is None:
         return record
+    protected, table = Places.protected(schema), reject.table_name
+    before = protected.values(record, table) if protected.columns else []
     try:
         made = fix(record)
     except Exception as error:
@@ -273,6 +297,12 @@ def _fixed(record: dict[str, Any], reject: Open, fix: Fix | None) -> dict[str, A
             f"fix returned a `{type(made).__name__}`",
             table=reject.table_name,
             expected="the record as it should be, or None to leave it among the rejects",
+        )
+    if made is not None and protected.columns and set(protected.values(made, table)) - {*before, "None"}:
+        raise UsageError(
+            "fix set the value of a protected column: what it returns is loaded as it is",
+            table=table,
+            expected="protected values as they were, or None in their place",
         )
     return made
 

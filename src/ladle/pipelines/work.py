@@ -14,6 +14,7 @@ from ladle.destinations.base import Destination
 from ladle.errors import DataError, DataValidationError, DestinationError, PackageError, PipelineIsRunning
 from ladle.events import Emit, Notice, durable
 from ladle.extract.run import ExtractOptions, declare, extract, table_name
+from ladle.governance.policy import policy
 from ladle.load.ahead import BEGIN_BYTES, LoadAhead
 from ladle.load.run import BehindDestination, LoadResult, StateMissing, load, schema_update
 from ladle.normalize.background import BackgroundNormalizer
@@ -28,6 +29,7 @@ from ladle.pipelines.order import Beside, Extracted, Order, accounts_of, extract
 from ladle.pipelines.refresh import Reset, plan
 from ladle.pipelines.steps import Steps
 from ladle.schema.change import Limits
+from ladle.schema.protection import Policy
 from ladle.schema.records import is_record
 from ladle.schema.schema import STATE_TABLE, Schema
 from ladle.sources.current import at_work
@@ -129,7 +131,8 @@ class Work:
         base = self.memory.source_state(name)
         reset = self._reset(order, loaded, base)
         content = copy.deepcopy(reset.state if reset else base)
-        package = self._declared(order, package, stored, reset)
+        protect = policy()
+        package = self._declared(order, package, stored, reset, protect)
         if order.overlap:
             beside.ahead = self._ahead(package)
             ready = beside.ahead.put if beside.ahead else None
@@ -143,6 +146,8 @@ class Work:
             source_state=content,
             package_state=notes,
             metrics=beside.metrics,
+            policy=protect,
+            protected=order.protected,
         )
         package = extract(order.source, package, options, self.emit, beside.background)
         if order.remember is not None:
@@ -201,7 +206,9 @@ class Work:
         self.emit(Notice(f"{reset}, when the load of source `{order.source.name}` begins"))
         return reset
 
-    def _declared(self, order: Order, package: Package, stored: Schema, reset: Reset | None) -> Package:
+    def _declared(
+        self, order: Order, package: Package, stored: Schema, reset: Reset | None, protect: Policy
+    ) -> Package:
         """Declare the resources, on a schema without what will be dropped."""
         if order.declare is not None:
             return order.declare(package, stored)
@@ -211,7 +218,7 @@ class Work:
             stored = stored.without_tables(
                 t for t in reset.tables if t in tables and "x-normalizer" in tables[t].extra
             )
-        package = declare(order.source, package, stored, order.hints, self._limits())
+        package = declare(order.source, package, stored, order.hints, self._limits(), protect)
         if reset is None:
             return package
         dropped = {"drop_tables" if reset.drops else "empty_tables": reset.tables}

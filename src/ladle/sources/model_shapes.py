@@ -27,6 +27,16 @@ EXTRA_ERRORS = ("extra_forbidden", "unexpected_keyword_argument")
 """What pydantic calls a field that a model lacks: of models and TypedDicts, and of dataclasses."""
 
 
+_SAY_VALUES = ("value_error", "assertion_error", "union_tag_invalid")
+
+
+def says_values(problem: str) -> bool:
+    """Whether the message of an error of this type may repeat the value: those of the user's own code do."""
+    from pydantic_core import core_schema
+
+    return problem in _SAY_VALUES or problem not in get_args(core_schema.ErrorType)
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Shape:
     """A check of one item.
@@ -58,7 +68,7 @@ def shape_of(model: Any, extra: str) -> Shape:
             f"checking items against `{model.__name__}` needs pydantic",
             hint='pip install "ladle[pydantic]"',
         ) from exc
-    # A subclass with another `extra` would be no instance of the model, and lose what its module doesn't have.
+    # A subclass with another `extra` would be no instance of the model, and its annotations read anew.
     adapter: Any = TypeAdapter(_portable(model))
     check = partial(adapter.validate_python, extra=extra)
     texts = _text_fields(model)
@@ -86,7 +96,7 @@ def _is_text_object(annotation: Any) -> bool:
 
 
 def _portable(given: Any) -> Any:
-    """Return a type in which TypedDicts are such that pydantic takes them: none of `typing` before Python 3.12."""
+    """Return a type with TypedDicts that pydantic takes: none of `typing` before Python 3.12."""
     origin, arguments = get_origin(given), get_args(given)
     if origin is None or origin is Literal:
         return _typed_dict(given) if is_typeddict(given) else given

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ladle.errors import DataError
 from ladle.sources.accounts import Account, Refusal, Refuse
-from ladle.sources.model_shapes import EXTRA_ERRORS, Shape, shape_of
+from ladle.sources.model_shapes import EXTRA_ERRORS, Shape, says_values, shape_of
 from ladle.sources.models import (
     check_contract_of_model,
     config_of,
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("ladle")
 _EXTRA_OF_MODE = {"evolve": "allow", "freeze": "forbid", "discard_row": "forbid", "discard_value": "forbid"}
-_SAYS_VALUES = ("value_error", "assertion_error")
 _NOT_A_FIELD = "no field of the model"
 _MISSING: Any = object()
 Path = tuple[str | int, ...]
@@ -231,7 +230,7 @@ class ModelValidator:
 
     def _reason(self, problem: Mapping[str, Any], path: Path) -> str:
         # The model's own words may repeat the value.
-        if self._hides(path) and problem["type"] in _SAYS_VALUES:
+        if self._hides(path) and says_values(problem["type"]):
             return "the model's own check failed"
         return str(problem["msg"])
 

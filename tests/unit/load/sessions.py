@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from ladle.destinations.base import LoadRecord
-from ladle.schema.change import AddTable, Change, Limits
+from ladle.schema.change import AddTable, Change, Comment, Limits
 from ladle.schema.table import Table
 
 
@@ -59,6 +59,9 @@ class MemorySession:
                 self.columns[change.table.name] = dict.fromkeys(names, "any")
             else:
                 self.columns[change.table][change.column.name] = "any"
+
+    def comment(self, changed: Sequence[Comment]) -> None:
+        self.memory.calls += [f"comment {c.table}.{c.column} {c.text}" for c in changed]
 
     def drop(self, tables: Sequence[str]) -> None:
         self.memory.calls.append(f"drop {' '.join(tables)}")

@@ -15,7 +15,7 @@ import pytest
 from tests.loading import Site
 
 import ladle
-from ladle.errors import DataError, LadleError
+from ladle.errors import DataError, LadleError, UsageError
 from ladle.extract import rejects
 
 CANARY = "canary@example.com"
@@ -283,6 +283,43 @@ def test_errors_do_not_show_what_is_personal(site: Site, mode: str, caplog: pyte
     else:
         list(made)
         assert CANARY not in caplog.text
+
+
+class Tagged(pydantic.BaseModel):
+    id: int
+    mail: Annotated[str | None, {"protect": "mask", "tags": {"pii": "email"}}] = None
+    inner: Any = None
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_rejects_are_protected_like_rows(site: Site, named: bool) -> None:
+    rows = [{"id": 1, "mail": CANARY}, {"id": "x", "mail": CANARY}, {"id": 3, "mail": [CANARY]}]
+    table: Any = (lambda row: f"t_{row['id']}") if named else None
+    made = ladle.resource(rows, name="r", columns=Tagged, schema_contract=DISCARD, table_name=table)
+    pipeline = site.pipeline()
+    pipeline.run(made)
+    assert [r.column_path for r in pipeline.rejects()] == ["id", "mail"]
+    for name in site.names():
+        assert CANARY not in str(site.table(name).rows)
+    assert all('"mail":' in str(r.record) for r in pipeline.rejects())
+
+
+def test_replays_do_not_protect_twice(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Hashed(pydantic.BaseModel):
+        id: int
+        mail: Annotated[str | None, {"protect": "hash"}] = None
+
+    monkeypatch.setenv("GOVERNANCE__PII_KEY", "a key that is long enough for this test of ours")
+    rows = [{"id": 1, "mail": CANARY}, {"id": "2x", "mail": CANARY}]
+    pipeline = site.pipeline()
+    made = ladle.resource(rows, name="r", columns=Hashed, schema_contract=DISCARD)
+    pipeline.run(made)
+    monkeypatch.delenv("GOVERNANCE__PII_KEY")
+    with pytest.raises(UsageError, match="value of a protected column"):
+        pipeline.replay(fix=lambda row: {"id": 2, "mail": CANARY})
+    pipeline.replay(fix=lambda row: {**row, "id": 2})
+    first, second = site.table("r").values("mail")
+    assert first == second != CANARY
 
 
 def test_errors_name_field_value_and_row(site: Site) -> None:

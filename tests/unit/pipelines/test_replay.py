@@ -100,7 +100,13 @@ def test_which(site: Site) -> None:
         {"load_id": load_id},
     ):  # fmt: skip
         assert len(pipeline.rejects(**wanted)) == 2
-    for other in ({"table_name": "x"}, {"resource": "x"}, {"rule": "model Ro"}, {"rule": "x'"}, {"load_id": "1"}):
+    for other in (
+        {"table_name": "x"},
+        {"resource": "x"},
+        {"rule": "model Ro"},
+        {"rule": "x'"},
+        {"load_id": "1"},
+    ):
         assert pipeline.rejects(**other) == []
 
 
@@ -219,7 +225,9 @@ def test_a_row_that_a_contract_refused_joins_its_parent(site: Site) -> None:
 @pytest.mark.parametrize("contract", ["freeze", {"tables": "freeze"}], ids=str)
 def test_what_is_frozen_stays_so(site: Site, contract: Any) -> None:
     pipeline, _ = refused(site)
-    source = ladle.source(lambda: [ladle.resource([{"id": 5}], name="r")], name="p", schema_contract=contract)()
+    source = ladle.source(
+        lambda: [ladle.resource([{"id": 5}], name="r")], name="p", schema_contract=contract
+    )()
     source.resources["r"].apply_hints(schema_contract={"data_type": "discard_row"})
     pipeline.run(source)
     info = pipeline.replay(fix=lambda row: mended(row) if row["id"] == "three" else None)

@@ -103,8 +103,14 @@ def test_fields_that_models_within_lack_evolve_too() -> None:
         many: list[Inner]
         named: dict[str, Inner]
 
-    row = {"theInner": {"a": 1, "b": 2}, "many": [{"a": 1}, {"a": 2, "c": 3}], "named": {"x": {"a": 1, "d": [{"e": 1}]}}}
-    made = ladle.resource([{**row, "more": 1}], name="r", columns=Outer, schema_contract={"columns": "evolve"})
+    row = {
+        "theInner": {"a": 1, "b": 2},
+        "many": [{"a": 1}, {"a": 2, "c": 3}],
+        "named": {"x": {"a": 1, "d": [{"e": 1}]}},
+    }
+    made = ladle.resource(
+        [{**row, "more": 1}], name="r", columns=Outer, schema_contract={"columns": "evolve"}
+    )
     assert list(made) == [{**row, "more": 1}]
 
 
