@@ -52,14 +52,13 @@ class Rejects:
         self._hints_of = hints_of
         self._waiting: dict[tuple[int, str], list[Refusal]] = {}
         self._streams: dict[tuple[int, str], tuple[Stream, _Sealed]] = {}
-        self._of_field: dict[tuple[str, str, str, str], int] = {}
+        self._of_field: dict[tuple[str, str, str, tuple[str | int, ...]], int] = {}
 
     def take(self, refusal: Refusal) -> None:
         """Take one; it may be written later."""
         name = self._table_named(refusal)
         if refusal.extra:
-            resource = refusal.resource.name
-            field = (resource, self._table_of(name), refusal.rule, column_path(refusal.path))
+            field = (refusal.resource.name, name, refusal.rule, refusal.path)
             self._of_field[field] = count = self._of_field.get(field, 0) + 1
             if count > MAX_PER_FIELD:
                 return
@@ -76,13 +75,13 @@ class Rejects:
         more = [
             Reject(
                 resource,
-                table,
+                self._table_of(name),
                 rule,
                 "value",
                 f"left out of {count - MAX_PER_FIELD} more rows",
-                column_path=path,
+                column_path=column_path(path),
             )
-            for (resource, table, rule, path), count in self._of_field.items()
+            for (resource, name, rule, path), count in self._of_field.items()
             if count > MAX_PER_FIELD
         ]
         self._of_field.clear()

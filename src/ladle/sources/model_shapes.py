@@ -70,17 +70,18 @@ def shape_of(model: Any, extra: str) -> Shape:
         ) from exc
     # A subclass with another `extra` would be no instance of the model, and its annotations read anew.
     adapter: Any = TypeAdapter(_portable(model))
-    check = partial(adapter.validate_python, extra=extra)
+    check = partial(adapter.validator.validate_python, extra=extra)
+    plain = partial(adapter.serializer.to_python, by_alias=True)
     texts = _text_fields(model)
 
     def dump(made: Any) -> dict[str, Any]:
-        row: dict[str, Any] = adapter.dump_python(made, by_alias=True)
+        row: dict[str, Any] = plain(made)
         for name in texts:
             if row.get(name) is not None:
                 row[name] = str(row[name])
         return row
 
-    return Shape(check, dump)
+    return Shape(check, dump if texts else plain)
 
 
 def _text_fields(model: Any) -> list[str]:

@@ -89,6 +89,22 @@ def field_names(model: Any) -> frozenset[str]:
     return frozenset(name for name, _, _ in _fields(model))
 
 
+def flat_names(model: Any) -> frozenset[str] | None:
+    """Return the names that fields have in rows, where a row can lack or exceed them at the top only.
+
+    None for models with models within, and for those whose fields go by several names.
+    """
+    if is_root_model(model):
+        return None
+    config = getattr(model, "model_config", None) or {}
+    several = config.get("populate_by_name") or config.get("validate_by_name")
+    infos = model.model_fields.values() if is_pydantic(model) else ()
+    if several or any(i.validation_alias not in (None, i.alias) for i in infos):
+        return None
+    fields = {name: field.type for name, field, _ in _fields(model)}
+    return None if any(data_type_of(t) in (None, "json") for t in fields.values()) else frozenset(fields)
+
+
 def protected_fields(columns: Any) -> frozenset[str]:
     """Return the names of columns whose values must not be shown."""
     if not isinstance(columns, Mapping):

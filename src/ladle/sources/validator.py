@@ -17,6 +17,7 @@ from ladle.sources.models import (
     config_of,
     contract_of_model,
     field_names,
+    flat_names,
     is_frame,
     is_pydantic,
     is_root_model,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("ladle")
 _EXTRA_OF_MODE = {"evolve": "allow", "freeze": "forbid", "discard_row": "forbid", "discard_value": "forbid"}
+_EXTRA = "Extra inputs are not permitted"
 _NOT_A_FIELD = "no field of the model"
 _MISSING: Any = object()
 Path = tuple[str | int, ...]
@@ -70,7 +72,17 @@ class ModelValidator:
         return made
 
     @cached_property
-    def _shape(self) -> Shape:
+    def _names(self) -> frozenset[str] | None:
+        """Names of the fields, where looking at them tells of all that is left out."""
+        return flat_names(self.model) if self._columns == "discard_value" else None
+
+    @cached_property
+    def _first(self) -> Shape:
+        """The first check: it finds fields that the model lacks, where nothing else does."""
+        return self._lenient if self._names is not None else self._strict
+
+    @cached_property
+    def _strict(self) -> Shape:
         return shape_of(self.model, _EXTRA_OF_MODE[self._columns])
 
     @cached_property
@@ -111,20 +123,22 @@ class ModelValidator:
                 item = dataclasses.asdict(item)
         position = self._seen
         self._seen += 1
-        shape = self._shape
         try:
-            made = shape.check(item)
+            made = self._first.check(item)
         except ValueError as exc:
             failed = exc
         else:
-            return self._handed_on(item, made)
+            return self._handed_on(item, made, position, meta)
         # Not within `except`: the error would drag along that of pydantic, which shows the values.
         return self._unfit(item, failed, position, meta)
 
-    def _handed_on(self, item: Any, made: Any) -> Any:
+    def _handed_on(self, item: Any, made: Any, position: int, meta: Any) -> Any:
+        names = self._names
+        if names is not None and type(item) is dict and not names.issuperset(item):
+            self._refuse_values(_extra_of(item, names), item, position, meta)
         if self._keep_models:
             return made
-        row = self._shape.dump(made)
+        row = self._first.dump(made)
         if self._columns != "evolve":
             return row
         # Pydantic takes what a model lacks, and doesn't give it back.
@@ -145,11 +159,15 @@ class ModelValidator:
     def _unfit(self, item: Any, exc: ValueError, position: int, meta: Any) -> Any:
         problems, dropped = _problems(exc), []
         if self._columns == "discard_value":
-            dropped = [p for p in problems if p["type"] in EXTRA_ERRORS]
-            made, still = _tried(self._lenient, item)
-            if still is None:
-                return self._without_extra(item, made, dropped, position, meta)
-            problems, exc = _problems(still), still
+            names, known = self._names, isinstance(item, Mapping)
+            if names is not None:
+                dropped = _extra_of(item, names) if known else []
+            else:
+                dropped = [p for p in problems if p["type"] in EXTRA_ERRORS]
+                made, still = _tried(self._lenient, item)
+                if still is None:
+                    return self._without_extra(item, made, dropped, position, meta)
+                problems, exc = _problems(still), still
         for problem in problems:
             if self._mode(problem) == "freeze":
                 raise self._error(problem, item, position) from (None if self._protected else exc)
@@ -249,6 +267,11 @@ class ModelValidator:
             **facts,
             hint=f'fix the data or the model, or set schema_contract={{"{entity}": "discard_row"}}',
         )
+
+
+def _extra_of(item: Mapping[str, Any], names: frozenset[str]) -> list[Any]:
+    """Return fields that a model lacks, as pydantic tells of them."""
+    return [{"type": EXTRA_ERRORS[0], "loc": (n,), "msg": _EXTRA} for n in item if n not in names]
 
 
 def _tried(shape: Shape, item: Any) -> tuple[Any, ValueError | None]:

@@ -397,5 +397,5 @@ def test_dataclasses_and_typed_dicts(site: Site) -> None:
         (3, None, 1),
     ]
     assert found(site, "column_path", "action", "rule") == [
-        (None, "row", "model Point: value_error"), ("more", "value", "model Point: unexpected_keyword_argument"),
+        (None, "row", "model Point: value_error"), ("more", "value", "model Point: extra_forbidden"),
     ]  # fmt: skip
