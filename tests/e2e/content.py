@@ -119,7 +119,9 @@ def _plain(name: str, row: Row, numbers: Mapping[str, int]) -> Row:
     if name == "_ladle_replays":
         load, _, number = row["reject_id"].rpartition(".")
         return {"load": numbers[row["_dlt_load_id"]], "reject": [numbers[load], number]}
-    plain = {k: v for k, v in _without(row, "_dlt_id", "rejected_at").items() if v is not None}
+    plain = {
+        k: v for k, v in _without(row, "_dlt_id", "_dlt_root_id", "rejected_at").items() if v is not None
+    }
     if "_dlt_load_id" in plain:
         plain["_dlt_load_id"] = numbers[plain["_dlt_load_id"]]
     if "_dlt_parent_id" in plain:

@@ -21,11 +21,13 @@ from ladle.destinations.postgres_login import Login
 from ladle.destinations.reading import Reader, SqlReader
 from ladle.destinations.sql import SqlSession
 from ladle.errors import MissingDependency, UsageError
-from ladle.schema.change import Limits
+from ladle.schema.change import MERGES, Limits
 
 _MAX_BYTES = 63
 _MIN_DRIVER = (1, 13)
-_LIMITS = Limits(max_table_name=_MAX_BYTES, max_column_name=_MAX_BYTES, wei_digits=76, holds_nul=False)
+_LIMITS = Limits(
+    max_table_name=_MAX_BYTES, max_column_name=_MAX_BYTES, wei_digits=76, holds_nul=False, merges=MERGES
+)
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,12 @@ import pyarrow as pa
 from ladle.destinations.base import Destination, Session
 from ladle.errors import CommitUnknown, LadleError
 from ladle.events import Emit, Progress, durable
+from ladle.load.dispositions import STRATEGIES, prepare
 from ladle.load.run import (
-    STRATEGIES,
     LoadResult,
     apply_comments,
     check_newest,
     conformed,
-    prepare,
     record_of,
     union_schema,
     wanted,
@@ -288,6 +287,6 @@ class LoadAhead:
         }
         as_made = all(t.typed_columns() == final[n].typed_columns() for n, t in self._made.items())
         # Tables named by their items: rows that are only added need no preparation, others would have.
-        prepared = all(STRATEGIES[disposition] is append for _, disposition in late)
+        prepared = all(STRATEGIES.get(disposition) is append for _, disposition in late)
         if due != self._rows or not as_made or not prepared:
             raise _GaveUp

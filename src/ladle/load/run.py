@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import contextvars
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
+from typing import cast
 
 import pyarrow as pa
 
-from ladle.destinations.base import Destination, LoadRecord, Session, Strategy
+from ladle.destinations.base import Destination, LoadRecord, MergingSession, Session
 from ladle.errors import CommitFailed, CommitUnknown, DestinationError, PackageError
 from ladle.events import Emit, Progress, durable
-from ladle.load.strategies.append import append
-from ladle.load.strategies.replace import replace
-from ladle.package.manifest import ResourceInfo
+from ladle.load.dispositions import by_disposition, prepare
+from ladle.load.merge import check_merges, merge, merged_tables, root_key_fills
 from ladle.package.store import Package
 from ladle.schema.change import AddColumn, AddTable, Change, Limits, changed_comments, diff, has_comments
 from ladle.schema.records import is_record
 from ladle.schema.schema import SYSTEM_TABLE_MAP, Schema
 from ladle.schema.table import Table
 
-STRATEGIES: Mapping[str, Strategy] = {"append": append, "replace": replace}
 _CONFLICT_TRIES = 8
 _CONFLICT_PAUSE_S = 0.05
 
@@ -98,6 +97,7 @@ def was_committed(package: Package, destination: Destination, dataset: str, erro
 def _load_once(package: Package, destination: Destination, dataset: str, emit: Emit) -> LoadResult:
     manifest = package.manifest
     schema = Schema.from_dict(manifest.schema)
+    check_merges(schema, manifest.resources, destination)
     with closing(destination.open(dataset)) as session:
         if session.has_load(package.load_id):
             return LoadResult(package.load_id, rows=dict(manifest.counts), already=True)
@@ -112,6 +112,7 @@ def _load_once(package: Package, destination: Destination, dataset: str, emit: E
         with durable(emit, "load.apply"):
             session.apply(changes)
         apply_comments(session, package, schema)
+        root_key_fills(session, schema, changes)
         if manifest.empty_tables:
             with durable(emit, "load.clear"):
                 session.clear(manifest.empty_tables)
@@ -189,33 +190,13 @@ def wanted(package: Package, schema: Schema) -> dict[str, Table]:
     return {**SYSTEM_TABLE_MAP, **used}
 
 
-def by_disposition(schema: Schema, resource: ResourceInfo) -> dict[str, list[Table]]:
-    """Return a resource's tables, parents first, by how their rows meet what is there.
-
-    A child table follows its parent, unless a nested hint gave it a disposition of its own.
-    """
-    own: dict[str, str] = {}
-    found: dict[str, list[Table]] = {}
-    for table in schema.chain(resource.table):
-        above = own.get(table.parent or "", resource.write_disposition)
-        given = table.write_disposition if table.parent is not None else None
-        own[table.name] = given or above
-        found.setdefault(own[table.name], []).append(table)
-    return found
-
-
-def prepare(session: Session, schema: Schema, resource: ResourceInfo, due: Collection[str]) -> None:
-    """Let the strategies make room for rows of a resource in those of its tables that are due."""
-    for disposition, tables in by_disposition(schema, resource).items():
-        if wanted_here := [t for t in tables if t.name in due]:
-            STRATEGIES[disposition].prepare(session, wanted_here)
-
-
 def _write(
     session: Session, package: Package, schema: Schema, emit: Emit, limits: Limits
 ) -> tuple[dict[str, int], dict[str, float]]:
     rows: dict[str, int] = {}
     seconds: dict[str, float] = {}
+    waiting = merged_tables(package, schema) if limits.dispositions else {}
+    staged: dict[str, Sequence[str]] = {}
 
     def write(table: Table) -> int:
         files = package.files("ready", table.name)
@@ -224,7 +205,10 @@ def _write(
         began = time.perf_counter()
         arrow = union_schema((package.schema_of(file) for file in files), table)
         with durable(emit, f"load.write.{table.name}"):
-            count = session.append(table, arrow, conformed(package.read(files), arrow))
+            put = session.append
+            if table.name in waiting:
+                put, staged[table.name] = cast(MergingSession, session).stage, arrow.names
+            count = put(table, arrow, conformed(package.read(files), arrow))
         if count != package.manifest.counts[table.name]:
             raise DestinationError(
                 f"table `{table.name}` took {count:,} rows of {package.manifest.counts[table.name]:,}",
@@ -250,6 +234,8 @@ def _write(
     rows.update((table.name, write(table)) for table in kept)
     if due:
         rows.update(_at_once(write, due, limits.writers, session))
+    with durable(emit, "load.merge") if staged else nullcontext():
+        merge(cast(MergingSession, session), schema, waiting, staged)
     _check_all_written(package, schema, rows)
     return {name: count for name, count in rows.items() if name in package.manifest.counts}, seconds
 

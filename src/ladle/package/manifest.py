@@ -36,7 +36,8 @@ class DataFile:
 class ResourceInfo:
     """One resource of a package: where its rows go, and how they meet what is there.
 
-    `parts` maps each raw stream's key to the root table it feeds.
+    `parts` maps each raw stream's key to the root table it feeds. `again`: its rows are rejects that come
+    again; tables below have no dispositions of their own for them.
     """
 
     name: str
@@ -44,6 +45,7 @@ class ResourceInfo:
     write_disposition: str
     rows: int = 0
     parts: Mapping[str, str] = field(default_factory=dict)
+    again: bool = False
 
 
 _STATES = ("state", "state_base")

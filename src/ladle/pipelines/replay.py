@@ -161,17 +161,24 @@ class Replay:
         return known is None or known.parent is None
 
     def declare(self, package: Package, stored: Schema) -> Package:
-        """Declare a package: tables are as stored, and rows are added to them whatever their disposition."""
+        """Declare a package: tables are as stored; rows are merged where they are, else they are added."""
         marked = stored if REPLAYS_TABLE in stored.table_map else stored.with_tables([REPLAYS])
         targets = [*self.rows, (REPLAYS_TABLE, REPLAYS_TABLE)]
         missing = [
             Table(t, resource=r, write_disposition="append") for r, t in targets if t not in marked.table_map
         ]
+        schema = marked.with_tables(missing)
         infos = tuple(
-            ResourceInfo(name, table, "append", parts={str(n): table})
+            ResourceInfo(
+                name, table, _disposition(schema.table_map[table]), parts={str(n): table}, again=True
+            )
             for n, (name, table) in enumerate(targets)
         )
-        return package.with_manifest(schema=marked.with_tables(missing).to_dict(), resources=infos)
+        return package.with_manifest(schema=schema.to_dict(), resources=infos)
+
+
+def _disposition(table: Table) -> str:
+    return "merge" if table.parent is None and table.write_disposition == "merge" else "append"
 
 
 def _resource(name: str, table: str, rows: list[dict[str, Any]]) -> Resource:
@@ -186,12 +193,12 @@ def replays(
     fix: Fix | None = None,
     checked: Resource | None = None,
 ) -> list[Replay]:
-    """Return what to feed back, by schema; rows for which `fix` returns None are left as they are.
+    """Return what to feed back, by package; rows for which `fix` returns None are left as they are.
 
     Raises:
         UsageError: `fix` returned something that is no dict.
     """
-    by_schema: dict[str, Replay] = {}
+    made: dict[tuple[bool, str], Replay] = {}
     for reject in found:
         if reject.obstacle is not None:
             continue
@@ -199,14 +206,16 @@ def replays(
         record = _fixed(Places.binary(schema).bytes_in(reject), reject, schema, fix)
         if record is None:
             continue
-        replay = by_schema.setdefault(schema.name, Replay(schema, {}, [], checked))
         table = schema.table_map.get(reject.table_name)
-        if table is not None and table.parent is not None:
+        is_child = table is not None and table.parent is not None
+        # Rows of root tables may be merged, with all below them; others are added to their parents.
+        replay = made.setdefault((is_child, schema.name), Replay(schema, {}, [], checked))
+        if table is not None and is_child:
             record = {**record, **_place(reject, table, schema, dataset)}
         rows: Any = replay.rows
         rows.setdefault((reject.resource, reject.table_name), []).append(record)
         replay.ids.append(reject.id)  # type: ignore[attr-defined]
-    return list(by_schema.values())
+    return [made[key] for key in sorted(made)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from ladle.events import Emit, Notice, durable
 from ladle.extract.run import ExtractOptions, declare, extract, table_name
 from ladle.governance.policy import policy
 from ladle.load.ahead import BEGIN_BYTES, LoadAhead
+from ladle.load.merge import check_merges
 from ladle.load.run import BehindDestination, LoadResult, StateMissing, load, schema_update
 from ladle.normalize.background import BackgroundNormalizer
 from ladle.normalize.findings import check_root_tables
@@ -189,6 +190,8 @@ class Work:
         destination, begin_bytes = self.destination, number("load", "ahead_bytes", default=BEGIN_BYTES)
         manifest = package.manifest
         alone = self._lock_depth > 0 and not (manifest.drop_tables or manifest.empty_tables)
+        # What is merged waits in tables of the load's own until all is there.
+        alone = alone and all(r.write_disposition != "merge" for r in manifest.resources)
         if destination is None or not destination.streams or not alone or begin_bytes < 0:
             return None
         return LoadAhead(package, destination, str(self.dataset_name), self.emit, begin_bytes)
@@ -219,6 +222,9 @@ class Work:
                 t for t in reset.tables if t in tables and "x-normalizer" in tables[t].extra
             )
         package = declare(order.source, package, stored, order.hints, self._limits(), protect)
+        if self.destination is not None:
+            manifest = package.manifest
+            check_merges(Schema.from_dict(manifest.schema), manifest.resources, self.destination)
         if reset is None:
             return package
         dropped = {"drop_tables" if reset.drops else "empty_tables": reset.tables}

@@ -9,6 +9,9 @@ from ladle.schema.records import is_record
 from ladle.schema.table import Column, Table
 from ladle.schema.tags import comment
 
+MERGES = ("delete-insert", "upsert", "insert-only")
+"""The strategies of merge; a destination names those it can do."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -18,7 +21,8 @@ class Limits:
     `naming`: convention of new schemas. `max_nesting`: levels of nesting that become tables and columns,
     None for all; deeper values stay JSON. `writers`: tables that may be written at once. `dispositions`:
     whether write dispositions mean anything there; otherwise rows are handed over, whatever they
-    are. `records`: whether ladle's own tables of rejects and changes are kept there.
+    are. `records`: whether ladle's own tables of rejects and changes are kept there. `merges`:
+    the strategies of merge that it can do.
     """
 
     max_table_name: int | None = None
@@ -31,6 +35,7 @@ class Limits:
     writers: int = 1
     dispositions: bool = True
     records: bool = True
+    merges: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,6 +141,30 @@ def test_rows_are_added_to_a_table_that_loads_replace(site: Site) -> None:
     assert pipeline.default_schema.table_map["r"].write_disposition == "replace"
 
 
+def test_rows_are_merged_where_their_table_is(site: Site) -> None:
+    pipeline, _ = refused(site, write_disposition="merge", primary_key="id")
+    pipeline.replay(fix=lambda row: {**row, "id": 1} if row["id"] == "two" else None)
+    joined = (
+        "SELECT r.id, r.name, l.x FROM ds.r JOIN ds.r__lines l ON l._dlt_parent_id = r._dlt_id ORDER BY 3"
+    )
+    assert site.query(joined) == [(1, "b", 2), (1, "b", 3)]
+    assert pipeline.default_schema.table_map["r"].write_disposition == "merge"
+
+
+def test_child_tables_are_not_replaced(site: Site) -> None:
+    pipeline, _ = refused(site, nested_hints={"lines": {"write_disposition": "replace"}})
+    pipeline.replay(fix=mended)
+    assert [row["x"] for row in site.table("r__lines").rows] == [1, 2, 3]
+
+
+def test_a_row_of_a_list_finds_its_root(site: Site) -> None:
+    pipeline, _ = refused(site, write_disposition="merge", primary_key="id")
+    (parent,) = site.query("SELECT _dlt_id FROM ds.r")
+    child_reject(site, parent_id=parent[0], row_id="own", list_index=1)
+    pipeline.replay(table_name="r__lines")
+    assert site.query("SELECT _dlt_root_id FROM ds.r__lines WHERE x = 9") == [parent]
+
+
 def test_the_schema_stays_as_it_was(site: Site) -> None:
     pipeline, _ = refused(site)
     before = pipeline.default_schema.table_map["r"]
