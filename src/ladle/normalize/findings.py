@@ -233,7 +233,8 @@ def _reject(part: Part, row: int, finding: Finding, record: str | None, where: t
         rule=finding.rule,
         action=action,
         reason=finding.reason,
-        column_path=".".join((*below, *finding.path)) or None,
+        # some engines can't hold NUL; in the JSON of values and records it is escaped anyway
+        column_path=".".join((*below, *finding.path)).replace("\0", "\\u0000") or None,
         value=finding.value,
         wanted=finding.wanted,
         position=first + part.root_row(row),

@@ -25,6 +25,7 @@ from ladle.schema.table import Column
 _TEXT = Column("", data_type="text")
 _AS_THEY_ARE = ("bool", "bigint", "text")
 _SHOWN = 3
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +196,7 @@ def _brief(reject: Mapping[str, Any]) -> str:
 
 def to_json(value: Any) -> str:
     """Return JSON of what `plain` made; integers of any size, characters as they are."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _JSON.encode(value)
 
 
 def plain(array: pa.Array) -> list[Any]:

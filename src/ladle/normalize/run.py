@@ -8,20 +8,20 @@ from functools import partial
 
 import pyarrow as pa
 
-from ladle.errors import DataError
 from ladle.events import Emit, Notice, Progress
 from ladle.normalize.accounts import Accounts
 from ladle.normalize.changes import Origin, change_rows
 from ladle.normalize.checks import Checks
 from ladle.normalize.columns import Typing, null_error, type_columns
+from ladle.normalize.conform import ROOT_KEYS, Since, is_same, rewritten, taken_error
 from ladle.normalize.fed import Fed, check_nulls
 from ladle.normalize.govern import Governor, Judged
-from ladle.normalize.keys import KEY_COLUMNS, LOAD_ID, ROOT_ID, ROW_ID, random_ids, with_key_columns
+from ladle.normalize.keys import KEY_COLUMNS, LOAD_ID, ROOT_ID, ROW_ID, with_key_columns
 from ladle.normalize.names import Names
 from ladle.normalize.parts import by_table, parts_of
 from ladle.normalize.rejects import Budget, RejectLog, counted
 from ladle.normalize.rows import Part, Rows, rows_of
-from ladle.normalize.unnest import Piece, unnest
+from ladle.normalize.unnest import unnest
 from ladle.package.manifest import DataFile
 from ladle.package.raw import is_frame
 from ladle.package.store import Package
@@ -33,11 +33,9 @@ from ladle.schema.records import CHANGES, CHANGES_TABLE, is_record
 from ladle.schema.rejects import REJECTS_KEY
 from ladle.schema.schema import Schema
 from ladle.schema.table import Column, Table
-from ladle.schema.types import arrow_type, kind_of
 
 Ready = Callable[[Table, pa.RecordBatch], None]
 _HINTED = ("primary_key", "merge_key")
-_ROOT_KEYS = (LOAD_ID, ROW_ID)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +170,7 @@ class Normalizer:
         table = self._tables.get(name) or self._new_table(name, rows.first, root, resource)
         for part in rows.parts:
             if part.above is not None and table.parent is None and table.resource is not None:
-                raise _taken_error(table, self._names.table(root, part.above.path), part.piece, resource)
+                raise taken_error(table, self._names.table(root, part.above.path), part.piece, resource)
         return table
 
     def _new_table(self, name: str, first: Part, root: str, resource: str) -> Table:
@@ -222,7 +220,7 @@ class Normalizer:
         seen.fresh |= typed.fresh
         seen.joined |= typed.joined
         seen.rows += fed.count
-        seen.bare |= fed.rows.parts[0].above is None and len(fed.keys) < len(_ROOT_KEYS)
+        seen.bare |= fed.rows.parts[0].above is None and len(fed.keys) < len(ROOT_KEYS)
         self._write(name, typed.arrays)
 
     def _note_origins(self, table: str, fresh: frozenset[str], rows: Rows, resource: str) -> None:
@@ -233,7 +231,7 @@ class Normalizer:
             self._origins[table, name] = Origin(resource, (*rows.first.path, *path))
 
     def _write(self, table: str, arrays: dict[str, pa.Array]) -> None:
-        if self._unchanged is not None and _is_same(self._unchanged, arrays):
+        if self._unchanged is not None and is_same(self._unchanged, arrays):
             # Nothing changed: the raw file serves as the ready file.
             rows = self._passed.get(self._part, (table, 0))[1]
             self._passed[self._part] = (table, rows + self._unchanged.num_rows)
@@ -400,56 +398,10 @@ class Normalizer:
     def _rewritten(self, file: DataFile) -> tuple[DataFile, ...]:
         """Rewrite a file whose table's fresh columns grew, or that got keys, after it was written."""
         seen = self._seen[file.table]
-        table = self._tables[file.table]
-        if not seen.joined and not (seen.bare and any(n in table.columns for n in _ROOT_KEYS)):
-            return (file,)
-        there = self._package.schema_of(file)
-        wanted = {n: arrow_type(table.columns[n], self._limits.wei_digits) for n in seen.joined}
-        grown = [n for n, t in wanted.items() if n in there.names and not there.field(n).type.equals(t)]
-        missing = [n for n in _ROOT_KEYS if n in table.columns and n not in there.names]
-        if not grown and not (seen.bare and missing):
-            return (file,)
         typing = Typing(self._names, wei_digits=self._limits.wei_digits)
-        for batch in self._package.read([file]):
-            arrays = dict(zip(batch.schema.names, batch.columns, strict=True))
-            named = [(n, (n,), ((str(kind_of(arrays[n].type)), arrays[n]),)) for n in grown]
-            typed = type_columns(named, self._tables[file.table], typing)
-            self._tables[file.table] = typed.table
-            arrays.update(typed.arrays)
-            keys = {
-                LOAD_ID: pa.repeat(pa.scalar(self._package.load_id), batch.num_rows),
-                ROW_ID: random_ids(batch.num_rows),
-            }
-            arrays.update((n, keys[n]) for n in missing)
-            made = pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays))
-            self._writer.append(file.table, made)
-        return self._writer.seal_more()
-
-
-def _is_same(batch: pa.RecordBatch, arrays: dict[str, pa.Array]) -> bool:
-    """Whether the arrays are the very columns of the batch: same names, types and memory."""
-    if list(arrays) != batch.schema.names:
-        return False
-    return all(
-        a.type.equals(b.type) and a.offset == b.offset and _addresses(a) == _addresses(b)
-        for a, b in zip(arrays.values(), batch.columns, strict=True)
-    )
-
-
-def _addresses(array: pa.Array) -> list[int]:
-    return [buffer.address for buffer in array.buffers() if buffer is not None]
-
-
-def _taken_error(table: Table, parent: str, piece: Piece, resource: str) -> DataError:
-    key = ".".join(piece.path)
-    return DataError(
-        f"the list `{key}` of table `{parent}` would go to `{table.name}`, the table of `{table.resource}`",
-        resource=resource,
-        table=parent,
-        column=key,
-        expected="a table for each of them",
-        hint=f"give resource `{table.resource}` another table_name, or rename the key with add_map",
-    )
+        since = Since(self._tables[file.table], seen.joined, seen.bare)
+        files, self._tables[file.table] = rewritten(file, since, self._package, self._writer, typing)
+        return files
 
 
 def normalize(

@@ -100,6 +100,14 @@ def test_paths_are_spelt_as_in_the_source(tmp_path: Path) -> None:
     assert [r["column_path"] for r in data(package)[REJECTS]] == ["Outer Key.camelCase", "In Side"]
 
 
+def test_a_nul_stands_nowhere_in_a_reject(tmp_path: Path) -> None:
+    package = normalized(tmp_path, raw([{"v": 1, "a\0b": "c\0d"}]), schema=schema({"columns": "discard_row"}))
+    (reject,) = data(package)[REJECTS]
+    assert reject["column_path"] == "a\\u0000b"
+    assert not any("\0" in str(value) for value in reject.values())
+    assert json.loads(reject["record"]) == {"v": 1, "a\0b": "c\0d"}
+
+
 def test_long_values_are_cut_records_are_not(tmp_path: Path) -> None:
     package = normalized(tmp_path, raw([{"v": "x" * 5000}]), schema=schema({"data_type": "discard_row"}))
     (reject,) = data(package)[REJECTS]

@@ -300,6 +300,23 @@ def test_nested_hints_win_for_their_table(site: Site, nested: Any, run: Any, ref
     assert_refused(lambda: pipeline.run(made({"k": 1, "extra": 1}), **options), refused)
 
 
+@pytest.mark.parametrize("by_setting", [False, True])
+def test_a_refused_child_refuses_its_root(
+    site: Site, by_setting: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = loaded(site)
+    if by_setting:
+        monkeypatch.setenv("NORMALIZE__REJECT_ROOT", "true")
+    hints = {} if by_setting else {"x-reject-root": True}
+    rows = [{"id": 2, "kids": [{"k": "x"}, {"k": 2}]}, {"id": 3, "kids": [{"k": 3}]}]
+    resource = ladle.resource(rows, name="t").apply_hints(additional_table_hints=hints)
+    pipeline.run(resource, schema_contract={"data_type": "discard_row"})
+    assert query(site, "SELECT id FROM ds.t ORDER BY id") == [(1,), (3,)]
+    assert query(site, "SELECT k FROM ds.t__kids ORDER BY k") == [(1,), (3,)]
+    ((path, record),) = query(site, "SELECT column_path, record FROM ds._ladle_rejects")
+    assert (path, json.loads(record)) == ("kids.k", rows[0])
+
+
 BUDGETS = [
     (2, False),
     (1, True),
