@@ -336,3 +336,23 @@ def test_protection_stays_when_code_forgets_it_and_goes_when_told(job: Any) -> N
         p.run(ladle.resource([{"mail": MAIL}], name="t", columns=columns))
     found = p.dataset()("SELECT mail FROM t").fetchall()
     assert sorted(found) == [("***",), ("***",), (MAIL,)]
+
+
+@pytest.mark.parametrize("action", ["hash", "tokenise"])
+@pytest.mark.parametrize("strategy", ["delete-insert", "upsert"])
+@pytest.mark.parametrize("kind", ["duckdb", "postgres"])
+def test_rows_merge_by_a_protected_key(kind: str, strategy: str, action: str, job: Any) -> None:
+    made = job(kind, action)
+    p = pipeline(made)
+    for n in (1, 2):
+        rows = [{"mail": f"{MAIL}{i}", "n": n, "pets": [{"name": CANARY}]} for i in range(3)]
+        p.run(
+            ladle.resource(
+                rows, name="t", primary_key="mail", columns={"mail": {"protect": action}},
+                write_disposition={"disposition": "merge", "strategy": strategy},
+                nested_hints={"pets": {"columns": {"name": {"protect": action}}}},
+            )
+        )  # fmt: skip
+    assert p.dataset()("SELECT count(*), min(n) FROM t").fetchall() == [(3, 2)]
+    for found in stored(made):
+        clean(found)

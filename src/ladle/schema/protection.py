@@ -136,6 +136,12 @@ def _check(column: Column, rule: Rule, table: Table | None = None) -> None:
     place = {"table": table.name, "column": column.name} if table else {"column": column.name}
     if any(getattr(column, key) for key in _KEYS):
         _check_key(column.name, rule, place)
+    if column.hard_delete or column.dedup_sort:
+        raise UsageError(
+            f"the column `{column.name}` can't be protected: merges read its values",
+            **place,
+            hint="leave protect out, or hard_delete and dedup_sort",
+        )
     if rule.action == DROP:
         return
     loaded = table is not None and _LOADED in table.extra

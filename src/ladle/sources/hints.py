@@ -40,9 +40,9 @@ _COLUMN_KEYS = (
     "sort", "hard_delete", "dedup_sort", "incremental", "variant", "tags", PROTECT,
 )
 # fmt: on
-_NESTED_DISPOSITIONS = ("append", "replace")
 _TYPE_KEYS = ("data_type", "precision", "scale", "timezone")
 _MERGED = ("columns", "nested_hints", "additional", "tags")
+_NESTED_DISPOSITIONS = ("append", "replace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +263,7 @@ def columns_of(columns: Any) -> Columns:
     if columns is None:
         return {}
     if is_model(columns):
-        return {name: _of_model(name, hints) for name, hints in columns_of_model(columns).items()}
+        columns = _without_own_types(columns_of_model(columns))
     if isinstance(columns, Mapping) and all(isinstance(c, Mapping) for c in columns.values()):
         found = {str(n): {k: v for k, v in c.items() if k != "name"} for n, c in columns.items()}
     elif isinstance(columns, Sequence) and all(isinstance(c, Mapping) and "name" in c for c in columns):
@@ -305,12 +305,11 @@ def _without_types(columns: Columns, policy: Policy) -> Columns:
     }
 
 
-def _of_model(column: str, hints: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the hints of a model's field; its type isn't what is stored once it is protected."""
-    _check_spelling(column, hints)
-    action = hints.get(PROTECT, hints.get(PREFIX + PROTECT))
-    protected = action not in (None, "none")
-    return _tagged(column, {k: v for k, v in hints.items() if not (protected and k == "data_type")})
+def _without_own_types(columns: Columns) -> Columns:
+    """Return a model's columns; the type of a field isn't what is stored once it is protected."""
+    untyped = {name: {k: v for k, v in hints.items() if k != "data_type"} for name, hints in columns.items()}
+    protected = {n for n, h in untyped.items() if _tagged(n, h).get(PREFIX + PROTECT, "none") != "none"}
+    return {name: untyped[name] if name in protected else hints for name, hints in columns.items()}
 
 
 def _table_tags(tags: Any) -> dict[str, Any]:

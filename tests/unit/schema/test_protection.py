@@ -129,6 +129,8 @@ def test_an_unknown_action_names_the_nearest() -> None:
         {"columns": {"a": {"protect": "mask", "data_type": "timestamp"}}},
         {"columns": {"a": {"protect": "mask", "primary_key": True}}},
         {"columns": {"a": {"protect": "drop", "merge_key": True}}},
+        {"columns": {"a": {"protect": "hash", "hard_delete": True}}},
+        {"columns": {"a": {"protect": "drop", "dedup_sort": "asc"}}},
         {"columns": {"a": {"protect": "encrypt"}}, "primary_key": "a"},
         {"columns": {"a": {"protect": "mask"}}, "merge_key": ["b", "a"]},
         {"nested_hints": {"l": {"columns": {"a": {"protect": "mask"}}, "primary_key": "a"}}},
