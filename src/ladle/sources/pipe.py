@@ -111,7 +111,7 @@ class Node:
         validator = resource.validator_under(self.scope.hints)
         if validator is not None:
             bound = getattr(validator, "bound", None)
-            steps.append(bound(account, self._refuse()) if bound is not None else validator)
+            steps.append(bound(account, self._refuse()) if bound else Counted(validator, account))
         if self.cursor is not None:
             steps.append(self.cursor)
         self.steps = tuple(steps)

@@ -236,6 +236,14 @@ def test_of_a_field_that_every_row_has_too_many_only_the_number_is_kept(
     assert len(found(site, "value")) == 4
 
 
+def test_a_validator_of_ones_own_filters(site: Site) -> None:
+    made = ladle.resource([[{"id": 1}, {"id": 2}], {"id": 3}], name="r")
+    made.validator = lambda item: [row for row in item if row["id"] != 2] if isinstance(item, list) else None
+    info = site.pipeline().run(made)
+    account = {"read": 3, "filtered": 2, "deduplicated": 0, "rejected": 0, "extracted": 1}
+    assert info.load_packages[0].resource_accounts == {"r": account}
+
+
 def test_outside_of_a_pipeline_they_are_dropped_with_a_notice(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING, "ladle")
     made = ladle.resource(DATA, name="r", columns=Row, schema_contract=DISCARD)
