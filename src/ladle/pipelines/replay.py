@@ -19,7 +19,7 @@ from ladle.package.manifest import ResourceInfo
 from ladle.package.store import Package
 from ladle.schema.naming import Naming, naming
 from ladle.schema.records import REJECTS, REJECTS_TABLE, REPLAYS, REPLAYS_TABLE
-from ladle.schema.schema import Schema
+from ladle.schema.schema import LOADS_TABLE, Schema
 from ladle.schema.table import Column, Table
 from ladle.sources.hints import Hints
 from ladle.sources.models import protected_fields
@@ -54,7 +54,10 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """A reject that wasn't replayed yet. Fields as in `_ladle_rejects`; `id` is its `_dlt_id`."""
+    """A reject that wasn't replayed yet. Fields as in `_ladle_rejects`; `id` is its `_dlt_id`.
+
+    `schema_name`: of the load that refused it.
+    """
 
     id: str
     load_id: str
@@ -70,6 +73,7 @@ class Open:
     row_id: str | None
     list_index: int | None
     record: str | None
+    schema_name: str = ""
 
     @property
     def obstacle(self) -> str | None:
@@ -79,11 +83,14 @@ class Open:
         return None if self.record is not None else "no record of the row was kept"
 
 
+_LOADS = exp.select(exp.column("load_id", quoted=True), exp.column("schema_name", quoted=True)).from_(
+    exp.to_table(LOADS_TABLE)
+)
 _COLUMNS = {"id": ROW_ID, "load_id": "_dlt_load_id"}
 
 
 def open_rejects(dataset: Dataset, schemas: Sequence[Schema], wanted: Wanted) -> list[Open]:
-    """Return rejects that weren't replayed, the oldest first. Memory: O(rejects).
+    """Return rejects of these schemas that weren't replayed, the oldest first. Memory: O(rejects + loads).
 
     Raises:
         UsageError: the destination only takes data.
@@ -91,7 +98,7 @@ def open_rejects(dataset: Dataset, schemas: Sequence[Schema], wanted: Wanted) ->
     known = {name for schema in schemas for name in schema.table_map}
     if REJECTS_TABLE not in known:
         return []
-    names = [_COLUMNS.get(n, n) for n in Open.__dataclass_fields__]
+    names = [_COLUMNS.get(n, n) for n in Open.__dataclass_fields__ if n != "schema_name"]
     there = schemas_columns(schemas)
     query = exp.select(
         *(exp.column(n, quoted=True) if n in there else exp.null().as_(n, quoted=True) for n in names)
@@ -100,7 +107,11 @@ def open_rejects(dataset: Dataset, schemas: Sequence[Schema], wanted: Wanted) ->
     if REPLAYS_TABLE in known:
         done = exp.select(exp.column("reject_id", quoted=True)).from_(exp.to_table(REPLAYS_TABLE))
         query = query.where(exp.not_(exp.column(ROW_ID, quoted=True).isin(query=done)))
-    found = [Open(*row) for row in dataset.query(query).fetchall()]
+    # A dataset may have rejects of other pipelines' loads, too.
+    own = {schema.name for schema in schemas}
+    loads = dict(dataset.query(_LOADS).fetchall())
+    rows = ((*row, loads.get(row[1])) for row in dataset.query(query).fetchall())
+    found = [Open(*row) for row in rows if row[-1] in own]
     return sorted(found, key=lambda r: (float(r.load_id), int(r.id.rpartition(".")[2])))
 
 
@@ -202,7 +213,7 @@ def replays(
     for reject in found:
         if reject.obstacle is not None:
             continue
-        schema = next((s for s in schemas if reject.table_name in s.table_map), schemas[0])
+        schema = next(s for s in schemas if s.name == reject.schema_name)
         record = _fixed(Places.binary(schema).bytes_in(reject), reject, schema, fix)
         if record is None:
             continue

@@ -117,6 +117,34 @@ def test_a_dry_run_does_nothing(site: Site, capsys: pytest.CaptureFixture[str]) 
     assert len(pipeline.rejects()) == 2
 
 
+def test_rejects_of_other_pipelines_are_theirs(site: Site) -> None:
+    refused(site)
+    other = site.pipeline("other")
+    made = ladle.resource([{"id": "9x"}], name="r", columns=Row, schema_contract=LAX)
+    other.run(made)
+    assert [r.value for r in other.rejects()] == ['"9x"']
+    other.replay(fix=lambda row: {**row, "id": 9})
+    assert ids(site) == [1, 9]
+    assert len(site.pipeline().rejects()) == 2
+
+
+def test_a_table_that_was_never_made_is_made(site: Site) -> None:
+    pipeline = site.pipeline()
+
+    def load(name: str, contract: str) -> None:
+        made = ladle.resource([{"id": 1}], name=name)
+        pipeline.run(ladle.source(lambda: [made], name="p", schema_contract={"tables": contract})())
+
+    load("t", "discard_row")
+    assert "t" not in site.names()
+    (reject,) = pipeline.rejects()
+    assert reject.table_name == "t"
+    load("u", "evolve")
+    pipeline.replay()
+    assert site.table("t").values("id") == [1]
+    assert pipeline.rejects() == []
+
+
 def test_nothing_to_do_without_rejects(site: Site) -> None:
     pipeline = site.pipeline()
     pipeline.run([{"id": 1}], table_name="r")
@@ -200,9 +228,10 @@ def test_values_of_any_type_come_back_as_they_were(site: Site) -> None:
 
 
 def child_reject(site: Site, **place: Any) -> None:
+    (load_id,) = site.query("SELECT min(load_id) FROM ds._dlt_loads")[0]
     columns = {
         "resource": "r", "table_name": "r__lines", "rule": "columns: discard_row", "action": "row",
-        "reason": "why", "record": '{"x": 9}', "_dlt_load_id": "1.5", "_dlt_id": "1.5.0", **place,
+        "reason": "why", "record": '{"x": 9}', "_dlt_load_id": load_id, "_dlt_id": f"{load_id}.99", **place,
     }  # fmt: skip
     names, values = ", ".join(columns), tuple(columns.values())
     with site.open() as db:
