@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 import ladle
-from ladle.cli import config, pii, rejects
+from ladle.cli import config, pii, rejects, schema_changes
 from ladle.errors import LadleError
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ app = typer.Typer(
 app.add_typer(config.app, name="config")
 app.add_typer(rejects.app, name="rejects")
 app.add_typer(pii.app, name="pii")
+app.add_typer(schema_changes.app, name="schema")
 
 _Name = Annotated[str, typer.Argument(help="Name of the pipeline.", show_default=False)]
 _Dir = Annotated[Path | None, typer.Option(help="Where working folders are; default ~/.ladle/pipelines.")]

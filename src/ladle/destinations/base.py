@@ -12,6 +12,7 @@ from sqlglot import exp
 from ladle.destinations.reading import Reader
 from ladle.errors import UsageError
 from ladle.schema.change import Change, Comment, Limits
+from ladle.schema.change_names import NameChange
 from ladle.schema.table import Table
 
 GUARANTEES = {
@@ -72,6 +73,15 @@ class Session(Protocol):
 
     def comment(self, changed: Sequence[Comment]) -> None:
         """Change comments of tables and columns; nothing where the destination keeps none."""
+
+    def altering(self, changes: Sequence[NameChange]) -> list[str]:
+        """Return the statements that `alter` would run; none where it only forgets. Works before `begin`."""
+
+    def alter(self, changes: Sequence[NameChange]) -> None:
+        """Rename and drop tables and columns; what is done already is passed over.
+
+        Renames only come where `Limits.renames` is true.
+        """
 
     def drop(self, tables: Sequence[str]) -> None:
         """Drop tables, those that exist."""

@@ -44,7 +44,7 @@ _MAX_GROUP_BYTES = 32 << 20
 _MEMORY_BYTES = 64 << 20
 _BATCHES_IN_MEMORY = 16
 _COLUMN_BYTES = 1 << 20  # a block and a half for each column that is being written, on each thread
-_LIMITS = Limits(max_table_name=None, max_column_name=None, wei_digits=38, merges=MERGES)
+_LIMITS = Limits(max_table_name=None, max_column_name=None, wei_digits=38, merges=MERGES, renames=True)
 
 
 def column_type(column: Column) -> str:

@@ -18,6 +18,7 @@ from ladle.destinations.formats import Format, chunked, described, file_format, 
 from ladle.destinations.layout import FileName, Layout
 from ladle.errors import CommitFailed, CommitUnknown, DestinationError
 from ladle.schema.change import AddTable, Change, Comment
+from ladle.schema.change_names import DropTable, NameChange
 from ladle.schema.schema import SYSTEM_TABLES
 from ladle.schema.table import Table
 from ladle.schema.types import arrow_type
@@ -166,6 +167,14 @@ class FileSession:
 
     def comment(self, changed: Sequence[Comment]) -> None:
         """Nothing to do: comments are in the stored schema, and in each Parquet file as metadata."""
+
+    def altering(self, changes: Sequence[NameChange]) -> list[str]:
+        """Return nothing: files have no statements."""
+        return []
+
+    def alter(self, changes: Sequence[NameChange]) -> None:
+        """Delete the files of dropped tables, once the load is committed; dropped columns stay in theirs."""
+        self.drop([change.table for change in changes if isinstance(change, DropTable)])
 
     def drop(self, tables: Sequence[str]) -> None:
         """Delete the files of tables, once the load is committed."""

@@ -26,7 +26,12 @@ from ladle.schema.change import MERGES, Limits
 _MAX_BYTES = 63
 _MIN_DRIVER = (1, 13)
 _LIMITS = Limits(
-    max_table_name=_MAX_BYTES, max_column_name=_MAX_BYTES, wei_digits=76, holds_nul=False, merges=MERGES
+    max_table_name=_MAX_BYTES,
+    max_column_name=_MAX_BYTES,
+    wei_digits=76,
+    holds_nul=False,
+    merges=MERGES,
+    renames=True,
 )
 
 

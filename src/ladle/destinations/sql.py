@@ -12,11 +12,13 @@ import orjson
 import pyarrow as pa
 from sqlglot import exp
 
+from ladle.destinations import alter
 from ladle.destinations import dialect as statements
 from ladle.destinations.base import LoadRecord
 from ladle.destinations.dialect import Dialect
 from ladle.errors import CommitFailed, CommitUnknown, LadleError
 from ladle.schema.change import AddTable, Change, Comment, comments, diff
+from ladle.schema.change_names import NameChange
 from ladle.schema.schema import ENGINE_VERSION, LOADS_TABLE, STATE_TABLE, VERSION_TABLE
 from ladle.schema.table import Table
 from ladle.state.blob import decode_state, encode_state, state_hash
@@ -228,6 +230,19 @@ class SqlSession:
     def _comment(self, found: Iterable[Comment]) -> None:
         for c in found:
             self._run(statements.comment_on(self._dataset, c.table, c.column, c.text))
+
+    def altering(self, changes: Sequence[NameChange]) -> list[str]:
+        """Return the statements that rename and drop what is there under its old name."""
+        there = self.tables()
+        return [self._dialect.sql(s) for s in alter.statements(self._dataset, changes, there)]
+
+    def alter(self, changes: Sequence[NameChange]) -> None:
+        """Rename and drop, inside the transaction."""
+        with self._connection.errors("renaming or dropping " + ", ".join(f"`{c.table}`" for c in changes)):
+            self._lock_tables()
+            for statement in alter.statements(self._dataset, changes, self._columns()):
+                self._run(statement)
+        self._there = None
 
     def drop(self, tables: Sequence[str]) -> None:
         """Drop tables, those that exist."""

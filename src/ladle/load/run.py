@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 
 import pyarrow as pa
 
@@ -19,8 +19,9 @@ from ladle.load.dispositions import by_disposition, prepare
 from ladle.load.merge import check_merges, merge, merged_tables, root_key_fills
 from ladle.package.store import Package
 from ladle.schema.change import AddColumn, AddTable, Change, Limits, changed_comments, diff, has_comments
+from ladle.schema.change_names import from_plain
 from ladle.schema.records import is_record
-from ladle.schema.schema import SYSTEM_TABLE_MAP, Schema
+from ladle.schema.schema import SYSTEM_TABLE_MAP, SYSTEM_TABLES, Schema
 from ladle.schema.table import Table
 
 _CONFLICT_TRIES = 8
@@ -108,6 +109,9 @@ def _load_once(package: Package, destination: Destination, dataset: str, emit: E
         if manifest.drop_tables:
             with durable(emit, "load.drop"):
                 session.drop(manifest.drop_tables)
+        if manifest.alters:
+            with durable(emit, "load.alter"):
+                session.alter([from_plain(change) for change in manifest.alters])
         changes = plan(session, package, schema)
         with durable(emit, "load.apply"):
             session.apply(changes)
@@ -292,6 +296,19 @@ def conformed(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[
             batch.column(f.name) if f.name in names else pa.nulls(batch.num_rows, f.type) for f in schema
         ]
         yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def as_rows(changes: Sequence[Change]) -> Iterator[dict[str, Any]]:
+    """Yield changes as `_ladle_changes` has them, for a load that keeps none there."""
+    for change in changes:
+        table = change.table if isinstance(change, AddTable) else Table(change.table)
+        if table.name in SYSTEM_TABLES or is_record(table.name):
+            continue
+        if isinstance(change, AddTable):
+            yield {"change": "add_table", "table_name": table.name}
+        for column in table.typed_columns() if isinstance(change, AddTable) else [change.column]:
+            named = {"table_name": table.name, "column_name": column.name, "data_type": column.data_type}
+            yield {"change": "add_column", **named}
 
 
 def schema_update(changes: Sequence[Change]) -> dict[str, dict[str, object]]:

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from ladle.errors import DataError
 from ladle.normalize.columns import Typing, type_columns
+from ladle.normalize.given import Given
 from ladle.normalize.keys import LOAD_ID, ROW_ID, random_ids
 from ladle.normalize.unnest import Piece
 from ladle.package.manifest import DataFile
@@ -24,11 +25,13 @@ class Since:
     """What a table has become since its first file was written.
 
     `joined`: fresh columns whose type grew. `bare`: rows of frames were written without all keys.
+    `given`: names under which it is written.
     """
 
     table: Table
     joined: Collection[str]
     bare: bool
+    given: Given
 
 
 def rewritten(
@@ -38,14 +41,14 @@ def rewritten(
     table = since.table
     if not since.joined and not (since.bare and any(n in table.columns for n in ROOT_KEYS)):
         return (file,), table
-    there = package.schema_of(file)
+    there = since.given.source_schema(table.name, package.schema_of(file))
     wanted = {n: arrow_type(table.columns[n], typing.wei_digits) for n in since.joined}
     grown = [n for n, t in wanted.items() if n in there.names and not there.field(n).type.equals(t)]
     missing = [n for n in ROOT_KEYS if n in table.columns and n not in there.names]
     if not grown and not (since.bare and missing):
         return (file,), table
     for batch in package.read([file]):
-        arrays = dict(zip(batch.schema.names, batch.columns, strict=True))
+        arrays = dict(zip(there.names, batch.columns, strict=True))
         named = [(n, (n,), ((str(kind_of(arrays[n].type)), arrays[n]),)) for n in grown]
         typed = type_columns(named, table, typing)
         table = typed.table
@@ -55,6 +58,7 @@ def rewritten(
             ROW_ID: random_ids(batch.num_rows),
         }
         arrays.update((n, keys[n]) for n in missing)
+        arrays = since.given.arrays(table.name, arrays)
         writer.append(file.table, pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays)))
     return writer.seal_more(), table
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -31,6 +31,7 @@ from ladle.normalize.findings import (
     value_of,
     wanted_of,
 )
+from ladle.normalize.given import Given
 from ladle.normalize.keys import KEY_COLUMNS
 from ladle.normalize.names import Kinds
 from ladle.normalize.parts import Cut
@@ -131,11 +132,19 @@ class Governor:
         checks: the rules.
         log: takes the rejects.
         reject_root: whether a refused row of a child table refuses its root row.
+        given: names that tables have at the destination.
     """
 
     def __init__(
-        self, schema: Schema, default: Contract, checks: Checks, log: RejectLog, reject_root: bool
+        self,
+        schema: Schema,
+        default: Contract,
+        checks: Checks,
+        log: RejectLog,
+        reject_root: bool,
+        given: Given,
     ) -> None:
+        self._given = given
         self._schema = schema
         self._default = default
         self._checks = checks
@@ -368,7 +377,11 @@ class Governor:
         rows = {place: finding for place, finding in case.rows.items() if not _is_below_out(cut, *place)}
         values = [f for (index, row, _), f in case.values.items() if not cut.is_out(index, row)]
         if rows or values:
-            self._log.add(rejects_of(rows, values, cut.parts, (case.resource, case.first_row)))
+            made = rejects_of(rows, values, cut.parts, (case.resource, case.first_row))
+            called = self._given.names.table
+            self._log.add(
+                [replace(r, table_name=called(r.table_name)) for r in made] if self._given else made
+            )
 
     def tell(self, emit: Emit) -> None:
         """Emit what rules warned of, once for each rule and table."""

@@ -9,34 +9,41 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ladle.normalize.arrays import keep
+from ladle.normalize.given import Given
 from ladle.normalize.keys import ROW_ID, RowKeys, child_keys, root_keys
 from ladle.normalize.names import Kinds, Named, Names, name_leaves, spelling_tag
 from ladle.normalize.rows import Part
 from ladle.normalize.unnest import Path, Piece
 
 
-def parts_of(root: str, pieces: Sequence[Piece], names: Names) -> list[Part]:
-    """Name and key the pieces of a batch, parents first; lists without any item are left out.
+def parts_of(root: str, pieces: Sequence[Piece], names: Names, given: Given) -> list[Part]:
+    """Name and key the pieces of a batch, parents first.
+
+    Left out are lists without any item, and what a user dropped.
 
     Args:
         root: source name of the root table.
         pieces: as `unnest` made them.
         names: makes the names of tables and columns.
+        given: knows and counts what was dropped.
     """
     found: list[Part | None] = []
     paths: list[Path] = []
     shared: dict[str, list[Part]] = {}
     for index, piece in enumerate(pieces):
         paths.append((*paths[piece.parent], *piece.path) if index else ())
-        if piece.rows == 0 and index:
+        table = names.table(root, paths[index])
+        left_out = index and (found[piece.parent] is None or given.drops_rows(table, piece.rows))
+        if left_out or (piece.rows == 0 and index):
             found.append(None)
             continue
-        table = names.table(root, paths[index])
         beside = shared.setdefault(table, [])
         salted = any(part.piece.parent == piece.parent for part in beside)
         salt = spelling_tag("\0".join(piece.path)) + "." if salted else ""
         named = name_leaves(piece.leaves, names)
         own = next((_text_of(kinds) for column, _, kinds in named if column == ROW_ID), None)
+        if given:
+            named = given.kept_values(table, named)
         above = found[piece.parent] if index else None
         keys = child_keys(piece, above.keys, own, salt) if above else root_keys(piece, own)
         number = sum(part is not None for part in found)

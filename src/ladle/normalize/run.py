@@ -15,6 +15,7 @@ from ladle.normalize.checks import Checks
 from ladle.normalize.columns import Typing, null_error, type_columns
 from ladle.normalize.conform import ROOT_KEYS, Since, is_same, rewritten, taken_error
 from ladle.normalize.fed import Fed, check_nulls
+from ladle.normalize.given import Given
 from ladle.normalize.govern import Governor, Judged
 from ladle.normalize.keys import KEY_COLUMNS, LOAD_ID, ROOT_ID, ROW_ID, with_key_columns
 from ladle.normalize.names import Names
@@ -102,14 +103,15 @@ class Normalizer:
         self._emit = emit
         self._base = Schema.from_dict(package.manifest.schema)
         self._names = Names(naming(self._base.naming), limits.max_table_name, limits.max_column_name)
-        self._tables = dict(self._base.table_map)
+        self._given = Given(self._base, self._names)
+        self._tables = self._given.kept(self._base.table_map.values())
         self._seen: dict[str, _Progress] = {}
         self._root_rows: dict[str, int] = {}
         self._origins: dict[tuple[str, str], Origin] = {}
         self._writer = package.writer("ready")
         self._log = RejectLog(self._writer, package.load_id, options.max_rejects, limits.records)
         self._governor = Governor(
-            self._base, options.contract, options.checks(), self._log, options.reject_root
+            self._base, options.contract, options.checks(), self._log, options.reject_root, self._given
         )
         self._books = Accounts()
         self._outdated = False
@@ -123,7 +125,7 @@ class Normalizer:
         self._outdated = self._outdated or any(t.name in self._seen for t in tables)
         self._base = self._base.with_tables(tables)
         self._governor.declare(self._base)
-        self._tables.update((t.name, t) for t in tables)
+        self._tables.update(self._given.kept(tables))
 
     def feed(self, resource: str, root: str, batch: pa.RecordBatch) -> None:
         """Normalise one raw batch.
@@ -137,7 +139,7 @@ class Normalizer:
             DataValidationError: a frozen contract or a rule that fails is broken, or too much was refused.
             DataError: a null where none is allowed.
         """
-        if self._outdated:
+        if self._outdated or self._given.drops_rows(self._names.table(root, ()), batch.num_rows):
             return
         pieces = unnest(batch.to_struct_array())
         first_row = self._root_rows.get(resource, 0)
@@ -147,7 +149,7 @@ class Normalizer:
         keyed = not (frame and len(pieces) == 1 and any(leaf.kinds for leaf in pieces[0].leaves))
         self._part = (resource, root)
         self._unchanged = batch if self._passing and not keyed else None
-        parts = parts_of(root, pieces, self._names)
+        parts = parts_of(root, pieces, self._names, self._given)
         typed = partial(self._typed, resource, root, (frame, keyed))
         judged = self._judged(parts, (resource, first_row), typed)
         for one in judged.fed:
@@ -213,6 +215,8 @@ class Normalizer:
     def _take(self, fed: Fed, resource: str) -> None:
         """Note what a batch brought to a table, and write it."""
         typed, name = fed.typed, fed.before.name
+        if self._given:
+            typed = self._given.kept_variants(typed)
         seen = self._seen.setdefault(name, _Progress())
         self._tables[name] = typed.table
         if typed.fresh:
@@ -230,19 +234,24 @@ class Normalizer:
             path = paths.get(name) or paths.get(name.rpartition(f"{self._names.naming.separator}v_")[0], ())
             self._origins[table, name] = Origin(resource, (*rows.first.path, *path))
 
-    def _write(self, table: str, arrays: dict[str, pa.Array]) -> None:
+    def _write(self, name: str, arrays: dict[str, pa.Array]) -> None:
+        table = self._tables[name]
+        if self._given or self._ready is not None:
+            table = self._in_order(table)
+        if self._given:
+            table, arrays = self._given.table(table, self._tables), self._given.arrays(table.name, arrays)
         if self._unchanged is not None and is_same(self._unchanged, arrays):
             # Nothing changed: the raw file serves as the ready file.
-            rows = self._passed.get(self._part, (table, 0))[1]
-            self._passed[self._part] = (table, rows + self._unchanged.num_rows)
+            rows = self._passed.get(self._part, ("", 0))[1]
+            self._passed[self._part] = (table.name, rows + self._unchanged.num_rows)
             made = self._unchanged
         elif arrays:
             made = pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays))
-            self._writer.append(table, made)
+            self._writer.append(table.name, made)
         else:
             return
         if self._ready is not None:
-            self._ready(self._in_order(self._tables[table]), made)
+            self._ready(table, made)
 
     def _key_names(
         self, table: Table, child: bool, keyed: bool, present: set[str], made: Mapping[str, Table]
@@ -314,18 +323,26 @@ class Normalizer:
         rejects = tuple(file for file in written if is_record(file.table))
         tables = [self._final(t) for t in self._tables.values()]
         schema = replace(self._base, table_map={t.name: t for t in tables}, stored_hash=None)
-        schema, changes = self._record_changes(self._log.with_table(schema).bumped(stored), stored)
+        schema = self._given.schema(self._log.with_table(schema)).bumped(stored)
+        schema, changes = self._record_changes(schema, stored)
+        names, resources = self._given.names, package.manifest.resources
         counts = {name: seen.rows for name, seen in self._seen.items()}
         self._books.check(counts)
+        if names:
+            counts = {names.table(name): rows for name, rows in counts.items()}
+            resources = tuple(replace(r, table=names.table(r.table)) for r in resources)
+            for text in self._given.notices():
+                self._emit(Notice(text))
         self._log.tell(self._emit)
         self._governor.tell(self._emit)
         return package.save(
             stage="normalized",
             ready=(*files, *rejects, *changes),
+            resources=resources,
             schema=schema.to_dict(),
             base_hash=stored.version_hash if stored else None,
             counts={**counts, **counted((*rejects, *changes))},
-            accounts=self._books.by_table(),
+            accounts={names.table(name): account for name, account in self._books.by_table().items()},
         )
 
     def _record_changes(self, schema: Schema, stored: Schema | None) -> tuple[Schema, tuple[DataFile, ...]]:
@@ -340,8 +357,8 @@ class Normalizer:
             longer = schema.with_tables([seen]).bumped(stored)
         else:
             longer = schema
-        dropped = self._package.manifest.drop_tables
-        rows = change_rows(stored, longer, self._origins, self._package.load_id, dropped)
+        dropped, origins = self._package.manifest.drop_tables, self._given.origins(self._origins)
+        rows = change_rows(stored, longer, origins, self._package.load_id, dropped)
         if not rows.num_rows:
             return schema, ()
         self._writer.append(CHANGES_TABLE, rows)
@@ -397,10 +414,11 @@ class Normalizer:
 
     def _rewritten(self, file: DataFile) -> tuple[DataFile, ...]:
         """Rewrite a file whose table's fresh columns grew, or that got keys, after it was written."""
-        seen = self._seen[file.table]
+        name = self._given.names.source_table(file.table)
+        seen = self._seen[name]
         typing = Typing(self._names, wei_digits=self._limits.wei_digits)
-        since = Since(self._tables[file.table], seen.joined, seen.bare)
-        files, self._tables[file.table] = rewritten(file, since, self._package, self._writer, typing)
+        since = Since(self._tables[name], seen.joined, seen.bare, self._given)
+        files, self._tables[name] = rewritten(file, since, self._package, self._writer, typing)
         return files
 
 

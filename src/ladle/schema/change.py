@@ -22,7 +22,8 @@ class Limits:
     None for all; deeper values stay JSON. `writers`: tables that may be written at once. `dispositions`:
     whether write dispositions mean anything there; otherwise rows are handed over, whatever they
     are. `records`: whether ladle's own tables of rejects and changes are kept there. `merges`:
-    the strategies of merge that it can do.
+    the strategies of merge that it can do. `renames`: whether tables and columns that are there can be
+    renamed.
     """
 
     max_table_name: int | None = None
@@ -36,6 +37,7 @@ class Limits:
     dispositions: bool = True
     records: bool = True
     merges: tuple[str, ...] = ()
+    renames: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from ladle.destinations.base import LoadRecord
 from ladle.schema.change import AddTable, Change, Comment, Limits
+from ladle.schema.change_names import NameChange, after
 from ladle.schema.table import Table
 
 
@@ -62,6 +63,14 @@ class MemorySession:
 
     def comment(self, changed: Sequence[Comment]) -> None:
         self.memory.calls += [f"comment {c.table}.{c.column} {c.text}" for c in changed]
+
+    def altering(self, changes: Sequence[NameChange]) -> list[str]:
+        return [str(change) for change in changes]
+
+    def alter(self, changes: Sequence[NameChange]) -> None:
+        for change in changes:
+            self.memory.calls.append(str(change))
+            self.columns = after(self.columns, change)
 
     def drop(self, tables: Sequence[str]) -> None:
         self.memory.calls.append(f"drop {' '.join(tables)}")
