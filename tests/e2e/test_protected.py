@@ -19,6 +19,7 @@ import psycopg
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+import yaml
 from tests.e2e.forks import call
 from tests.e2e.protected_story import (
     CANARY,
@@ -36,6 +37,7 @@ from tests.e2e.protected_story import (
 import ladle
 from ladle.errors import ConfigError, LadleError, UsageError
 from ladle.events import Durable, Event
+from ladle.schema.schema import Schema
 from ladle.schema.secrecy import Sealer
 
 pytest.importorskip("adbc_driver_postgresql")
@@ -356,3 +358,64 @@ def test_rows_merge_by_a_protected_key(kind: str, strategy: str, action: str, jo
     assert p.dataset()("SELECT count(*), min(n) FROM t").fetchall() == [(3, 2)]
     for found in stored(made):
         clean(found)
+
+
+SCHEMA = """
+name: people
+tables:
+  t:
+    resource: t
+    x-annotation-owner: crm
+    columns:
+      mail: {x-annotation-pii: email, x-annotation-protect: mask}
+  t__pets:
+    parent: t
+    columns:
+      name: {data_type: text, x-annotation-protect: hash}
+"""
+
+
+def test_a_schema_in_yaml_protects(job: Any) -> None:
+    made = job("duckdb", "mask")
+    schema = Schema.from_dict(yaml.safe_load(SCHEMA))
+    rows = [{"mail": MAIL, "pets": [{"name": CANARY}, {"name": NUMBER}]}]
+    p = pipeline(made)
+    p.run(ladle.source(lambda: ladle.resource(rows, name="t"), name="people", schema=schema)())
+    assert p.dataset()("SELECT mail FROM t").fetchall() == [("c***@***",)]
+    for found in stored(made):
+        clean(found)
+    scan(made.folder / "work")
+
+
+def test_a_wrong_action_in_a_schema_is_told(job: Any) -> None:
+    schema = Schema.from_dict(yaml.safe_load(SCHEMA.replace("protect: mask", "protect: maks")))
+    source = ladle.source(lambda: ladle.resource([{"mail": MAIL}], name="t"), name="people", schema=schema)()
+    with pytest.raises(UsageError, match="did you mean `mask`"):
+        pipeline(job("duckdb", "mask")).run(source)
+
+
+def test_a_renamed_column_stays_protected_and_keeps_its_comment(job: Any) -> None:
+    made = job("duckdb", "mask")
+    p = pipeline(made)
+    columns = {"mail": {"protect": "mask", "description": "Where to write"}}
+    nested = {"pets": {"columns": {"name": {"protect": "hash"}}}}
+
+    def load(**hints: Any) -> None:
+        rows = [{"mail": MAIL, "pets": [{"name": CANARY}]}]
+        p.run(ladle.resource(rows, name="users", **hints))
+
+    load(columns=columns, nested_hints=nested)
+    p.rename_column("users", "mail", "address").apply()
+    p.rename_table("users", "people").apply()
+    load(columns=columns, nested_hints=nested)
+    load()
+    assert p.dataset()("SELECT address FROM people").fetchall() == [("***",)] * 3
+    load(columns={"mail": {"description": "Changed"}})
+    for found in stored(made):
+        clean(found)
+    scan(made.folder / "work")
+    with duckdb.connect(made.destination.partition(":")[2]) as connection:
+        comments = connection.execute(
+            "SELECT column_name, comment FROM duckdb_columns() WHERE comment IS NOT NULL AND table_name = 'people'"
+        ).fetchall()
+    assert comments == [("address", "Changed [protect: mask]")]

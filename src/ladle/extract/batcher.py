@@ -39,7 +39,7 @@ class Batcher:
 
     def add(self, items: Sequence[Any]) -> Iterator[pa.RecordBatch]:
         """Add items, yield the batches that are full. Pages may be of any size."""
-        rows = items if set(map(type, items)) == {dict} else as_rows(items)
+        rows = items if set(map(type, items)) == {dict} else as_rows(items, self._where.guard)
         start = 0
         while len(self._rows) + len(rows) - start >= self._take:
             stop = start + self._take - len(self._rows)

@@ -12,9 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ladle.extract.canonical import of_distinct, text_of, texts
+from ladle.extract.plain import plain
+from ladle.extract.refused import Refused
 from ladle.package.raw import hoist_deep, is_variant, kinds_of, make_variant, restore_deep
 from ladle.schema.protection import DROP, Path, Protection, Rule
-from ladle.schema.secrecy import Sealer, masked
+from ladle.schema.secrecy import MASK, Sealer, masked
 
 _LIST = ("list",)
 _ITEM = ["value"]  # where an item goes that is no row: one that can't be read may have been meant as a row
@@ -84,6 +86,19 @@ class Guard:
         for step in path:
             spot = spot.under(step) if isinstance(step, str) else spot.listed()
         return self.protection.below(spot.table, spot.row)
+
+    def item(self, item: Any) -> Any:
+        """Return what may be written of an item that is no row: a mask, itself where its column has a rule.
+
+        One that can't be stored is left as it is, for the error.
+        """
+        if self.protection.at((), tuple(_ITEM))[0] is not None:
+            return item
+        try:
+            plain(item)
+        except Refused:
+            return item
+        return MASK
 
     # -- arrays
 

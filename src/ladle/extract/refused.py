@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from ladle.errors import DataError, shorten
 
@@ -22,6 +22,9 @@ class Hiding(Protocol):
 
     def hides(self, path: Sequence[str | int]) -> bool:
         """Whether what a message tells of a value at a path may hold protected ones."""
+
+    def item(self, item: Any) -> Any:
+        """Return what may be written of an item that is no row."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from ladle.extract.stream import Outlet, Sink, Stream, TableSink
 from ladle.package.manifest import DataFile, ResourceInfo
 from ladle.package.store import Package
 from ladle.schema.change import Limits
+from ladle.schema.given_names import GivenNames
 from ladle.schema.naming import naming
 from ladle.schema.protection import NO_POLICY, Policy, with_protection
 from ladle.schema.rejects import REJECTS_KEY
@@ -130,7 +131,10 @@ class _Extraction:
         if not options.protected:
             self._guards.check(self.schema, self._wanted, options.hints)
         self._accounts: dict[str, Account] = {}
-        self._rejects = Rejects(outlet.writer, self._new_stream, self._table_of, self._hints_of)
+        called = GivenNames.of(self.schema).table
+        self._rejects = Rejects(
+            outlet.writer, self._new_stream, lambda name: called(self._table_of(name)), self._hints_of
+        )
 
     def _table_of(self, name: str) -> str:
         return table_name(self.schema, name, self._options.limits)

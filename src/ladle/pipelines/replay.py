@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from ladle.events import Notice
 from ladle.normalize.keys import ROOT_ID, ROW_ID
 from ladle.package.manifest import ResourceInfo
 from ladle.package.store import Package
+from ladle.schema.given_names import GivenNames, derived_form
 from ladle.schema.naming import Naming, naming
 from ladle.schema.records import REJECTS, REJECTS_TABLE, REPLAYS, REPLAYS_TABLE
 from ladle.schema.schema import LOADS_TABLE, Schema
@@ -141,7 +142,7 @@ class Replay:
     """The rows of one schema's tables that are fed back.
 
     Attributes:
-        schema: that has the tables.
+        schema: that has the tables, in derived names.
         rows: by resource and table.
         ids: of the rejects.
         checked: a resource whose model checks its rows again.
@@ -210,10 +211,12 @@ def replays(
         UsageError: `fix` returned something that is no dict.
     """
     made: dict[tuple[bool, str], Replay] = {}
+    by_name = {schema.name: derived_form(schema) for schema in schemas}
     for reject in found:
         if reject.obstacle is not None:
             continue
-        schema = next(s for s in schemas if s.name == reject.schema_name)
+        schema = by_name[reject.schema_name]
+        reject = replace(reject, table_name=GivenNames.of(schema).source_table(reject.table_name))
         record = _fixed(Places.binary(schema).bytes_in(reject), reject, schema, fix)
         if record is None:
             continue
@@ -339,6 +342,7 @@ def _root_id(parent_id: str | None, parent: str, schema: Schema, dataset: Datase
     if schema.table_map[parent].parent is None:
         return parent_id
     own = exp.column(ROW_ID, quoted=True).eq(parent_id)
-    query = exp.select(exp.column(ROOT_ID, quoted=True)).from_(exp.to_table(parent, quoted=True)).where(own)
+    there = exp.to_table(exp.to_identifier(GivenNames.of(schema).table(parent), quoted=True))
+    query = exp.select(exp.column(ROOT_ID, quoted=True)).from_(there).where(own)
     found = dataset.query(query).fetchone()
     return found[0] if found else None

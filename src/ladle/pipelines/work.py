@@ -224,16 +224,14 @@ class Work:
     ) -> Package:
         """Declare the resources, on a schema without what will be dropped."""
         if order.declare is not None:
-            return order.declare(package, stored)
+            return order.declare(package, derived_form(stored))
         if reset is not None and reset.drops:
             # What a user's own schema declares of a table that goes holds for the table that comes.
             tables = stored.table_map
             stored = stored.without_tables(
                 t for t in reset.tables if t in tables and "x-normalizer" in tables[t].extra
             )
-        package = declare(
-            order.source, package, derived_form(stored), order.hints, self._limits(), protect
-        )
+        package = declare(order.source, package, derived_form(stored), order.hints, self._limits(), protect)
         if self.destination is not None:
             manifest = package.manifest
             check_merges(Schema.from_dict(manifest.schema), manifest.resources, self.destination)

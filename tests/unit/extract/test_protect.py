@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from ladle.errors import DataError
 from ladle.extract.arrow import Where, to_array
+from ladle.extract.batcher import Batcher
 from ladle.extract.canonical import texts
 from ladle.extract.frames import frame_batches
 from ladle.extract.jsoned import JsonPlan, to_array_keeping_json
@@ -319,3 +320,16 @@ def test_a_frame_that_cant_be_converted_isnt_told() -> None:
     with pytest.raises(DataError) as caught:
         list(frame_batches(frame, WHERE))
     assert str(10**17 + 1) in "".join(traceback.format_exception(caught.value))
+
+
+def test_an_item_that_is_no_row_is_masked_unless_its_column_has_a_rule() -> None:
+    items = [CANARY, [CANARY], 5, {"value": 5, "secret": CANARY}, None]
+    for columns, expected in ((["secret"], ["***", "***", "***", 5]), (["value"], [CANARY, [CANARY], 5, 5])):
+        batcher = Batcher(Where("r", "t", 0, guard("mask", columns)), JsonPlan(naming("snake_case")))
+        assert list(batcher.add(items)) == []
+        made = batcher.flush()
+        assert made is not None
+        assert [row["value"] for row in flat(made)] == expected
+        assert [row["value"] for row in flat(guard("mask", columns).batch(made))] == [
+            5 if v == 5 and columns == ["secret"] else "***" for v in expected
+        ]

@@ -193,6 +193,18 @@ def test_a_row_of_a_list_finds_its_root(site: Site) -> None:
     assert site.query("SELECT _dlt_root_id FROM ds.r__lines WHERE x = 9") == [parent]
 
 
+def test_tables_that_were_renamed(site: Site) -> None:
+    pipeline, made = refused(site)
+    pipeline.rename_schema if False else None
+    renamed(pipeline)
+    pipeline.replay(fix=lambda row: mended(row) if row["id"] == "two" else None)
+    pipeline.run(made)
+    assert {r.table_name for r in pipeline.rejects()} == {"r", "people"}
+    pipeline.replay(fix=lambda row: {**row, "id": 8})
+    assert sorted(row["id"] for row in site.table("people").rows) == [1, 1, 2, 8, 8, 8]
+    assert "r" not in site.names()
+
+
 def test_the_schema_stays_as_it_was(site: Site) -> None:
     pipeline, _ = refused(site)
     before = pipeline.default_schema.table_map["r"]
