@@ -89,7 +89,7 @@ class Pipeline:
             None,
             on_running,
             running_wait_s,
-            [] if on_schema_change is None else [on_schema_change],
+            listeners=[] if on_schema_change is None else [on_schema_change],
         )
         self._work.dataset_name = self._dataset_name(dataset_name or self._folder.state().get("dataset_name"))
 
@@ -375,6 +375,7 @@ class Pipeline:
         """
         checked = resource if isinstance(resource, Resource) else None
         named = checked.name if checked is not None else resource
+        self._work.max_rejects = None
         self._need_destination()
         since, first_run = now(), self.first_run
         with self._steps.traced(self._packages.release), self._work.turn():

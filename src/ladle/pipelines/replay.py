@@ -342,7 +342,7 @@ def _root_id(parent_id: str | None, parent: str, schema: Schema, dataset: Datase
     if schema.table_map[parent].parent is None:
         return parent_id
     own = exp.column(ROW_ID, quoted=True).eq(parent_id)
-    there = exp.to_table(exp.to_identifier(GivenNames.of(schema).table(parent), quoted=True))
+    there = exp.Table(this=exp.to_identifier(GivenNames.of(schema).table(parent), quoted=True))
     query = exp.select(exp.column(ROOT_ID, quoted=True)).from_(there).where(own)
     found = dataset.query(query).fetchone()
     return found[0] if found else None
