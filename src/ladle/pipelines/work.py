@@ -58,8 +58,8 @@ class Work:
         dataset_name: where tables go.
         on_running: what to do while another run is under way.
         running_wait_s: how long to wait for it, in seconds.
-        max_rejects: how much may be refused, for the call at work; None as the setting says.
         listeners: hear of changes of the schema.
+        max_rejects: how much may be refused, for the call at work; None as the setting says.
     """
 
     owner: Any
@@ -68,8 +68,8 @@ class Work:
     dataset_name: str | None
     on_running: RunningPolicy
     running_wait_s: float
-    max_rejects: Any = None
     listeners: list[Listener] = field(default_factory=list)
+    max_rejects: Any = None
     _lock: FileLock = field(init=False)
     _lock_depth: int = 0
 

@@ -317,6 +317,24 @@ def test_a_refused_child_refuses_its_root(
     assert (path, json.loads(record)) == ("kids.k", rows[0])
 
 
+def test_contracts_of_renamed_and_dropped_things(site: Site) -> None:
+    pipeline = loaded(site)
+    pipeline.run([{"id": 2, "old": 1, "kids": [{"k": 1}]}], table_name="t")
+    pipeline.rename_table("t", "people").apply()
+    pipeline.rename_column("people", "id", "number").apply()
+    pipeline.drop_column("people", "old").apply(confirm=True)
+    # what was dropped is left out and no new column
+    rows = [{"id": 3, "old": 2}, {"id": "x", "old": 3}, {"id": 4, "kids": [{"k": "y"}]}]
+    pipeline.run(rows, table_name="t", schema_contract={"columns": "freeze", "data_type": "discard_row"})
+    assert query(site, "SELECT number FROM ds.people ORDER BY number") == [(1,), (2,), (3,), (4,)]
+    found = query(site, "SELECT table_name, column_path, record FROM ds._ladle_rejects ORDER BY _dlt_id")
+    assert found == [("people", "id", '{"id":"x","old":3}'), ("people__kids", "k", '{"k":"y"}')]
+    accounts = pipeline._packages.done()[-1].accounts  # noqa: SLF001
+    assert accounts["people"] == {"extracted": 3, "loaded": 2, "rejected": 1}
+    with pytest.raises(DataValidationError):
+        pipeline.run([{"id": 5, "newer": 1}], table_name="t")
+
+
 BUDGETS = [
     (2, False),
     (1, True),
