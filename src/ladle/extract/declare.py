@@ -18,7 +18,7 @@ from ladle.schema.rule_forms import declared, from_dict, without_code
 from ladle.schema.schema import SYSTEM_TABLES, Schema
 from ladle.schema.table import Column, Table
 from ladle.sources.hints import Hints
-from ladle.sources.models import contract_of_model
+from ladle.sources.models import asked_mode, contract_of_model, is_authoritative
 from ladle.sources.provenance import code_of
 from ladle.sources.resource import Resource
 from ladle.sources.source import Source
@@ -60,7 +60,11 @@ def apply_hints(
             hint="choose another table_name",
         )
     fit = partial(schema.convention.fit, max_length=limits.max_column_name)
-    columns = {fit(n): {**_known(table, fit(n)), **c} for n, c in hints.columns.items()}
+    columns = {
+        fit(n): {**_known(table, fit(n)), **c}
+        for n, c in hints.columns.items()
+        if fit(n) in table.columns or _may_add(table, hints)
+    }
     for hint, keys in (("primary_key", hints.primary_key), ("merge_key", hints.merge_key)):
         if keys is not None:
             for known in table.columns.values():
@@ -80,6 +84,16 @@ def apply_hints(
         table = table.noting(max_nesting=hints.max_table_nesting)
     table = _with_rules(table, hints, schema, limits)
     return schema.with_tables([table, *_nested(schema, table, resource, hints, limits)]), table
+
+
+def _may_add(table: Table, hints: Hints) -> bool:
+    """Whether columns of the hints may be new: not those of a model where a contract says what may be.
+
+    They count as columns that rows bring then, unless the model is authoritative.
+    """
+    if hints.model is None or not table.loaded:
+        return True
+    return is_authoritative(hints.model) or asked_mode(hints.schema_contract, "columns") in (None, "evolve")
 
 
 def _noted(resource: Resource, hints: Hints) -> dict[str, Any]:

@@ -290,6 +290,8 @@ class Normalizer:
         if child:
             root = [ROOT_ID] if self._wants_root_key(table, made) else []
             return [*root, "_dlt_parent_id", "_dlt_list_idx", ROW_ID]
+        if table.parent is not None:
+            return [ROW_ID]  # replayed: its place in the parent comes with the row
         if keyed:
             return [LOAD_ID, ROW_ID]
         # A frame: keys only where asked for, or where the table has or the frame brings them.

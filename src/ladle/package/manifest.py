@@ -38,6 +38,7 @@ class ResourceInfo:
     """One resource of a package: where its rows go, and how they meet what is there.
 
     `parts` maps each raw stream's key to the root table it feeds. `code`: that makes its rows; None for data.
+    `again`: its rows are rejects that come again; tables below have no dispositions of their own for them.
     """
 
     name: str
@@ -46,6 +47,7 @@ class ResourceInfo:
     rows: int = 0
     parts: Mapping[str, str] = field(default_factory=dict)
     code: Code | None = None
+    again: bool = False
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> ResourceInfo:

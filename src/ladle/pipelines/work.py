@@ -35,7 +35,7 @@ from ladle.pipelines.memory import Memory
 from ladle.pipelines.named import in_derived_names, in_given_names, on_top
 from ladle.pipelines.normalizing import KEPT, default_contract, discarding, is_empty, options
 from ladle.pipelines.noted import with_inputs
-from ladle.pipelines.order import Beside, Extracted, Order, extracted_info, normalized_info
+from ladle.pipelines.order import Beside, Extracted, Order, accounts_of, extracted_info, normalized_info
 from ladle.pipelines.refresh import Reset, plan
 from ladle.pipelines.reported import schema_changes
 from ladle.pipelines.schemas import begun, follows, is_same
@@ -175,6 +175,7 @@ class Work:
             metrics=beside.metrics,
             inputs=inputs,
             policy=protect,
+            protected=order.protected,
         )
         package = extract(order.source, package, asked, self.emit, beside.background)
         package = with_inputs(package, inputs, self.emit)
@@ -242,6 +243,8 @@ class Work:
         self, order: Order, package: Package, known: Schema | None, reset: Reset | None, protect: Policy
     ) -> Package:
         """Declare the resources, on a schema without what will be dropped."""
+        if order.declare is not None:
+            return order.declare(package, begun(order.source, known, self._limits(), None))
         if known is not None and reset is not None and reset.drops:
             # What a user's own schema declares of a table that goes holds for the table that comes.
             known = known.without_tables(reset.tables)
@@ -394,6 +397,7 @@ class Work:
             schema_update=schema_update(result.changes),
             from_earlier_run=early,
             checks=package.manifest.checks,
+            **accounts_of(package.manifest),
         )
 
     @contextmanager

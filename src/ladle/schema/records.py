@@ -1,4 +1,4 @@
-"""Tables that ladle keeps beside the data: what it refused, what each load read, and which column it changed.
+"""Tables that ladle keeps beside the data: what was refused and replayed, what was read, and what changed.
 
 They are tables of the schema like others, made once they have rows; the reference sees plain tables. Their
 names begin with `_ladle_`, which no resource may use.
@@ -14,6 +14,7 @@ RECORD_PREFIX = "_ladle_"
 REJECTS_TABLE = "_ladle_rejects"
 CHANGES_TABLE = "_ladle_changes"
 INPUTS_TABLE = "_ladle_inputs"
+REPLAYS_TABLE = "_ladle_replays"
 
 
 def _table(name: str, description: str, /, **columns: tuple[str, str]) -> Table:
@@ -79,7 +80,20 @@ INPUTS = _table(
     noted_at=("timestamp", "when"),
 )
 
-RECORDS = {REJECTS_TABLE: REJECTS, CHANGES_TABLE: CHANGES, INPUTS_TABLE: INPUTS}
+REPLAYS = _table(
+    REPLAYS_TABLE,
+    "Rejects that were fed back: a row for each, in the commit of the load that did it.",
+    reject_id=("text", "`_dlt_id` of the reject"),
+    replayed_at=("timestamp", "when"),
+).with_extra(schema_contract="evolve")
+"""A resource of a replay feeds it: what is frozen for the data isn't for the marks."""
+
+RECORDS = {
+    REJECTS_TABLE: REJECTS,
+    CHANGES_TABLE: CHANGES,
+    INPUTS_TABLE: INPUTS,
+    REPLAYS_TABLE: REPLAYS,
+}
 
 
 def is_record(table: str) -> bool:

@@ -166,7 +166,7 @@ def resource(
         table_name: where rows go.
         max_table_nesting: levels of nesting that become columns and tables; deeper values are kept as JSON.
         write_disposition: `append` (default), `replace` or `skip`; or a dict with `disposition`.
-        columns: hints by column name, a list of dicts with `name`, or a pydantic model.
+        columns: hints by name, a list of dicts with `name`, or a model (pydantic, dataclass, TypedDict).
         primary_key: column name or names; not null.
         merge_key: column name or names; not null.
         schema_contract: what rows may change: `evolve`, `freeze`, `discard_row`, `discard_value`, or a dict
@@ -316,7 +316,7 @@ def transformer(
         table_name: where rows go.
         max_table_nesting: levels of nesting that become columns and tables.
         write_disposition: `append` (default), `replace` or `skip`.
-        columns: hints by column name, a list of dicts with `name`, or a pydantic model.
+        columns: hints by name, a list of dicts with `name`, or a model (pydantic, dataclass, TypedDict).
         primary_key: column name or names.
         merge_key: column name or names.
         schema_contract: what rows may change, as for `run`.

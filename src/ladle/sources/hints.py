@@ -15,7 +15,7 @@ from ladle.schema.protection import check_keys as check_protected_keys
 from ladle.schema.rule_forms import joined, rules_of
 from ladle.schema.table import DATA_TYPES, WRITE_DISPOSITIONS
 from ladle.schema.tags import PREFIX, PROTECT, check_tag, tag_hints
-from ladle.sources.models import columns_of_model, is_model
+from ladle.sources.models import check_contract_of_model, columns_of_model, is_model
 
 Columns = Mapping[str, Mapping[str, Any]]
 Dynamic = Callable[[Any], Any]
@@ -70,6 +70,10 @@ class Hints:
     additional: Mapping[str, Any] = field(default_factory=dict)
     model: Any = None
     tags: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.model is not None and not callable(self.schema_contract):
+            check_contract_of_model(self.model, self.schema_contract)
 
     @classmethod
     def of(cls, **hints: Any) -> Hints:
@@ -257,7 +261,7 @@ def _names(keys: Any) -> tuple[str, ...]:
 
 
 def columns_of(columns: Any) -> Columns:
-    """Return column hints by name from a dict of dicts, a list of dicts with `name`, or a pydantic model.
+    """Return column hints by name from a dict of dicts, a list of dicts with `name`, or a model.
 
     Raises:
         UsageError: any other shape, or an unknown data type.
@@ -274,7 +278,7 @@ def columns_of(columns: Any) -> Columns:
         raise UsageError(
             f"columns can't be a `{type(columns).__name__}`",
             expected='{"price": {"data_type": "decimal"}}, [{"name": "price", "data_type": "decimal"}]'
-            " or a pydantic model",
+            ", a pydantic model, a dataclass or a TypedDict",
         )
     for name, hints in found.items():
         if hints.get("data_type") is not None:
