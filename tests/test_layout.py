@@ -88,6 +88,7 @@ LONG_FILES: dict[str, str] = {
 # Where Arrow becomes Python values: on failure, or over something that is small by its nature.
 TO_PYLIST: dict[str, str] = {
     "ladle.normalize.arrays": "spellings that Arrow can't read are parsed once per distinct value",
+    "ladle.normalize.growth": "decimals that don't fit: one row for each number of digits",
 }
 
 # Classes with a second base that is no protocol, generic or enum.

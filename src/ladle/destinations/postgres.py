@@ -22,10 +22,17 @@ from ladle.destinations.reading import Reader, SqlReader
 from ladle.destinations.sql import SqlSession
 from ladle.errors import MissingDependency, UsageError
 from ladle.schema.change import Limits
+from ladle.schema.lattice import EVERYWHERE
 
 _MAX_BYTES = 63
 _MIN_DRIVER = (1, 13)
-_LIMITS = Limits(max_table_name=_MAX_BYTES, max_column_name=_MAX_BYTES, wei_digits=76, holds_nul=False)
+_LIMITS = Limits(
+    max_table_name=_MAX_BYTES,
+    max_column_name=_MAX_BYTES,
+    wei_digits=76,
+    holds_nul=False,
+    in_place=EVERYWHERE,
+)
 
 
 @dataclass(frozen=True)

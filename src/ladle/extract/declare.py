@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -11,10 +11,12 @@ from ladle.errors import UsageError
 from ladle.package.manifest import ResourceInfo
 from ladle.package.store import Package
 from ladle.schema.change import Limits
+from ladle.schema.lattice import HOLDERS, Exact, in_place, needs_proof, widens
 from ladle.schema.naming import naming
 from ladle.schema.records import is_record
 from ladle.schema.schema import SYSTEM_TABLES, Schema
-from ladle.schema.table import Column, Table
+from ladle.schema.table import DECLARED, Column, Table
+from ladle.schema.types import same_type, type_text
 from ladle.sources.hints import Hints
 from ladle.sources.models import contract_of_model
 from ladle.sources.resource import Resource
@@ -22,7 +24,14 @@ from ladle.sources.source import Source
 from ladle.sources.tables import key_columns, nested_tables, noted_hints
 
 _UNLIMITED = Limits()
-_TYPE_HINTS = ("data_type", "precision", "scale", "timezone")
+
+
+@dataclass(frozen=True, slots=True)
+class Can:
+    """What the destination can do with the columns that it has: `exact` tells whether doubles hold one."""
+
+    limits: Limits = _UNLIMITED
+    exact: Exact | None = None
 
 
 def table_name(schema: Schema, source: str, limits: Limits) -> str:
@@ -32,16 +41,22 @@ def table_name(schema: Schema, source: str, limits: Limits) -> str:
 
 
 def apply_hints(
-    schema: Schema, resource: Resource, hints: Hints, limits: Limits = _UNLIMITED
+    schema: Schema,
+    resource: Resource,
+    hints: Hints,
+    limits: Limits = _UNLIMITED,
+    exact: Exact | None = None,
 ) -> tuple[Schema, Table]:
     """Return the schema with the resource's root table as declared, and that table.
 
     Hints win over what the schema knows; column hints are merged one by one; a primary or merge key
-    replaces an earlier one.
+    replaces an earlier one. Another type than a loaded column has is taken where it holds every value of the
+    one that it has, and the destination can change it.
 
     Raises:
-        UsageError: the table is a child table.
+        UsageError: the table is a child table, or a column can't have the type.
     """
+    can = Can(limits, exact)
     name = table_name(schema, hints.table_name or resource.name, limits)
     if name in SYSTEM_TABLES or is_record(name):
         raise UsageError(
@@ -57,7 +72,7 @@ def apply_hints(
             hint="choose another table_name",
         )
     fit = partial(naming(schema.naming).fit, max_length=limits.max_column_name)
-    columns = {fit(n): {**_known(table, fit(n)), **c} for n, c in hints.columns.items()}
+    columns = {fit(n): _merged(table, fit(n), c) for n, c in hints.columns.items()}
     for hint, keys in (("primary_key", hints.primary_key), ("merge_key", hints.merge_key)):
         if keys is not None:
             for known in table.columns.values():
@@ -69,11 +84,11 @@ def apply_hints(
                 column.setdefault("nullable", False)
     declared = [Column.from_dict(n, c) for n, c in columns.items()]
     for hinted in declared:
-        _check_type(table, hinted, resource.name)
+        _check_type(table, hinted, resource.name, can)
     table = table.with_columns(declared)
     table = replace(table, write_disposition=hints.write_disposition or "append")
     table = table.with_extra(**_noted(resource, hints))
-    return schema.with_tables([table, *_nested(schema, table, resource, hints, limits)]), table
+    return schema.with_tables([table, *_nested(schema, table, resource, hints, can)]), table
 
 
 def _noted(resource: Resource, hints: Hints) -> dict[str, Any]:
@@ -84,8 +99,9 @@ def _noted(resource: Resource, hints: Hints) -> dict[str, Any]:
     return noted
 
 
-def _nested(schema: Schema, root: Table, resource: Resource, hints: Hints, limits: Limits) -> Iterator[Table]:
+def _nested(schema: Schema, root: Table, resource: Resource, hints: Hints, can: Can) -> Iterator[Table]:
     """Yield the child tables as nested hints declare them."""
+    limits = can.limits
     names = naming(schema.naming)
     fit = partial(names.fit, max_length=limits.max_column_name)
     source_name = hints.table_name or resource.name
@@ -93,28 +109,42 @@ def _nested(schema: Schema, root: Table, resource: Resource, hints: Hints, limit
         nested = Hints.of(**given)
         table = schema.table_map.get(name) or Table(name, parent=parent)
         declared = [
-            Column.from_dict(fit(n), {**_known(table, fit(n)), **c}) for n, c in key_columns(nested).items()
+            Column.from_dict(fit(n), _merged(table, fit(n), c)) for n, c in key_columns(nested).items()
         ]
         for column in declared:
-            _check_type(table, column, resource.name)
+            _check_type(table, column, resource.name, can)
         yield table.with_columns(declared).with_extra(**noted_hints(nested))
 
 
-def _check_type(table: Table, column: Column, resource: str) -> None:
-    """Refuse a hint that gives a column with data another type: the destination keeps the one it has."""
+def _check_type(table: Table, column: Column, resource: str, can: Can) -> None:
+    """Refuse a hint that gives a column with data a type which doesn't hold all of it."""
     known = table.columns.get(column.name)
     if known is None or known.data_type is None or "x-normalizer" not in table.extra:
         return
-    changed = [h for h in _TYPE_HINTS if getattr(column, h) != getattr(known, h)]
-    if changed:
-        was = ", ".join(f"{h}={getattr(known, h)}" for h in changed)
-        wanted = ", ".join(f"{h}={getattr(column, h)}" for h in changed)
-        raise UsageError(
-            f"column `{column.name}` of table `{table.name}` was loaded with {was}, a hint asks for {wanted}",
-            resource=resource,
-            expected="the type it has: the destination keeps it",
-            hint='start the table over with refresh="drop_resources", or load into another column or table',
-        )
+    if same_type(known, column):
+        return
+    held = widens(known, column) or (
+        needs_proof(known, column) and (can.exact is None or can.exact(table.name, column.name))
+    )
+    if not (held and in_place(known, column, can.limits)):
+        raise _type_error(table.name, known, column, resource, can.limits)
+
+
+def _type_error(table: str, known: Column, column: Column, resource: str, limits: Limits) -> UsageError:
+    was, wanted = type_text(known), type_text(column)
+    held = [k for k in HOLDERS.get(str(known.data_type), ()) if k != known.data_type]
+    wider = [k for k in held if in_place(known, Column(known.name, k), limits)]
+    choice = f"{was}, or what holds every value of it: {', '.join(wider)}" if wider else was
+    if needs_proof(known, column) and "double" in wider:
+        choice = f"{was}: numbers are there that a double doesn't hold exactly"
+    return UsageError(
+        f"column `{column.name}` of table `{table}` is {was}, a hint asks for {wanted}",
+        resource=resource,
+        table=table,
+        column=column.name,
+        expected=choice,
+        hint=f'declare it as {was}, load into another column or table, or refresh="drop_resources"',
+    )
 
 
 def _known(table: Table, column: str) -> dict[str, Any]:
@@ -126,13 +156,27 @@ def _known(table: Table, column: str) -> dict[str, Any]:
     return {k: v for k, v in stored.items() if k != "name" and not (k == "nullable" and v is True)}
 
 
+def _merged(table: Table, column: str, hints: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the hints of a column over what is known of it; digits belong to the type they came with."""
+    known = _known(table, column)
+    if hints.get("data_type") not in (None, known.get("data_type")):
+        known = {k: v for k, v in known.items() if k not in ("precision", "scale", "timezone")}
+    declared = {DECLARED: True} if hints.get("data_type") else {}
+    return {**known, **hints, **declared}
+
+
 def wanted(source: Source, hints: Hints) -> list[Resource]:
     """Return the resources whose rows are to be loaded."""
     return [r for r in source.listed if r.selected and hints.over(r.hints).write_disposition != "skip"]
 
 
 def declare(
-    source: Source, package: Package, schema: Schema, hints: Hints, limits: Limits = _UNLIMITED
+    source: Source,
+    package: Package,
+    schema: Schema,
+    hints: Hints,
+    limits: Limits = _UNLIMITED,
+    exact: Exact | None = None,
 ) -> Package:
     """Return the package with the schema as all selected resources declare it, and what they are.
 
@@ -142,6 +186,7 @@ def declare(
         schema: what is known of the source's tables.
         hints: given to `run`; they win over the resources'.
         limits: of the destination, for the lengths of names.
+        exact: tells whether doubles hold what a column has; None where nothing is there.
 
     Raises:
         UsageError: two resources of one table ask for different write dispositions.
@@ -153,7 +198,7 @@ def declare(
         if callable(merged.table_name):
             continue  # its tables are declared when the first item for each comes
         merged = merged.without_functions()
-        schema, table = apply_hints(schema, resource, merged, limits)
+        schema, table = apply_hints(schema, resource, merged, limits, exact)
         if merged.write_disposition is not None:
             first = asked.setdefault(table.name, (merged.write_disposition, resource.name))
             _check_agreed(first, merged, resource)

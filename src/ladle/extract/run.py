@@ -18,6 +18,7 @@ from ladle.extract.stream import Outlet, Sink, Stream, TableSink
 from ladle.package.manifest import ResourceInfo
 from ladle.package.store import Package
 from ladle.schema.change import Limits
+from ladle.schema.lattice import Exact
 from ladle.schema.naming import naming
 from ladle.schema.schema import Schema
 from ladle.schema.table import Table
@@ -45,6 +46,7 @@ class ExtractOptions:
         package_state: mutable; stored with the package.
         interval: start and end that a scheduler asks for.
         metrics: mutable; what resources count, by name.
+        exact: tells whether doubles hold what a column has, where a hint asks for that.
     """
 
     hints: Hints
@@ -56,6 +58,7 @@ class ExtractOptions:
     package_state: dict[str, Any] | None = None
     interval: tuple[Any, Any] | None = None
     metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
+    exact: Exact | None = None
 
 
 def extract(
@@ -185,7 +188,9 @@ class _Extraction:
     def _declare(self, resource: Resource, name: str, hints: Hints) -> None:
         hints = replace(hints.without_functions(), table_name=name)
         before = self.schema.table_map
-        self.schema, table = apply_hints(self.schema, resource, hints, self._options.limits)
+        self.schema, table = apply_hints(
+            self.schema, resource, hints, self._options.limits, self._options.exact
+        )
         self._check_agreed(table, resource)
         self.schema = with_root_key(self.schema, self._source)
         changed = [t for n, t in self.schema.table_map.items() if before.get(n) != t]

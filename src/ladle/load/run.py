@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -14,12 +14,13 @@ import pyarrow as pa
 from ladle.destinations.base import Destination, LoadRecord, Session, Strategy
 from ladle.errors import CommitFailed, CommitUnknown, DestinationError, PackageError
 from ladle.events import Emit, Progress, durable
+from ladle.load.plan import plan
 from ladle.load.strategies.append import append
 from ladle.load.strategies.replace import replace
 from ladle.package.store import Package
-from ladle.schema.change import AddColumn, AddTable, Change, Limits, diff
+from ladle.schema.change import Change, Limits
 from ladle.schema.records import is_record
-from ladle.schema.schema import SYSTEM_TABLE_MAP, Schema
+from ladle.schema.schema import Schema
 from ladle.schema.table import Table
 
 STRATEGIES: Mapping[str, Strategy] = {"append": append, "replace": replace}
@@ -103,11 +104,11 @@ def _load_once(package: Package, destination: Destination, dataset: str, emit: E
         record = record_of(package, schema)
         with durable(emit, "load.begin"):
             session.begin(record)
-        check_newest(session, package, schema)
+        newest = check_newest(session, package, schema)
         if manifest.drop_tables:
             with durable(emit, "load.drop"):
                 session.drop(manifest.drop_tables)
-        changes = plan(session, package, schema)
+        changes = plan(session, package, schema, newest, destination.limits)
         with durable(emit, "load.apply"):
             session.apply(changes)
         if manifest.empty_tables:
@@ -119,8 +120,12 @@ def _load_once(package: Package, destination: Destination, dataset: str, emit: E
     return LoadResult(package.load_id, rows, tuple(changes), seconds)
 
 
-def check_newest(session: Session, package: Package, schema: Schema) -> None:
-    """Raise BehindDestination where the package isn't built on what the destination has."""
+def check_newest(session: Session, package: Package, schema: Schema) -> str | None:
+    """Return the hash of the schema as the destination has it, None for none.
+
+    Raises:
+        BehindDestination: the package isn't built on what the destination has.
+    """
     manifest = package.manifest
     newest, version = session.newest(schema.name, manifest.pipeline)
     known = (None, manifest.base_hash, schema.version_hash, *schema.previous_hashes)
@@ -134,6 +139,7 @@ def check_newest(session: Session, package: Package, schema: Schema) -> None:
             load_id=package.load_id,
             hint="run again: the package is kept and brought up to date first",
         )
+    return newest
 
 
 def record_of(package: Package, schema: Schema) -> LoadRecord:
@@ -158,24 +164,6 @@ def record_of(package: Package, schema: Schema) -> LoadRecord:
         formats=formats,
         folder=str(package.folder),
     )
-
-
-def plan(session: Session, package: Package, schema: Schema) -> list[Change]:
-    """Return the changes this package needs; nothing is written.
-
-    All tables with rows in the package or loaded before are wanted, and the three system tables.
-    """
-    there = session.tables()
-    if package.manifest.drop_tables:
-        there = {n: c for n, c in there.items() if n not in package.manifest.drop_tables}
-    return diff(there, wanted(package, schema))
-
-
-def wanted(package: Package, schema: Schema) -> dict[str, Table]:
-    """Return the tables that have to be there when the package is committed."""
-    counts = package.manifest.counts
-    used = {n: t for n, t in schema.table_map.items() if n in counts or "x-normalizer" in t.extra}
-    return {**SYSTEM_TABLE_MAP, **used}
 
 
 def _write(
@@ -271,15 +259,3 @@ def conformed(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[
             batch.column(f.name) if f.name in names else pa.nulls(batch.num_rows, f.type) for f in schema
         ]
         yield pa.RecordBatch.from_arrays(arrays, schema=schema)
-
-
-def schema_update(changes: Sequence[Change]) -> dict[str, dict[str, object]]:
-    """Return changes as the load info shows them: new columns in stored form by table."""
-    update: dict[str, dict[str, object]] = {}
-    for change in changes:
-        if isinstance(change, AddTable):
-            update[change.table.name] = change.table.to_dict()
-        elif isinstance(change, AddColumn):
-            table = update.setdefault(change.table, {"name": change.table, "columns": {}})
-            table["columns"][change.column.name] = change.column.to_dict()  # type: ignore[index]
-    return update

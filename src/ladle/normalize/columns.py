@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,9 +12,11 @@ from ladle.errors import DataError
 from ladle.normalize.arrays import keep
 from ladle.normalize.coerce import coerce, kind_data_type
 from ladle.normalize.detect import DETECTORS
+from ladle.normalize.growth import Growth, needed
 from ladle.normalize.names import Kinds, Named, Names
+from ladle.normalize.nulls import without_mark
 from ladle.schema.table import DATA_TYPES, Column, Table
-from ladle.schema.types import arrow_type, column_of
+from ladle.schema.types import arrow_type, column_of, same_type
 
 _DETECTABLE = ("text", "bigint", "double", "wei", "binary")
 _RANK = {"s": 0, "ms": 1, "us": 2, "ns": 3}
@@ -34,6 +36,7 @@ class Typing:
         frame: the batch comes from a frame, whose types are meant as they are.
         fresh: names of the columns of this table that got their type within this package.
         joined: those of them whose type grew since.
+        growth: whether columns may grow to a wider type; None where none can.
     """
 
     names: Names
@@ -44,6 +47,7 @@ class Typing:
     frame: bool = False
     fresh: frozenset[str] = frozenset()
     joined: frozenset[str] = frozenset()
+    growth: Growth | None = None
 
     def named_type(self, column: str) -> str | None:
         """Return the data type that a name like that of a variant column promises: it always holds that."""
@@ -60,12 +64,14 @@ class Typed:
         arrays: by column name; all of the piece's row count.
         fresh: names of columns that got their type in this batch.
         joined: names of fresh columns whose type grew in this batch.
+        grown: columns that took a wider type of the lattice in this batch: all of the package has to have it.
     """
 
     table: Table
     arrays: dict[str, pa.Array]
     fresh: frozenset[str]
     joined: frozenset[str]
+    grown: Mapping[str, Column] = field(default_factory=dict)
 
 
 def type_columns(named: Iterable[Named], table: Table, typing: Typing) -> Typed:
@@ -74,8 +80,11 @@ def type_columns(named: Iterable[Named], table: Table, typing: Typing) -> Typed:
     A new column takes the type of its first value in row order; bigint and double join to double while
     the column is fresh. Other kinds then still have to fit the bigint: those before the first double had to,
     and where a batch ends must not decide. A value that can't become the column's type without loss goes to
-    the variant column `<column>__v_<type>`.
+    the variant column `<column>__v_<type>`, or widens the column where `growth` has a type for both: then
+    values are taken in row order, each by the type that those before it left.
     """
+    growth = typing.growth
+    grown: dict[str, Column] = {}
     arrays: dict[str, pa.Array] = {}
     spilled: list[tuple[str, pa.Array]] = []
     columns: dict[str, Column] = dict(table.columns)
@@ -91,6 +100,11 @@ def type_columns(named: Iterable[Named], table: Table, typing: Typing) -> Typed:
         if column.data_type is None:
             column = _infer(column, present, typing)
             added.add(name)
+        if growth is not None:
+            known = growth.again(column)
+            column = _grown(known, present, typing, growth)
+            if name not in added and not same_type(known, column):
+                grown[name] = column
         if name in added or name in typing.fresh:
             wider = _join(column, present, typing)
             if wider is not column:
@@ -106,7 +120,7 @@ def type_columns(named: Iterable[Named], table: Table, typing: Typing) -> Typed:
     # Only now: what came under the very name of a variant column keeps its place.
     for target, array in spilled:
         _put(target, array, arrays, columns, typing)
-    return Typed(replace(table, columns=columns), arrays, frozenset(added), frozenset(joined))
+    return Typed(replace(table, columns=columns), arrays, frozenset(added), frozenset(joined), grown)
 
 
 def _put(
@@ -129,6 +143,7 @@ def _put(
 
 
 def _infer(hint: Column, kinds: Kinds, typing: Typing) -> Column:
+    hint = without_mark(hint)
     if not typing.frame and (named := typing.named_type(hint.name)):
         return replace(hint, data_type=named)
     first_kind, first = min(kinds, key=lambda pair: first_valid(pair[1]))
@@ -163,7 +178,8 @@ def first_valid(array: pa.Array) -> int:
 def _join(column: Column, kinds: Kinds, typing: Typing) -> Column:
     by_kind = dict(kinds)
     named = not typing.frame and typing.named_type(column.name)
-    if column.data_type == "bigint" and "double" in by_kind and not named:
+    by_value = typing.growth is not None and typing.growth.by_value
+    if column.data_type == "bigint" and "double" in by_kind and not named and not by_value:
         return replace(column, data_type="double", precision=None)
     same = next((a for k, a in kinds if kind_data_type(k) == column.data_type), None)
     if same is None or not typing.frame:
@@ -172,6 +188,33 @@ def _join(column: Column, kinds: Kinds, typing: Typing) -> Column:
     if found.data_type == "timestamp" and (found.precision or 6) > typing.timestamp_digits:
         found = replace(found, precision=None)
     return _widen(column, found)
+
+
+def _grown(column: Column, kinds: Kinds, typing: Typing, growth: Growth) -> Column:
+    """Return a column as wide as these values make it; one value after the other, in row order."""
+    if typing.frame:
+        same = next((a for k, a in kinds if kind_data_type(k) == column.data_type), None)
+        if same is not None:
+            column = growth.with_digits(column, column_of(column.name, same.type, from_frame=True))
+    if not growth.by_value or (not typing.frame and typing.named_type(column.name)):
+        return column
+    while (wider := _first_wider(column, kinds, typing, growth)) is not None:
+        column = wider
+    return column
+
+
+def _first_wider(column: Column, kinds: Kinds, typing: Typing, growth: Growth) -> Column | None:
+    """Return what the first value makes of a column that doesn't fit it and can change it; None for none."""
+    target = arrow_type(column, typing.wei_digits)
+    found: list[tuple[int, Column]] = []
+    for kind, values in kinds:
+        _, failed = _coerce(values, kind, column, target, typing)
+        if failed is not None:
+            for row, wanted in needed(kind, kind_data_type(kind), values, failed):
+                wider = growth.wider(column, wanted)
+                if wider is not None:
+                    found.append((row, wider))
+    return min(found, key=lambda pair: pair[0])[1] if found else None
 
 
 def _widen(column: Column, found: Column) -> Column:

@@ -12,6 +12,7 @@ from ladle.errors import DataError
 from ladle.events import Emit, Notice, Progress
 from ladle.normalize.changes import Origin, change_rows
 from ladle.normalize.columns import Typing, check_not_null, null_error, type_columns
+from ladle.normalize.growth import Growing, Grown
 from ladle.normalize.keys import (
     KEY_COLUMNS,
     LOAD_ID,
@@ -23,12 +24,14 @@ from ladle.normalize.keys import (
     with_key_columns,
 )
 from ladle.normalize.names import Kinds, Names, name_leaves, spelling_tag
+from ladle.normalize.nulls import NullColumns, as_there, is_null_column
 from ladle.normalize.rows import Part, Rows, rows_of
 from ladle.normalize.unnest import Path, Piece, unnest
 from ladle.package.manifest import DataFile
 from ladle.package.raw import is_frame
 from ladle.package.store import Package
 from ladle.schema.change import Limits
+from ladle.schema.lattice import Exact
 from ladle.schema.naming import naming
 from ladle.schema.records import CHANGES, CHANGES_TABLE
 from ladle.schema.schema import Schema
@@ -46,11 +49,17 @@ class Options:
 
     `add_dlt_id`, `add_dlt_load_id`: also for flat frames, which have none by default.
     `record_changes`: whether changes of the schema become rows of `_ladle_changes`.
+    `widen`: a value that doesn't fit its column widens it, where the lattice has a type for both.
+    `null_columns`: what becomes of columns that saw only nulls.
+    `exact`: tells whether doubles hold what a column at the destination has.
     """
 
     add_dlt_id: bool = False
     add_dlt_load_id: bool = False
     record_changes: bool = False
+    widen: bool = False
+    null_columns: NullColumns = field(default_factory=NullColumns)
+    exact: Exact | None = None
 
 
 @dataclass(slots=True)
@@ -73,6 +82,7 @@ class Normalizer:
         emit: hears progress in rows of root tables, and notices.
         passing: frames whose columns need no change aren't written again.
         ready: also gets each ready batch, with its table as it is then.
+        grown: types that columns grew to in an earlier pass over the package.
 
     Memory: O(one batch). Feed batches of one resource in their order, from one thread.
     """
@@ -85,6 +95,7 @@ class Normalizer:
         emit: Emit,
         passing: bool = True,
         ready: Ready | None = None,
+        grown: Grown | None = None,
     ) -> None:
         self._package = package
         self._ready = ready
@@ -95,7 +106,9 @@ class Normalizer:
         self._limits = limits
         self._options = options
         self._emit = emit
-        self._base = Schema.from_dict(package.manifest.schema)
+        base = Schema.from_dict(package.manifest.schema)
+        self._growing = Growing(options.widen, limits, options.exact, grown)
+        self._base = base.with_tables(self._growing.take(base.table_map.values()))
         self._names = Names(naming(self._base.naming), limits.max_table_name, limits.max_column_name)
         self._tables = dict(self._base.table_map)
         self._seen: dict[str, _Progress] = {}
@@ -110,6 +123,7 @@ class Normalizer:
         Where rows of one were normalised already, the package is normalised anew once it is sealed: the
         outcome is as if all had been declared at the beginning.
         """
+        tables = self._growing.take(tables)
         self._outdated = self._outdated or any(t.name in self._seen for t in tables)
         self._base = self._base.with_tables(tables)
         self._tables.update((t.name, t) for t in tables)
@@ -198,8 +212,10 @@ class Normalizer:
             frame=frame,
             fresh=seen.fresh,
             joined=frozenset(seen.joined),
+            growth=self._growing.of(table.name),
         )
         typed = type_columns(data, table, typing)
+        self._growing.note(table.name, typed.grown, seen.rows)
         arrays = typed.arrays
         made = rows.keys(self._package.load_id, ROOT_ID in key_names)
         arrays.update((n, made[n]) for n in key_names)
@@ -223,6 +239,8 @@ class Normalizer:
             self._origins[table, name] = Origin(resource, (*rows.first.path, *path))
 
     def _write(self, table: str, arrays: dict[str, pa.Array]) -> None:
+        if self._growing.anew:
+            return  # a column grew: all is written anew, once all batches were seen
         if self._unchanged is not None and _is_same(self._unchanged, arrays):
             # Nothing changed: the raw file serves as the ready file.
             rows = self._passed.get(self._part, (table, 0))[1]
@@ -283,12 +301,15 @@ class Normalizer:
             DataError: as `check`.
         """
         self.check()
-        passed = None if self._outdated else self._passed_files(package)
+        again = self._outdated or self._growing.anew
+        passed = None if again else self._passed_files(package)
         if passed is None:
             self.abandon()
-            return normalize(package, stored, self._limits, self._options, self._emit, passing=self._outdated)
+            grown = None if self._outdated else self._growing.grown
+            return normalize(package, stored, self._limits, self._options, self._emit, again, grown)
         files = self._conform((*passed, *self._writer.seal()))
-        tables = [self._final(t) for t in self._tables.values()]
+        before = {} if stored is None else stored.without_tables(package.manifest.drop_tables).table_map
+        tables = [as_there(self._final(t), before.get(t.name)) for t in self._tables.values()]
         schema = replace(self._base, table_map={t.name: t for t in tables}, stored_hash=None).bumped(stored)
         schema, recorded = self._record_changes(schema, stored)
         counts = {name: seen.rows for name, seen in self._seen.items()}
@@ -340,8 +361,8 @@ class Normalizer:
         for column in table.columns.values():
             hinted = known is not None and column.name in known.columns
             if column.data_type is None and seen is not None and seen.rows:
-                self._notice_untyped(table, column)
-            if column.data_type is not None or hinted:
+                column = self._of_nulls(table, column, hinted)
+            if column.data_type is not None or hinted or is_null_column(column):
                 kept[column.name] = column
         table = self._in_order(replace(table, columns=kept))
         if seen is not None and seen.rows:
@@ -357,13 +378,17 @@ class Normalizer:
         names = [*(n for n in columns if n not in KEY_COLUMNS), *(n for n in KEY_COLUMNS if n in columns)]
         return replace(table, columns={n: columns[n] for n in names})
 
-    def _notice_untyped(self, table: Table, column: Column) -> None:
-        self._emit(
-            Notice(
-                f"column `{column.name}` of table `{table.name}` saw only nulls: "
-                "it has no type and isn't created"
+    def _of_nulls(self, table: Table, column: Column, hinted: bool) -> Column:
+        """Return a column that has no type yet as it is kept."""
+        settled = self._options.null_columns.settled(column, hinted)
+        if settled.data_type is None and not is_null_column(column):
+            self._emit(
+                Notice(
+                    f"column `{column.name}` of table `{table.name}` saw only nulls: "
+                    "it has no type and isn't created"
+                )
             )
-        )
+        return settled
 
     def _conform(self, files: tuple[DataFile, ...]) -> tuple[DataFile, ...]:
         """Rewrite files of tables whose fresh columns grew, or that got keys, after they were written."""
@@ -434,13 +459,14 @@ def normalize(
     options: Options,
     emit: Emit,
     passing: bool = True,
+    grown: Grown | None = None,
 ) -> Package:
     """Normalise a whole extracted package. Safe to repeat: an attempt that didn't finish leaves nothing.
 
     Raises:
         DataError: a value can't be stored, or a null stands where none is allowed.
     """
-    fold = Normalizer(package, limits, options, emit, passing)
+    fold = Normalizer(package, limits, options, emit, passing, grown=grown)
     roots = {key: (r.name, table) for r in package.manifest.resources for key, table in r.parts.items()}
     try:
         for file in package.files("raw"):

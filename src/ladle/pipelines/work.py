@@ -15,18 +15,21 @@ from ladle.errors import DataError, DestinationError, PackageError, PipelineIsRu
 from ladle.events import Emit, Notice, durable
 from ladle.extract.run import ExtractOptions, declare, extract, table_name
 from ladle.load.ahead import BEGIN_BYTES, LoadAhead
-from ladle.load.run import BehindDestination, LoadResult, StateMissing, load, schema_update
+from ladle.load.plan import schema_update
+from ladle.load.run import BehindDestination, LoadResult, StateMissing, load
 from ladle.normalize.background import BackgroundNormalizer
 from ladle.normalize.run import Normalizer, Options, Ready, normalize
 from ladle.package.lock import FileLock
 from ladle.package.store import Package, Packages
 from ladle.pipelines.arguments import schema_name
+from ladle.pipelines.evolution import exact_doubles, null_columns, widens_by_value
 from ladle.pipelines.info import ExtractInfo, NormalizeInfo, PackageInfo, now
 from ladle.pipelines.memory import Memory
 from ladle.pipelines.order import Beside, Extracted, Order, extracted_info, normalized_info
 from ladle.pipelines.refresh import Reset, plan
 from ladle.pipelines.steps import Steps
 from ladle.schema.change import Limits
+from ladle.schema.lattice import Exact
 from ladle.schema.records import is_record
 from ladle.schema.schema import STATE_TABLE, Schema
 from ladle.sources.current import at_work
@@ -139,6 +142,7 @@ class Work:
             source_state=content,
             package_state=notes,
             metrics=beside.metrics,
+            exact=self._exact(),
         )
         package = extract(order.source, package, options, self.emit, beside.background)
         if order.remember is not None:
@@ -203,7 +207,7 @@ class Work:
             stored = stored.without_tables(
                 t for t in reset.tables if t in tables and "x-normalizer" in tables[t].extra
             )
-        package = declare(order.source, package, stored, order.hints, self._limits())
+        package = declare(order.source, package, stored, order.hints, self._limits(), self._exact())
         if reset is None:
             return package
         dropped = {"drop_tables" if reset.drops else "empty_tables": reset.tables}
@@ -245,7 +249,13 @@ class Work:
             add_dlt_id=flag("normalize", "parquet_normalizer", "add_dlt_id"),
             add_dlt_load_id=flag("normalize", "parquet_normalizer", "add_dlt_load_id"),
             record_changes=flag("normalize", "record_changes", default=True),
+            widen=widens_by_value(),
+            null_columns=null_columns(),
+            exact=self._exact(),
         )
+
+    def _exact(self) -> Exact | None:
+        return exact_doubles(self.destination, str(self.dataset_name))
 
     def _normalizer(self, package: Package, ready: Ready | None) -> Normalizer:
         return Normalizer(package, self._limits(), self._options(), self.emit, ready=ready)

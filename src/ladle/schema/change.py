@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ladle.schema.table import Column, Table
+from ladle.schema.types import same_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +16,10 @@ class Limits:
     `timestamp_digits`: fraction digits of a second that timestamps with time zone keep.
     `naming`: convention of new schemas. `max_nesting`: levels of nesting that become tables and columns,
     None for all; deeper values stay JSON. `writers`: tables that may be written at once. `dispositions`:
-    whether write dispositions mean anything there; otherwise rows are handed over, whatever they are. `records`:
-    whether ladle's own tables of rejects and changes are kept there.
+    whether write dispositions mean anything there; otherwise rows are handed over, whatever they are.
+    `records`: whether ladle's own tables of rejects and changes are kept there. `in_place`: data types, from
+    and to, by which a column that is there can change; None for all of the lattice. `decimal_digits`: digits
+    of the longest decimal.
     """
 
     max_table_name: int | None = None
@@ -29,6 +32,8 @@ class Limits:
     writers: int = 1
     dispositions: bool = True
     records: bool = True
+    in_place: frozenset[tuple[str, str]] | None = None
+    decimal_digits: int = 76
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +51,40 @@ class AddColumn:
     column: Column
 
 
-Change = AddTable | AddColumn
+@dataclass(frozen=True, slots=True)
+class WidenColumn:
+    """Give a column of the existing table named `table` the type of `column`; `known` is how it is there."""
+
+    table: str
+    column: Column
+    known: Column
 
 
-def diff(there: Mapping[str, Mapping[str, str]], wanted: Mapping[str, Table]) -> list[Change]:
+@dataclass(frozen=True, slots=True)
+class RelaxColumn:
+    """Let `column` of the existing table named `table` be null."""
+
+    table: str
+    column: Column
+
+
+Change = AddTable | AddColumn | WidenColumn | RelaxColumn
+
+
+def diff(
+    there: Mapping[str, Mapping[str, str]],
+    wanted: Mapping[str, Table],
+    stored: Mapping[str, Table] | None = None,
+) -> list[Change]:
     """Return what is missing: tables, then columns, in the order of `wanted`.
 
     Args:
         there: columns with their types by table, as the destination reports them.
         wanted: tables by name; columns without a type are left out.
+        stored: tables as the schema has them that is stored at the destination; without it, types and
+            nullability of columns that are there stay as they are.
 
-    Never drops or narrows. `diff` of what is there with itself is empty.
+    Never drops or narrows, never forbids null. `diff` of what is there with itself is empty.
     """
     changes: list[Change] = []
     for name, table in wanted.items():
@@ -65,5 +93,19 @@ def diff(there: Mapping[str, Mapping[str, str]], wanted: Mapping[str, Table]) ->
             if table.typed_columns():
                 changes.append(AddTable(table))
             continue
-        changes.extend(AddColumn(name, c) for c in table.typed_columns() if c.name not in existing)
+        before = (stored or {}).get(name)
+        for column in table.typed_columns():
+            if column.name not in existing:
+                changes.append(AddColumn(name, column))
+            elif before is not None and (known := before.columns.get(column.name)) is not None:
+                changes.extend(_altered(name, column, known))
     return changes
+
+
+def _altered(table: str, column: Column, known: Column) -> Iterator[Change]:
+    if known.data_type is None or known == column:
+        return
+    if not same_type(known, column):
+        yield WidenColumn(table, column, known)
+    if column.nullable and not known.nullable:
+        yield RelaxColumn(table, column)

@@ -12,8 +12,10 @@ from typing import Any
 
 from ladle.errors import UsageError
 from ladle.schema.html import table_html
+from ladle.schema.lattice import widens
 from ladle.schema.records import is_record
 from ladle.schema.table import Column, Table
+from ladle.schema.types import with_type
 
 ENGINE_VERSION = 11
 VERSION_TABLE = "_dlt_version"
@@ -166,7 +168,7 @@ class Schema:
         return replace(self, table_map=kept, stored_hash=None)
 
     def with_hints_of(self, declared: Schema) -> Schema:
-        """Return this schema with the hints of `declared` on top; types known here stay.
+        """Return this schema with the hints of `declared` on top; types known here stay, unless they widen.
 
         For a package that was declared on an older schema than this one.
         """
@@ -240,13 +242,6 @@ def _digest(content: Mapping[str, Any]) -> str:
 
 
 def _with_type_of(column: Column, known: Column | None) -> Column:
-    if known is None or known.data_type is None:
+    if known is None or known.data_type is None or widens(known, column):
         return column
-    return replace(
-        column,
-        data_type=known.data_type,
-        precision=known.precision,
-        scale=known.scale,
-        timezone=known.timezone,
-        variant=known.variant,
-    )
+    return replace(with_type(column, known), variant=known.variant)
