@@ -24,7 +24,7 @@ def postgres_tables(url: str, dataset: str) -> dict[str, Rows]:
         return {
             name: _rows(connection.execute(f'SELECT * FROM "{dataset}"."{name}"'))
             for (name,) in names.fetchall()
-            if not name.startswith("_dlt_")
+            if not name.startswith(("_dlt_", "_ladle_"))
         }
 
 
@@ -34,7 +34,7 @@ def duckdb_tables(path: Path, dataset: str) -> dict[str, Rows]:
         found = connection.execute(
             "SELECT table_name FROM information_schema.tables WHERE table_schema = ?", [dataset]
         )
-        names = [name for (name,) in found.fetchall() if not name.startswith("_dlt_")]
+        names = [name for (name,) in found.fetchall() if not name.startswith(("_dlt_", "_ladle_"))]
         json_of = _json_columns(connection, dataset)
         return {
             name: _plain(

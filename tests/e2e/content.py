@@ -112,6 +112,8 @@ def _plain(name: str, row: Row, numbers: Mapping[str, int]) -> Row:
         }
     if name == "_dlt_version":
         return {k: row[k] for k in ("version", "engine_version", "schema_name", "version_hash")}
+    if name == "_ladle_changes":
+        return {k: row.get(k) for k in ("change", "table_name", "column_name", "data_type")}
     if name == "_dlt_loads":
         return {"load": numbers[row["load_id"]], **_without(row, "load_id", "inserted_at")}
     plain = {k: v for k, v in _without(row, "_dlt_id").items() if v is not None}

@@ -335,7 +335,7 @@ def test_data_extracted_alone_that_cannot_be_stored_waits_for_a_decision(here: H
         assert "drop_pending_packages" in str(caught.value)
     p.drop_pending_packages()
     p.run(ROWS, table_name="items")
-    assert sorted(here.tables())[3:] == ["items", "items__tags"]
+    assert sorted(here.tables())[3:] == ["_ladle_changes", "items", "items__tags"]
 
 
 def test_a_source_that_fails_midway_leaves_nothing_behind(here: Here) -> None:

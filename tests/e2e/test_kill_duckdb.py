@@ -30,7 +30,8 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
 STEPS = {
     "package.new", "package.seal.raw", "package.extracted", "package.seal.ready", "package.normalized",
     "folder.schema", "load.begin", "load.apply", "load.write.orders", "load.write.orders__items",
-    "load.write.rates", "load.write.rates__days", "load.write.readings", "load.commit",
+    "load.write.rates", "load.write.rates__days", "load.write.readings", "load.write._ladle_changes",
+    "load.commit",
     "folder.state", "package.loaded", "package.unsealed", "package.removed",
 }  # fmt: skip
 

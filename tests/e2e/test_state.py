@@ -311,7 +311,7 @@ def test_an_empty_machine_goes_on_where_the_other_ended(site: Site) -> None:
     p = elsewhere(site)
     p.sync_destination()
     assert p.state["sources"] == stored(site)
-    assert (p.first_run, p.default_schema_name, list(p.default_schema.table_map)[-1]) == (False, "p", "a")
+    assert (p.first_run, p.default_schema_name, p.default_schema.data_table_names()[-1]) == (False, "p", "a")
     assert p.run(rows_a(*rows, {"id": 3})).row_counts["a"] == 1
     assert ids(site, "a") == [1, 2, 3]
     assert stored(site)["p"]["resources"]["a"]["runs"] == 2

@@ -15,7 +15,7 @@ import duckdb
 ID, PARENT, INDEX, ROOT, LOAD = "_dlt_id", "_dlt_parent_id", "_dlt_list_idx", "_dlt_root_id", "_dlt_load_id"
 LINKS = frozenset({ID, PARENT, INDEX, ROOT, LOAD})
 """Columns whose values say how rows hang together; their values differ between two loads by design."""
-SYSTEM_PREFIX = "_dlt_"
+SYSTEM_PREFIXES = ("_dlt_", "_ladle_")
 VARIANT = re.compile(r"(.+)__v_[a-z]+")
 OTHER_SPELLING = re.compile(r"(.+)__[a-z2-7]{6}")
 
@@ -95,7 +95,7 @@ def read(database: Path | str, schema: str, error: str | None = None) -> Dataset
         return Dataset(error=error)
     with duckdb.connect(str(database), read_only=True) as connection:
         columns = _columns(connection, schema)
-        data = {name: kinds for name, kinds in columns.items() if not name.startswith(SYSTEM_PREFIX)}
+        data = {name: kinds for name, kinds in columns.items() if not name.startswith(SYSTEM_PREFIXES)}
         tables = {
             name: Table(name, kinds, _rows(connection, schema, name, kinds)) for name, kinds in data.items()
         }

@@ -186,7 +186,8 @@ def _write(
                 table=table.name,
                 hint="nothing was committed; please report this as a fault of the destination",
             )
-        emit(Progress("load", table.name, count))
+        if not is_record(table.name):
+            emit(Progress("load", table.name, count))
         seconds[table.name] = time.perf_counter() - began
         return count
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -29,7 +29,9 @@ Origins = Mapping[tuple[str, str], Origin]
 _ARROW = pa.schema([(c.name, arrow_type(c)) for c in CHANGES.columns.values()])
 
 
-def change_rows(stored: Schema | None, schema: Schema, origins: Origins, load_id: str) -> pa.RecordBatch:
+def change_rows(
+    stored: Schema | None, schema: Schema, origins: Origins, load_id: str, dropped: Collection[str] = ()
+) -> pa.RecordBatch:
     """Return a row for each table and column that `schema` has and `stored` lacks, or has with another type.
 
     Args:
@@ -37,24 +39,23 @@ def change_rows(stored: Schema | None, schema: Schema, origins: Origins, load_id
         schema: with it, its version set.
         origins: by table and column, of what the package brought.
         load_id: of the package.
+        dropped: tables that the load drops first.
     """
     before = stored.table_map if stored is not None else {}
     at = datetime.now(UTC)
-    rows: list[dict[str, Any]] = []
+    found = [{"change": "drop_table", "table_name": n} for n in dropped if _loaded(before.get(n))]
     for table in schema.table_map.values():
-        if is_record(table.name) or "x-normalizer" not in table.extra:
-            continue
-        for change in _of_table(_loaded(before.get(table.name)), table, origins):
-            common = {
-                "schema_name": schema.name,
-                "schema_version": schema.version,
-                "table_name": table.name,
-                "source": schema.name,
-                "changed_at": at,
-                LOAD_ID: load_id,
-                ROW_ID: f"{load_id}.{len(rows)}",
-            }
-            rows.append({**common, **change})
+        if not is_record(table.name) and _loaded(table):
+            known = None if table.name in dropped else _loaded(before.get(table.name))
+            found += [{"table_name": table.name, **c} for c in _of_table(known, table, origins)]
+    common = {
+        "schema_name": schema.name,
+        "schema_version": schema.version,
+        "source": schema.name,
+        "changed_at": at,
+        LOAD_ID: load_id,
+    }
+    rows = [{**common, **change, ROW_ID: f"{load_id}.{n}"} for n, change in enumerate(found)]
     return pa.RecordBatch.from_pylist(rows, _ARROW)
 
 

@@ -325,14 +325,16 @@ class Normalizer:
         """Write what changed as rows; return the schema with their table, and its file if there are any."""
         if not (self._limits.records and self._options.record_changes):
             return schema, ()
-        if stored is not None and schema.version_hash == stored.version_hash:
+        same = stored is not None and schema.version_hash == stored.version_hash
+        if same and not self._package.manifest.drop_tables:
             return schema, ()
         if CHANGES_TABLE not in schema.table_map:
             seen = CHANGES.with_extra(**{"x-normalizer": {"seen-data": True}})
             longer = schema.with_tables([seen]).bumped(stored)
         else:
             longer = schema
-        rows = change_rows(stored, longer, self._origins, self._package.load_id)
+        dropped = self._package.manifest.drop_tables
+        rows = change_rows(stored, longer, self._origins, self._package.load_id, dropped)
         if not rows.num_rows:
             return schema, ()
         self._writer.append(CHANGES_TABLE, rows)

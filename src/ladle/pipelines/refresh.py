@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ladle.schema.records import is_record
 from ladle.schema.schema import Schema
 from ladle.state.scopes import without_resources
 
@@ -54,7 +55,7 @@ def plan(
     """Return what a refresh of one source takes away; nothing is touched.
 
     Args:
-        mode: `drop_sources`: all tables and all state of the source; `drop_resources`: those of the selected
+        mode: `drop_sources`: all tables and all state of the source, what ladle recorded aside; `drop_resources`: those of the selected
             resources; `drop_data`: the rows and the state of the selected resources.
         stored: the source's schema as last committed.
         roots: names of the selected resources' root tables.
@@ -62,7 +63,7 @@ def plan(
         resources: names of the selected resources.
     """
     if mode == "drop_sources":
-        tables = list(stored.table_map)
+        tables = [n for n in stored.table_map if not is_record(n)]
         forgotten = [stored.name] if state else []
         return Reset(mode, tuple(tables), {}, tuple(forgotten))
     # In the schema's order, parents first; a name may be among the roots twice.

@@ -18,7 +18,7 @@ CHANGES_TABLE = "_ladle_changes"
 def _table(name: str, description: str, **columns: tuple[str, str]) -> Table:
     keys: dict[str, dict[str, Any]] = {
         "_dlt_load_id": {"data_type": "text", "nullable": False},
-        "_dlt_id": {"data_type": "text", "nullable": False, "unique": True, "row_key": True},
+        "_dlt_id": {"data_type": "text", "nullable": False, "row_key": True},
     }
     built = {
         n: Column(n, data_type=data_type, description=text) for n, (data_type, text) in columns.items()

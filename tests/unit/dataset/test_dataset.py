@@ -19,7 +19,7 @@ from ladle.errors import LadleError, LineageFailedException, TableNotFound, Usag
 from ladle.schema.schema import Schema
 from ladle.schema.table import Column, Table
 
-SYSTEM = ["_dlt_version", "_dlt_loads", "_dlt_pipeline_state"]
+SYSTEM = ["_dlt_version", "_dlt_loads", "_dlt_pipeline_state", "_ladle_changes"]
 
 
 @dataclass(frozen=True)

@@ -123,7 +123,7 @@ def test_views_are_made_only_of_tables_that_a_query_names(tmp_path: Path) -> Non
         assert sum(batch.num_rows for batch in rows.batches) == 1
     assert views() == {"t"}
     assert reader.native is not None
-    assert views() == {"t", "other", "_dlt_version", "_dlt_loads", "_dlt_pipeline_state"}
+    assert views() == {"t", "other", "_dlt_version", "_dlt_loads", "_dlt_pipeline_state", "_ladle_changes"}
     assert not reader.exists("another")
     assert reader.tables("another") == []
     reader.close()

@@ -54,7 +54,7 @@ def load(tmp_path: Path) -> Load:
             found = {
                 n: db.sql(f'select * from d."{n}"').to_arrow_table().to_pylist()
                 for n in names
-                if not n.startswith("_dlt")
+                if not n.startswith(("_dlt", "_ladle"))
             }
         return {
             n: [{k: v for k, v in r.items() if not k.startswith("_dlt")} for r in rows]
