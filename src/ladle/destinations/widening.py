@@ -8,15 +8,15 @@ from ladle.destinations.dialect import Dialect, column_ref
 from ladle.schema.lattice import digits
 from ladle.schema.table import Column
 
-_WHOLE_DOUBLES = 10**15
+_WHOLE_DOUBLES = 10**16
 _TEXT = exp.DataType.build("text")
 
 
 def converted(known: Column, wanted: Column, dialect: Dialect) -> exp.Expression | None:
     """Return the expression that turns what a column holds into its wider type; None for a plain cast.
 
-    Text is spelled as normalize spells it: `True`, `1.5`, `2024-01-02T03:04:05+00:00`. Doubles beyond 10**15
-    and fractions below 0.0001 are spelled as the engine does: they read back as the same double.
+    Text is spelled as normalize spells it: `True`, `1.5`, `2024-01-02T03:04:05+00:00`. Doubles with a
+    fraction beyond 10**15 are spelled as the engine does: they read back as the same double.
 
     Args:
         known: the column as it is.
@@ -56,16 +56,19 @@ def _dated(value: exp.Expression, wanted: Column) -> exp.Expression:
 
 
 def _double_text(value: exp.Expression) -> exp.Expression:
-    """Whole numbers end in `.0`, as in Python; Postgres writes them without."""
+    """Whole numbers end in `.0` and have no exponent below 10**16, as in Python."""
     text = exp.Cast(this=value.copy(), to=_TEXT.copy())
+    zero = exp.EQ(this=value.copy(), expression=exp.Literal.number(0))
     small = exp.LT(this=_call("abs", value.copy()), expression=exp.Literal.number(_WHOLE_DOUBLES))
     whole = exp.EQ(this=_call("trunc", value.copy()), expression=value.copy())
-    # minus zero stays what it is: as a whole number it had no sign
-    bare = exp.EQ(
-        this=_call("strpos", text.copy(), exp.Literal.string(".")), expression=exp.Literal.number(0)
-    )
-    ended = exp.DPipe(this=text.copy(), expression=exp.Literal.string(".0"))
-    return exp.Case().when(exp.and_(small, whole, bare), ended).else_(text)
+    plain = exp.Cast(this=value.copy(), to=exp.DataType.build("bigint"))
+    # minus zero keeps its sign, which a whole number hasn't
+    signed = _call("replace", text.copy(), exp.Literal.string(".0"), exp.Literal.string(""))
+    ended = [
+        exp.DPipe(this=digits, expression=exp.Literal.string(".0"))
+        for digits in (signed, exp.Cast(this=plain, to=_TEXT.copy()))
+    ]
+    return exp.Case().when(zero, ended[0]).when(exp.and_(small, whole), ended[1]).else_(text)
 
 
 def _without_zeros(text: exp.Expression) -> exp.Expression:
