@@ -23,7 +23,7 @@ _MOMENTS = [
     datetime(1600, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
 ]
 _NAIVE = [moment.replace(tzinfo=None) for moment in _MOMENTS]
-_DECIMALS = [Decimal("1.5"), Decimal("-0.01"), Decimal("100"), Decimal("0"), Decimal("12345.67")]
+_DECIMALS = [Decimal("1.5"), Decimal("-0.01"), Decimal(100), Decimal(0), Decimal("12345.67")]
 _DOUBLES = [0.0, -0.0, 1.0, -1.5, 0.1, 1e300, -2.5e-7, 0.0001, 123456789.0, 1e15, 2.0**53, 1e16, 5e-324]
 
 
@@ -64,9 +64,7 @@ STEPS = {
     "double_to_text": Step(_hint("double"), _hint("text"), _DOUBLES, "x"),
     "bool_to_text": Step(_hint("bool"), _hint("text"), [True, False], "x"),
     "date_to_timestamp": Step(_hint("date"), _hint("timestamp"), [date(2024, 2, 29)], _MOMENTS[0]),
-    "date_to_naive": Step(
-        _hint("date"), _hint("timestamp", timezone=False), [date(2024, 2, 29)], _NAIVE[0]
-    ),
+    "date_to_naive": Step(_hint("date"), _hint("timestamp", timezone=False), [date(2024, 2, 29)], _NAIVE[0]),
     "date_to_text": Step(_hint("date"), _hint("text"), [date(2024, 2, 29), date(1, 1, 1)], "x"),
     "timestamp_digits": Step(
         _hint("timestamp", precision=3), _hint("timestamp", precision=6), _MOMENTS[:1], _MOMENTS[1]
@@ -81,7 +79,9 @@ STEPS = {
     "naive_to_text": Step(_hint("timestamp", timezone=False), _hint("text"), _NAIVE, "x"),
     "time_to_text": Step(_hint("time"), _hint("text"), _TIMES, "x"),
     "text_length": Step(_hint("text", precision=5), _hint("text", precision=10), ["abcde", ""], "abcdefghij"),
-    "text_without_length": Step(_hint("text", precision=5), _hint("text", precision=None), ["abcde"], "abcdefghijk"),
+    "text_without_length": Step(
+        _hint("text", precision=5), _hint("text", precision=None), ["abcde"], "abcdefghijk"
+    ),
     "binary_length": Step(_hint("binary", precision=5), _hint("binary", precision=10), [b"\0ab"], b"abcdefg"),
 }
 _TIME_DIGITS = {"time"}  # digits of times are the same everywhere
