@@ -161,8 +161,10 @@ def _merged(table: Table, column: str, hints: Mapping[str, Any]) -> dict[str, An
     known = _known(table, column)
     if hints.get("data_type") not in (None, known.get("data_type")):
         known = {k: v for k, v in known.items() if k not in ("precision", "scale", "timezone")}
-    declared = {DECLARED: True} if hints.get("data_type") else {}
-    return {**known, **hints, **declared}
+    if not hints.get("data_type"):
+        return {**known, **hints}
+    known.pop("x-normalizer", None)  # it isn't a column of nulls alone any more
+    return {**known, **hints, DECLARED: True}
 
 
 def wanted(source: Source, hints: Hints) -> list[Resource]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -37,6 +37,23 @@ def is_null_column(column: Column) -> bool:
     """Whether a column is remembered for its nulls: it has no type and isn't at the destination."""
     mark: Any = column.extra.get(_MARK)
     return column.data_type is None and isinstance(mark, Mapping) and bool(mark.get(_SEEN_NULL))
+
+
+def is_kept(column: Column, declared: bool, table: Table, tables: Collection[str], separator: str) -> bool:
+    """Whether a column without a type stays in the schema: not where its key holds dicts or lists after all.
+
+    Args:
+        column: without type.
+        declared: the schema had it before.
+        table: its table.
+        tables: names of all.
+        separator: between the levels of names.
+    """
+    if not is_null_column(column):
+        return declared
+    below = column.name + separator
+    nested = table.name + separator + column.name in tables
+    return not nested and not any(name.startswith(below) for name in table.columns)
 
 
 def without_mark(column: Column) -> Column:

@@ -24,7 +24,7 @@ from ladle.normalize.keys import (
     with_key_columns,
 )
 from ladle.normalize.names import Kinds, Names, name_leaves, spelling_tag
-from ladle.normalize.nulls import NullColumns, as_there, is_null_column
+from ladle.normalize.nulls import NullColumns, as_there, is_kept, is_null_column
 from ladle.normalize.rows import Part, Rows, rows_of
 from ladle.normalize.unnest import Path, Piece, unnest
 from ladle.package.manifest import DataFile
@@ -360,11 +360,12 @@ class Normalizer:
         seen = self._seen.get(table.name)
         known = self._base.table_map.get(table.name)
         kept = {}
+        separator = self._names.naming.separator
         for column in table.columns.values():
             hinted = known is not None and column.name in known.columns
             if column.data_type is None and seen is not None and seen.rows:
                 column = self._of_nulls(table, column, hinted)
-            if column.data_type is not None or hinted or is_null_column(column):
+            if column.data_type is not None or is_kept(column, hinted, table, self._tables, separator):
                 kept[column.name] = column
         table = self._in_order(replace(table, columns=kept))
         if seen is not None and seen.rows:
