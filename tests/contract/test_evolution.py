@@ -313,6 +313,34 @@ def test_a_large_load_of_a_table_that_changes(place: Place, monkeypatch: pytest.
     assert place.values("v")[-6:] == [str(count - 6), *["end"] * 5]
 
 
+# -- the plan
+
+
+def test_a_plan_is_what_a_run_does(place: Place) -> None:
+    data = {"first": [{"id": 1, "v": 1, "n": [1]}], "second": [{"id": 2, "v": "x", "w": 1.5}]}
+    for rows in data.values():
+        hints = {"columns": {"v": {"data_type": "text"}}} if rows is data["second"] else {}
+        plan = place.pipeline.plan(rows, table_name="t", **hints)
+        assert not place.pipeline.has_pending_data
+        before = place.columns()
+        assert place.pipeline.plan(rows, table_name="t", **hints) == plan
+        assert place.columns() == before
+        made = dict(place.run(rows, **hints).load_packages[-1].schema_update)
+        assert plan == made
+    assert place.pipeline.plan(data["second"], table_name="t") == {}
+    assert place.values("v") == ["1", "x"]
+
+
+def test_a_plan_keeps_no_cursor(place: Place) -> None:
+    @ladle.resource(name="t")
+    def rows(at: Any = ladle.sources.incremental("id")) -> Iterator[Any]:
+        yield [{"id": 1}, {"id": 2}]
+
+    place.pipeline.plan(rows)
+    place.pipeline.run(rows)
+    assert place.ask(f'SELECT count(*) FROM "{place.dataset}".t') == [(2,)]
+
+
 # -- P17: columns of nulls
 
 

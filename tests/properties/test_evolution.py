@@ -108,7 +108,9 @@ def compare(model: Model, ask: Ask, dataset: str) -> None:
             assert nullable == typed[column].nullable, (name, column)
         names = list(columns)
         quoted = ", ".join(f'"{n}"' for n in names)
-        found = [dict(zip(names, row, strict=True)) for row in ask(f'SELECT {quoted} FROM "{dataset}"."{name}"')]
+        found = [
+            dict(zip(names, row, strict=True)) for row in ask(f'SELECT {quoted} FROM "{dataset}"."{name}"')
+        ]
         assert plain(found) == plain(model.tables[name].rows), name
 
 

@@ -1,4 +1,4 @@
-"""Settings of schema evolution, and the look at the destination that one kind of widening needs."""
+"""Settings of schema evolution, and looks at the destination: what a load would change, what doubles hold."""
 
 from __future__ import annotations
 
@@ -11,8 +11,12 @@ from ladle.config.settings import setting
 from ladle.destinations import dialect as statements
 from ladle.destinations.base import Destination, readable
 from ladle.errors import ConfigError
+from ladle.load.plan import plan
 from ladle.normalize.nulls import NullColumns
+from ladle.package.store import Package
+from ladle.schema.change import Change
 from ladle.schema.lattice import Exact
+from ladle.schema.schema import Schema
 from ladle.schema.table import DATA_TYPES
 
 _POLICIES = ("variant", "widen")
@@ -46,6 +50,20 @@ def _choice(key: str, default: str, choices: tuple[str, ...]) -> str:
             f"the setting `SCHEMA__{key.upper()}` can't be `{found}`", expected=" or ".join(choices)
         )
     return str(found)
+
+
+def planned(package: Package, destination: Destination, dataset: str) -> list[Change]:
+    """Return what loading a normalised package would change; nothing is written.
+
+    Raises:
+        DestinationError: it would be refused.
+    """
+    if not destination.limits.records:
+        return []  # a function: nothing is there that could change
+    schema = Schema.from_dict(package.manifest.schema)
+    with closing(destination.open(dataset)) as session:
+        newest, _ = session.newest(schema.name, package.manifest.pipeline)
+        return plan(session, package, schema, newest, destination.limits)
 
 
 def exact_doubles(destination: Destination | None, dataset: str) -> Exact | None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from ladle.config.settings import flag, number
 from ladle.destinations.base import Destination
 from ladle.errors import DataError, DestinationError, PackageError, PipelineIsRunning
-from ladle.events import Emit, Notice, durable
+from ladle.events import Emit, Notice, durable, silent
 from ladle.extract.run import ExtractOptions, declare, extract, table_name
 from ladle.load.ahead import BEGIN_BYTES, LoadAhead
 from ladle.load.plan import schema_update
@@ -22,7 +24,7 @@ from ladle.normalize.run import Normalizer, Options, Ready, normalize
 from ladle.package.lock import FileLock
 from ladle.package.store import Package, Packages
 from ladle.pipelines.arguments import schema_name
-from ladle.pipelines.evolution import exact_doubles, null_columns, widens_by_value
+from ladle.pipelines.evolution import exact_doubles, null_columns, planned, widens_by_value
 from ladle.pipelines.info import ExtractInfo, NormalizeInfo, PackageInfo, now
 from ladle.pipelines.memory import Memory
 from ladle.pipelines.order import Beside, Extracted, Order, extracted_info, normalized_info
@@ -119,6 +121,25 @@ class Work:
         infos = (extracted_info(sealed, beside.metrics),)
         self.steps.noted("extract", ExtractInfo(self.owner, since, now(), infos, first_run))
         return self._normalized(sealed, beside, known, first_run)
+
+    def plan_source(self, order: Order) -> dict[str, dict[str, Any]]:
+        """Extract and normalise one source as for a run, and return what loading it would change.
+
+        Works on a folder of its own: nothing of it is kept, wherever it ends.
+        """
+        assert self.destination is not None
+        known = self.folder.schema(order.source.name)
+        stored = order.source.given_schema or known or Schema(order.source.name, naming=self._limits().naming)
+        with tempfile.TemporaryDirectory(prefix="ladle-plan-") as folder:
+            package = Packages(Path(folder), silent).create(self.pipeline_name)
+            with self.steps.step("extract", package.load_id):
+                sealed = self._extract(order, package, stored, known or stored, Beside())
+            if sealed is None:
+                return {}
+            with self.steps.step("normalize", package.load_id):
+                sealed = normalize(sealed, known, self._limits(), self._options(), self.emit)
+            with self.steps.step("load", package.load_id):
+                return schema_update(planned(sealed, self.destination, str(self.dataset_name)))
 
     def _extract(
         self, order: Order, package: Package, stored: Schema, loaded: Schema, beside: Beside
