@@ -6,8 +6,8 @@ import sys
 import pytest
 
 from ladle.destinations import dialect as statements
-from ladle.destinations.postgres import postgres_destination
 from ladle.destinations.alter import still_missing
+from ladle.destinations.postgres import postgres_destination
 from ladle.destinations.postgres_connection import DIALECT
 from ladle.errors import DestinationError, MissingDependency, UsageError
 from ladle.schema.change import AddColumn, AddTable
