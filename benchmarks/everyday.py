@@ -83,8 +83,8 @@ def resources(library: Any, pipeline: Any, arguments: Arguments) -> Figures:
     return timed(lambda: pipeline.run(many()))
 
 
-def requests(library: Any, pipeline: Any) -> Figures:
-    """Ask a local server that takes 50 ms for each answer a hundred times, twenty at once."""
+def requests(library: Any, _: Any) -> Figures:
+    """Ask a local server that takes 50 ms for each answer a hundred times, twenty at once; load nothing."""
     os.environ |= {"EXTRACT__WORKERS": str(_AT_ONCE), "EXTRACT__MAX_PARALLEL_ITEMS": str(_AT_ONCE)}
     with _Server() as url:
 
@@ -99,8 +99,9 @@ def requests(library: Any, pipeline: Any) -> Figures:
 
                 yield answer()
 
-        figures = timed(lambda: pipeline.run(answers()))
-    _check(pipeline, _REQUESTS)
+        got: list[Any] = []
+        figures = timed(lambda: got.extend(answers()))
+    assert len(got) == _REQUESTS, len(got)
     return figures | {"ms": 1000 * figures["seconds"]}
 
 

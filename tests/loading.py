@@ -103,4 +103,8 @@ class Site:
 
     def tables(self, dataset: str = "ds") -> dict[str, Landed]:
         """Return the data tables."""
-        return {n: self.table(n, dataset) for n in sorted(self.names(dataset)) if not n.startswith(("_dlt", "_ladle"))}
+        return {
+            n: self.table(n, dataset)
+            for n in sorted(self.names(dataset))
+            if not n.startswith(("_dlt", "_ladle"))
+        }

@@ -26,13 +26,13 @@ def numbers(those: range) -> Any:
     return rows
 
 
-def live(job: Job, hook: Hook) -> None:
+def live(job: Job, hook: Hook, workers: int = 1) -> None:
     p = made(job, hook)
     if job.finish_first:
         p.run()
     if RUNS[job.runs - 1] == "backfill":
         # What is committed is not read again, and what is not is.
-        p.backfill(numbers(range(12)), start=0, end=6, window=3)
+        p.backfill(numbers(range(12)), start=0, end=6, window=3, workers=workers)
         assert p.backfill(numbers(range(12)), start=0, end=6, window=3) == ()
     else:
         p.run(numbers(LATER if job.runs == len(RUNS) else NOW))

@@ -174,13 +174,13 @@ CALLS: dict[str, tuple[Any, dict[str, Any], tuple[str, str, str | None, str | No
     ),
     "a disposition spelt wrong": (
         [], {"write_disposition": "replcae"},
-        ("UsageError", "unknown write_disposition `replcae`", None, "one of append, replace, skip",
+        ("UsageError", "unknown write_disposition `replcae`", None, "one of append, replace, merge, skip",
          "did you mean `replace`?"),
     ),
-    "merge": (
-        [], {"write_disposition": "merge"},
-        ("UsageError", "write_disposition `merge` is not part of this version", None, "append, replace or skip",
-         "load with `replace`, or append and deduplicate with a query"),
+    "a merge by a strategy spelt wrong": (
+        [], {"write_disposition": {"disposition": "merge", "strategy": "upsrt"}},
+        ("UsageError", "unknown strategy of merge `upsrt`", None, "one of delete-insert, upsert, insert-only",
+         "did you mean `upsert`?"),
     ),
     "a refresh spelt wrong": (
         [], {"refresh": "drop_source"},

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
 import pyarrow as pa
+from sqlglot import exp
 
 from ladle.destinations.reading import Reader
 from ladle.errors import UsageError
@@ -112,6 +113,28 @@ class Session(Protocol):
         """Give up what isn't committed, and the connection. Safe to repeat."""
 
 
+class MergingSession(Session, Protocol):
+    """A session in which new rows wait beside the old ones until SQL brings them in, in one transaction."""
+
+    def stage(self, table: Table, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
+        """Write rows to a table of the load's own, which nobody else sees; returns how many.
+
+        Its columns are those of `schema`, with the types that the destination's table has.
+        """
+
+    def staged(self, name: str) -> exp.Table:
+        """Return a reference to a table of the load's own; one of each name."""
+
+    def place(self, table: str) -> exp.Table:
+        """Return a reference to a table of the dataset."""
+
+    def row_order(self) -> exp.Expression:
+        """Return what rows of a staged table are sorted by to come in the order they were written."""
+
+    def merge(self, tables: Sequence[str], statements: Iterable[exp.Expression]) -> None:
+        """Run statements that change tables of the dataset."""
+
+
 class Destination(Protocol):
     """A place to load to. A frozen value; opening it is the first thing that connects."""
 
@@ -172,10 +195,16 @@ class Readable(Destination, Protocol):
 class Strategy:
     """How new rows of a root table and its children meet what is there.
 
-    `prepare` gets the session and the tables, parents first, before any of their rows is appended.
+    Attributes:
+        prepare: gets the session and the tables, parents first, before any of their rows is written.
+        statements: of a strategy that merges: its rows wait in tables of the load's own, and these
+            statements, made of what waits (`ladle.load.strategies.staged.Staged`), bring them in.
+        needs_key: whether the root table must have a primary key, and no merge key.
     """
 
-    prepare: Callable[[Session, Sequence[Table]], None]
+    prepare: Callable[[Session, Sequence[Table]], None] = lambda session, tables: None
+    statements: Callable[[Any], Iterable[exp.Expression]] | None = None
+    needs_key: bool = False
 
 
 def readable(destination: Destination) -> Readable:

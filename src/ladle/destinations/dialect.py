@@ -23,6 +23,8 @@ class Dialect:
         column_suffix: clause after a column's type in CREATE TABLE, or None.
         columns_query: gives table, column and type of all columns in a dataset, its one parameter.
         dataset_query: gives a row where the dataset, its one parameter, exists.
+        staging: schema of temporary tables.
+        row_order: column of a temporary table that sorts rows as they were written.
         unique_indexes: whether a new table gets an index for each column that is declared unique.
     """
 
@@ -35,6 +37,8 @@ class Dialect:
         "WHERE table_schema = $1 ORDER BY ordinal_position"
     )
     dataset_query: str = "SELECT 1 FROM information_schema.schemata WHERE schema_name = $1"
+    staging: str = "temp"
+    row_order: str = "rowid"
     unique_indexes: bool = False
 
     def sql(self, statement: exp.Expression) -> str:
@@ -77,6 +81,13 @@ def create_table(dataset: str, table: Table, dialect: Dialect) -> exp.Expression
     columns = [_definition(c, dialect, added=False) for c in table.typed_columns()]
     schema = exp.Schema(this=table_ref(dataset, table.name), expressions=columns)
     return exp.Create(this=schema, kind="TABLE", exists=True)
+
+
+def create_like(here: exp.Table, there: exp.Table, columns: Iterable[str]) -> exp.Expression:
+    """CREATE TEMPORARY TABLE with some columns of another table, of the same types; empty."""
+    query = exp.select(*(column_ref(c) for c in columns)).from_(there).where(exp.false())
+    kept = exp.Properties(expressions=[exp.TemporaryProperty()])
+    return exp.Create(this=here, kind="TABLE", properties=kept, expression=query)
 
 
 def add_column(dataset: str, table: str, column: Column, dialect: Dialect) -> exp.Expression:

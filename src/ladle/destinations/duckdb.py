@@ -22,7 +22,7 @@ from ladle.destinations.dialect import Dialect
 from ladle.destinations.reading import Reader, SqlReader
 from ladle.destinations.sql import SqlSession
 from ladle.errors import CommitFailed, DestinationError, UsageError
-from ladle.schema.change import Limits
+from ladle.schema.change import MERGES, Limits
 from ladle.schema.lattice import EVERYWHERE
 from ladle.schema.table import Column, Table
 
@@ -46,7 +46,12 @@ _MEMORY_BYTES = 64 << 20
 _BATCHES_IN_MEMORY = 16
 _COLUMN_BYTES = 1 << 20  # a block and a half for each column that is being written, on each thread
 _LIMITS = Limits(
-    max_table_name=None, max_column_name=None, wei_digits=38, in_place=EVERYWHERE, decimal_digits=38
+    max_table_name=None,
+    max_column_name=None,
+    wei_digits=38,
+    merges=MERGES,
+    in_place=EVERYWHERE,
+    decimal_digits=38,
 )
 
 

@@ -21,7 +21,7 @@ from ladle.destinations.postgres_login import Login
 from ladle.destinations.reading import Reader, SqlReader
 from ladle.destinations.sql import SqlSession
 from ladle.errors import MissingDependency, UsageError
-from ladle.schema.change import Limits
+from ladle.schema.change import MERGES, Limits
 from ladle.schema.lattice import EVERYWHERE
 
 _MAX_BYTES = 63
@@ -31,6 +31,7 @@ _LIMITS = Limits(
     max_column_name=_MAX_BYTES,
     wei_digits=76,
     holds_nul=False,
+    merges=MERGES,
     in_place=EVERYWHERE,
 )
 

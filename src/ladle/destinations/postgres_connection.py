@@ -35,7 +35,14 @@ _HOLDER = (
     "AND ((classid::bigint << 32) | objid::bigint) = $1"
 )
 
-DIALECT = Dialect("postgres", column_type, columns_query=_COLUMNS, dataset_query=_DATASET)
+DIALECT = Dialect(
+    "postgres",
+    column_type,
+    columns_query=_COLUMNS,
+    dataset_query=_DATASET,
+    staging="pg_temp",
+    row_order="ctid",
+)
 
 
 class PostgresConnection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -94,6 +95,7 @@ class SqlSession:
         self._record: LoadRecord | None = None
         self._there: dict[str, dict[str, str]] | None = None
         self._made: list[Table] = []
+        self._staged: dict[str, str] = {}
 
     def begin(self, record: LoadRecord) -> None:
         """Start the transaction and make the schema.
@@ -253,6 +255,36 @@ class SqlSession:
         with self._connection.errors(f"writing table `{table.name}`"):
             there = self._columns().get(table.name, {})
             return self._connection.ingest(self._dataset, table, there, schema, batches)
+
+    def stage(self, table: Table, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
+        """Write rows to a temporary table whose columns are like those of the table."""
+        with self._connection.errors(f"writing table `{table.name}`"):
+            there = self._columns().get(table.name, {})
+            here = self.staged(table.name)
+            self._run(statements.create_like(here, self.place(table.name), schema.names))
+            waiting = replace(table, name=here.name)
+            return self._connection.ingest(self._dialect.staging, waiting, there, schema, batches)
+
+    def staged(self, name: str) -> exp.Table:
+        """Return a reference to a temporary table; numbered, as an engine may cut long names."""
+        number = self._staged.setdefault(name, f"_ladle_new_{len(self._staged)}")
+        return statements.table_ref(self._dialect.staging, number)
+
+    def place(self, table: str) -> exp.Table:
+        """Return a reference to a table of the dataset."""
+        return statements.table_ref(self._dataset, table)
+
+    def row_order(self) -> exp.Expression:
+        """Return the column that sorts a temporary table's rows."""
+        return statements.column_ref(self._dialect.row_order)
+
+    def merge(self, tables: Sequence[str], made: Iterable[exp.Expression]) -> None:
+        """Keep other writers out of the tables, and run the statements."""
+        with self._connection.errors(f"merging into table `{tables[0]}`"):
+            for table in tables:
+                self._connection.lock_table(self._dataset, table)
+            for statement in made:
+                self._run(statement)
 
     def commit(self, record: LoadRecord | None = None) -> None:
         """Write the schema version, the state and the loads row, and commit all of it.

@@ -113,6 +113,8 @@ def _nested(schema: Schema, root: Table, resource: Resource, hints: Hints, can: 
         ]
         for column in declared:
             _check_type(table, column, resource.name, can)
+        if nested.write_disposition is not None:
+            table = replace(table, write_disposition=nested.write_disposition)
         yield table.with_columns(declared).with_extra(**noted_hints(nested))
 
 

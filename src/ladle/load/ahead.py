@@ -13,9 +13,9 @@ import pyarrow as pa
 from ladle.destinations.base import Destination, Session
 from ladle.errors import CommitUnknown, LadleError
 from ladle.events import Emit, Progress, durable
+from ladle.load.dispositions import STRATEGIES, prepare
 from ladle.load.plan import stored_tables, wanted
 from ladle.load.run import (
-    STRATEGIES,
     LoadResult,
     check_newest,
     conformed,
@@ -141,8 +141,7 @@ class LoadAhead:
             self._session.begin(opening)
         self._there = {name: dict(columns) for name, columns in self._session.tables().items()}
         for resource in self._package.manifest.resources:
-            tables = self._declared.chain(resource.table)
-            STRATEGIES[resource.write_disposition].prepare(self._session, tables)
+            prepare(self._session, self._declared, resource, self._declared.table_map)
 
     def _next(self) -> _Waiting | None:
         """Return the table of which most waits, once it is worth a statement; None when all is written.
@@ -282,8 +281,11 @@ class LoadAhead:
         final = schema.table_map
         known = {(r.table, r.write_disposition) for r in self._package.manifest.resources}
         late = {(r.table, r.write_disposition) for r in package.manifest.resources} - known
+        late |= {(n, d) for n, t in final.items() if t.parent and (d := t.write_disposition)} - {
+            (n, t.write_disposition) for n, t in self._declared.table_map.items()
+        }
         as_made = all(t.typed_columns() == final[n].typed_columns() for n, t in self._made.items())
         # Tables named by their items: rows that are only added need no preparation, others would have.
-        prepared = all(STRATEGIES[disposition] is append for _, disposition in late)
+        prepared = all(STRATEGIES.get(disposition) is append for _, disposition in late)
         if due != self._rows or not as_made or not prepared:
             raise _GaveUp

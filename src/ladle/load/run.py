@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import contextvars
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
+from typing import cast
 
 import pyarrow as pa
 
-from ladle.destinations.base import Destination, LoadRecord, Session, Strategy
+from ladle.destinations.base import Destination, LoadRecord, MergingSession, Session
 from ladle.errors import CommitFailed, CommitUnknown, DestinationError, PackageError
 from ladle.events import Emit, Progress, durable
+from ladle.load.dispositions import by_disposition, prepare
+from ladle.load.merge import check_merges, merge, merged_tables, root_key_fills
 from ladle.load.plan import plan
-from ladle.load.strategies.append import append
-from ladle.load.strategies.replace import replace
 from ladle.package.store import Package
 from ladle.schema.change import Change, Limits
 from ladle.schema.records import is_record
 from ladle.schema.schema import Schema
 from ladle.schema.table import Table
 
-STRATEGIES: Mapping[str, Strategy] = {"append": append, "replace": replace}
 _CONFLICT_TRIES = 8
 _CONFLICT_PAUSE_S = 0.05
 
@@ -98,6 +98,7 @@ def was_committed(package: Package, destination: Destination, dataset: str, erro
 def _load_once(package: Package, destination: Destination, dataset: str, emit: Emit) -> LoadResult:
     manifest = package.manifest
     schema = Schema.from_dict(manifest.schema)
+    check_merges(schema, manifest.resources, destination)
     with closing(destination.open(dataset)) as session:
         if session.has_load(package.load_id):
             return LoadResult(package.load_id, rows=dict(manifest.counts), already=True)
@@ -111,6 +112,7 @@ def _load_once(package: Package, destination: Destination, dataset: str, emit: E
         changes = plan(session, package, schema, newest, destination.limits)
         with durable(emit, "load.apply"):
             session.apply(changes)
+        root_key_fills(session, schema, changes)
         if manifest.empty_tables:
             with durable(emit, "load.clear"):
                 session.clear(manifest.empty_tables)
@@ -148,8 +150,7 @@ def record_of(package: Package, schema: Schema) -> LoadRecord:
     replaced = tuple(
         table.name
         for resource in manifest.resources
-        if resource.write_disposition == "replace"
-        for table in schema.chain(resource.table)
+        for table in by_disposition(schema, resource).get("replace", ())
     )
     formats = {t.name: t.extra["file_format"] for t in schema.table_map.values() if "file_format" in t.extra}
     return LoadRecord(
@@ -171,6 +172,8 @@ def _write(
 ) -> tuple[dict[str, int], dict[str, float]]:
     rows: dict[str, int] = {}
     seconds: dict[str, float] = {}
+    waiting = merged_tables(package, schema) if limits.dispositions else {}
+    staged: dict[str, Sequence[str]] = {}
 
     def write(table: Table) -> int:
         files = package.files("ready", table.name)
@@ -179,7 +182,10 @@ def _write(
         began = time.perf_counter()
         arrow = union_schema((package.schema_of(file) for file in files), table)
         with durable(emit, f"load.write.{table.name}"):
-            count = session.append(table, arrow, conformed(package.read(files), arrow))
+            put = session.append
+            if table.name in waiting:
+                put, staged[table.name] = cast(MergingSession, session).stage, arrow.names
+            count = put(table, arrow, conformed(package.read(files), arrow))
         if count != package.manifest.counts[table.name]:
             raise DestinationError(
                 f"table `{table.name}` took {count:,} rows of {package.manifest.counts[table.name]:,}",
@@ -194,8 +200,8 @@ def _write(
     due: dict[str, Table] = {}
     for resource in package.manifest.resources:
         tables = [t for t in schema.chain(resource.table) if t.name not in rows and t.name not in due]
-        disposition = resource.write_disposition if limits.dispositions else "append"
-        STRATEGIES[disposition].prepare(session, tables)
+        if limits.dispositions:
+            prepare(session, schema, resource, {table.name for table in tables})
         if limits.writers > 1:
             due.update((table.name, table) for table in tables)
         else:
@@ -204,6 +210,8 @@ def _write(
     rows.update((table.name, write(table)) for table in kept)
     if due:
         rows.update(_at_once(write, due, limits.writers, session))
+    with durable(emit, "load.merge") if staged else nullcontext():
+        merge(cast(MergingSession, session), schema, waiting, staged)
     _check_all_written(package, schema, rows)
     return {name: count for name, count in rows.items() if name in package.manifest.counts}, seconds
 

@@ -33,7 +33,7 @@ class Failure:
 
 
 class Checks:
-    """The rules of a package's tables. Feed batches in order: rules such as `unique` remember what they saw."""
+    """The rules of a package. Feed batches in order: rules such as `unique` remember what they saw."""
 
     def applies_to(self, table: Table) -> bool:
         """Whether the table has rules."""

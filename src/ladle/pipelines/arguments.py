@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from ladle.destinations.base import Destination
+from ladle.destinations.registry import resolve
 from ladle.errors import InvalidPipelineName, UsageError
 from ladle.schema.naming import naming
 
@@ -30,3 +32,17 @@ def check_choice(what: str, value: Any, choices: Sequence[str]) -> None:
     """Raise UsageError, naming the nearest, unless the value is one of the choices or None."""
     if value is not None and value not in choices:
         raise UsageError.unknown_choice(what, value, choices)
+
+
+def checked_staging(staging: Any) -> Destination | None:
+    """Return the destination that is to stage files; None where none is given.
+
+    Raises:
+        UsageError: it doesn't hold files.
+    """
+    if staging is None:
+        return None
+    found = resolve(staging)
+    if found.type_name != "filesystem":
+        raise UsageError(f"`{found.name}` can't be a staging", expected='files: staging="filesystem"')
+    return found

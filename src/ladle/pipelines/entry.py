@@ -10,7 +10,7 @@ from ladle.config import context
 from ladle.config.settings import data_dir, flag, setting
 from ladle.destinations.registry import resolve
 from ladle.errors import CannotRestorePipelineException
-from ladle.pipelines.arguments import check_choice, checked_name
+from ladle.pipelines.arguments import check_choice, checked_name, checked_staging
 from ladle.pipelines.info import LoadInfo
 from ladle.pipelines.pipeline import Pipeline, active
 from ladle.pipelines.refresh import REFRESH, Refresh
@@ -26,6 +26,7 @@ def pipeline(
     pipelines_dir: str | Path | None = None,
     *,
     destination: Any = None,
+    staging: Any = None,
     dataset_name: str | None = None,
     full_refresh: bool | None = None,
     dev_mode: bool = False,
@@ -42,6 +43,8 @@ def pipeline(
             of the running script.
         pipelines_dir: where working folders are; default `$LADLE_DATA_DIR/pipelines`, `~/.ladle/pipelines`.
         destination: `"duckdb"`, `"postgres"`, `"filesystem"`, or a factory from `ladle.destinations`.
+        staging: files to load through, `"filesystem"`; accepted and passed by, with a notice, where the
+            destination takes rows in bulk by itself, as all do now.
         dataset_name: where tables go; default `<pipeline_name>_dataset`.
         full_refresh: the old name of `dev_mode`.
         dev_mode: a fresh dataset (name with a time suffix) and a fresh working folder for this object.
@@ -56,7 +59,7 @@ def pipeline(
         UsageError: an argument is wrong.
     """
     current = active.get()
-    given = (pipeline_name, pipelines_dir, destination, dataset_name, refresh, progress)
+    given = (pipeline_name, pipelines_dir, destination, staging, dataset_name, refresh, progress)
     if current is not None and not dev_mode and all(g is None for g in given):
         return current
     check_choice("on_running", on_running, ("wait", "fail", "join"))
@@ -70,6 +73,7 @@ def pipeline(
             name,
             pipelines_dir=Path(root) if root is not None else data_dir() / "pipelines",
             destination=resolve(destination) if destination is not None else None,
+            staging=checked_staging(staging or _configured("staging_type")),
             dataset_name=dataset_name or _configured("dataset_name"),
             dev_mode=dev_mode or bool(full_refresh) or flag("dev_mode") or flag("pipeline", "dev_mode"),
             refresh=refresh,
@@ -92,17 +96,25 @@ def _script_name() -> str:
     return f"dlt_{stem}"
 
 
-def run(data: Any, *, destination: Any = None, dataset_name: str | None = None, **options: Any) -> LoadInfo:
+def run(
+    data: Any,
+    *,
+    destination: Any = None,
+    staging: Any = None,
+    dataset_name: str | None = None,
+    **options: Any,
+) -> LoadInfo:
     """Load `data` with the active pipeline, or with a default one where none is active.
 
     Args:
         data: as for `Pipeline.run`.
         destination: as for `Pipeline.run`.
+        staging: as for `Pipeline.run`.
         dataset_name: as for `Pipeline.run`.
         options: all other arguments of `Pipeline.run`.
     """
     current = active.get() or pipeline()
-    return current.run(data, destination=destination, dataset_name=dataset_name, **options)
+    return current.run(data, destination=destination, staging=staging, dataset_name=dataset_name, **options)
 
 
 def attach(
@@ -110,8 +122,10 @@ def attach(
     pipelines_dir: str | Path | None = None,
     *,
     destination: Any = None,
+    staging: Any = None,
     dataset_name: str | None = None,
     progress: Any = None,
+    pipeline_salt: str | None = None,
 ) -> Pipeline:
     """Return a pipeline that has run before: from its working folder, else restored from its destination.
 
@@ -128,8 +142,9 @@ def attach(
     location = stored.get("_local", {}).get("location")
     if destination is None and known == "duckdb" and location:
         destination = resolve("duckdb", location)
+    where = destination or known
     found = pipeline(
-        name, root, destination=destination or known, dataset_name=dataset_name, progress=progress
+        name, root, destination=where, staging=staging, dataset_name=dataset_name, progress=progress
     )
     if found.first_run and destination is not None and dataset_name is not None:
         found.sync_destination()

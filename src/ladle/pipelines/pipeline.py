@@ -16,10 +16,10 @@ from ladle.config import context
 from ladle.destinations.base import Destination
 from ladle.destinations.registry import resolve
 from ladle.errors import LadleError, UsageError
-from ladle.events import Emit
+from ladle.events import Emit, Notice
 from ladle.package.manifest import Manifest
 from ladle.package.store import Packages
-from ladle.pipelines.arguments import check_choice, checked_name, schema_name
+from ladle.pipelines.arguments import check_choice, checked_name, checked_staging, schema_name
 from ladle.pipelines.backfill import Backfill, load_windows
 from ladle.pipelines.info import ExtractInfo, LoadInfo, NormalizeInfo, PackageInfo, PipelineTrace, now
 from ladle.pipelines.memory import Memory
@@ -31,6 +31,7 @@ from ladle.schema.naming import naming
 from ladle.schema.records import is_record
 from ladle.schema.schema import Schema
 from ladle.sources.current import active_pipeline
+from ladle.sources.explained import explained
 from ladle.sources.given import sources_of
 from ladle.sources.hints import Hints
 from ladle.sources.pull import configured
@@ -55,6 +56,7 @@ class Pipeline:
         pipelines_dir: Path,
         destination: Destination | None,
         dataset_name: str | None,
+        staging: Destination | None = None,
         dev_mode: bool = False,
         refresh: Refresh | None = None,
         emit: Emit,
@@ -65,6 +67,7 @@ class Pipeline:
         self.pipelines_dir = str(pipelines_dir)
         self.dev_mode = dev_mode
         self.refresh = refresh
+        self.staging = staging
         self._steps = Steps(pipeline_name, emit)
         self._folder = PipelineFolder(pipelines_dir / pipeline_name)
         if dev_mode:
@@ -172,11 +175,13 @@ class Pipeline:
 
     # -- run and its steps
 
+    @explained
     def run(
         self,
         data: Any = None,
         *,
         destination: Any = None,
+        staging: Any = None,
         dataset_name: str | None = None,
         credentials: Any = None,
         table_name: str | None = None,
@@ -197,6 +202,7 @@ class Pipeline:
                 `__arrow_c_stream__`), resources, sources, or a list of resources and sources. None: only
                 finish what is pending.
             destination: name, factory or destination; wins over the pipeline's.
+            staging: as for `ladle.pipeline`; wins over the pipeline's.
             dataset_name: wins over the pipeline's.
             credentials: for a destination given by name.
             table_name: of the root table; needed where data brings no name.
@@ -230,10 +236,11 @@ class Pipeline:
         )
         check_choice("loader_file_format", loader_file_format, _FORMATS)
         check_choice("refresh", refresh, REFRESH)
-        self._set_destination(destination, dataset_name, credentials)
+        self._set_destination(destination, dataset_name, credentials, staging)
         self._need_destination()
         sources = self._sources(data, hints, schema)
         first_run, since = self.first_run, now()
+        self._notice_staging()
         with self._steps.traced(self._packages.release):
             with self._work.turn():
                 if self._memory.must_look():
@@ -382,11 +389,13 @@ class Pipeline:
                     loaded.append(self._work.load_package(extracted, early=False))
         return loaded
 
+    @explained
     def extract(
         self,
         data: Any,
         *,
         table_name: str | None = None,
+        parent_table_name: str | None = None,
         write_disposition: str | None = None,
         columns: Any = None,
         primary_key: str | Sequence[str] | None = None,
@@ -400,11 +409,12 @@ class Pipeline:
     ) -> ExtractInfo:
         """Pull `data` into packages and stop; `normalize` and `load` go on, in this process or another.
 
-        Arguments and errors as for `run`; `max_parallel_items` and `workers` win over their settings
-        (`EXTRACT__MAX_PARALLEL_ITEMS`, 20; `EXTRACT__WORKERS`, 5).
+        Arguments and errors as for `run`, `parent_table_name` as for `apply_hints`. `max_parallel_items` and
+        `workers` win over their settings (`EXTRACT__MAX_PARALLEL_ITEMS`, 20; `EXTRACT__WORKERS`, 5).
         """
         hints = Hints.of(
             table_name=table_name,
+            parent_table_name=parent_table_name,
             write_disposition=write_disposition,
             columns=columns,
             primary_key=primary_key,
@@ -514,7 +524,7 @@ class Pipeline:
 
         Where the dataset is missing, the local state is reset.
         """
-        self._set_destination(destination, dataset_name, None)
+        self._set_destination(destination, dataset_name, None, staging)
         self._need_destination()
         with self._steps.traced(self._packages.release), self._work.turn():
             self._work.restore()
@@ -681,12 +691,20 @@ class Pipeline:
             found = [replace(s, given_schema=self._folder.schema(s.name) or schema) for s in found]
         return found
 
-    def _set_destination(self, destination: Any, dataset_name: str | None, credentials: Any) -> None:
+    def _set_destination(
+        self, destination: Any, dataset_name: str | None, credentials: Any, staging: Any = None
+    ) -> None:
+        self.staging = checked_staging(staging) or self.staging
         if destination is not None:
             with context.of_pipeline(self.pipeline_name):
                 self._work.destination = resolve(destination, credentials).bound(self.pipeline_name)
         if dataset_name is not None or self.dataset_name is None:
             self._work.dataset_name = self._dataset_name(dataset_name)
+
+    def _notice_staging(self) -> None:
+        if self.staging is not None:
+            names = f"staging `{self.staging.name}` isn't used: ladle loads `{self._need_destination().name}`"
+            self._memory.emit(Notice(f"{names} in bulk without it"))
 
     def _need_destination(self) -> Destination:
         if self.destination is None:

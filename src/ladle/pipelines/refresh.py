@@ -55,8 +55,8 @@ def plan(
     """Return what a refresh of one source takes away; nothing is touched.
 
     Args:
-        mode: `drop_sources`: all tables and all state of the source, what ladle recorded aside; `drop_resources`: those of the selected
-            resources; `drop_data`: the rows and the state of the selected resources.
+        mode: `drop_sources`: all tables and all state of the source, what ladle recorded aside;
+            `drop_resources`: those of the selected resources; `drop_data`: the rows and the state of those.
         stored: the source's schema as last committed.
         roots: names of the selected resources' root tables.
         state: the source's.

@@ -17,6 +17,7 @@ from ladle.errors import DataError, DestinationError, PackageError, PipelineIsRu
 from ladle.events import Emit, Notice, durable, silent
 from ladle.extract.run import ExtractOptions, declare, extract, table_name
 from ladle.load.ahead import BEGIN_BYTES, LoadAhead
+from ladle.load.merge import check_merges
 from ladle.load.plan import schema_update
 from ladle.load.run import BehindDestination, LoadResult, StateMissing, load
 from ladle.normalize.background import BackgroundNormalizer
@@ -203,6 +204,8 @@ class Work:
         destination, begin_bytes = self.destination, number("load", "ahead_bytes", default=BEGIN_BYTES)
         manifest = package.manifest
         alone = self._lock_depth > 0 and not (manifest.drop_tables or manifest.empty_tables)
+        # What is merged waits in tables of the load's own until all is there.
+        alone = alone and all(r.write_disposition != "merge" for r in manifest.resources)
         if destination is None or not destination.streams or not alone or begin_bytes < 0:
             return None
         return LoadAhead(package, destination, str(self.dataset_name), self.emit, begin_bytes)
@@ -229,6 +232,9 @@ class Work:
                 t for t in reset.tables if t in tables and "x-normalizer" in tables[t].extra
             )
         package = declare(order.source, package, stored, order.hints, self._limits(), self._exact())
+        if self.destination is not None:
+            manifest = package.manifest
+            check_merges(Schema.from_dict(manifest.schema), manifest.resources, self.destination)
         if reset is None:
             return package
         dropped = {"drop_tables" if reset.drops else "empty_tables": reset.tables}

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from ladle.schema.table import Column, Table
 from ladle.schema.types import same_type
 
+MERGES = ("delete-insert", "upsert", "insert-only")
+"""The strategies of merge; a destination names those it can do."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -17,9 +20,9 @@ class Limits:
     `naming`: convention of new schemas. `max_nesting`: levels of nesting that become tables and columns,
     None for all; deeper values stay JSON. `writers`: tables that may be written at once. `dispositions`:
     whether write dispositions mean anything there; otherwise rows are handed over, whatever they are.
-    `records`: whether ladle's own tables of rejects and changes are kept there. `in_place`: data types, from
-    and to, by which a column that is there can change; None for all of the lattice. `decimal_digits`: digits
-    of the longest decimal.
+    `records`: whether ladle's own tables of rejects and changes are kept there. `merges`: the strategies of
+    merge that it can do. `in_place`: data types, from and to, by which a column that is there can change;
+    None for all of the lattice. `decimal_digits`: digits of the longest decimal.
     """
 
     max_table_name: int | None = None
@@ -32,6 +35,7 @@ class Limits:
     writers: int = 1
     dispositions: bool = True
     records: bool = True
+    merges: tuple[str, ...] = ()
     in_place: frozenset[tuple[str, str]] | None = None
     decimal_digits: int = 76
 

@@ -20,9 +20,7 @@ def _table(name: str, description: str, **columns: tuple[str, str]) -> Table:
         "_dlt_load_id": {"data_type": "text", "nullable": False},
         "_dlt_id": {"data_type": "text", "nullable": False, "row_key": True},
     }
-    built = {
-        n: Column(n, data_type=data_type, description=text) for n, (data_type, text) in columns.items()
-    }
+    built = {n: Column(n, data_type=data_type, description=text) for n, (data_type, text) in columns.items()}
     built.update((n, Column.from_dict(n, hints)) for n, hints in keys.items())
     return Table(name, columns=built, write_disposition="append").with_extra(description=description)
 

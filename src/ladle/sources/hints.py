@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from ladle.errors import DataItemRequiredForDynamicTableHints, InconsistentTableTemplate, UsageError
+from ladle.schema.change import MERGES
 from ladle.schema.table import DATA_TYPES, WRITE_DISPOSITIONS
 from ladle.sources.models import columns_of_model, is_model
 
@@ -37,6 +38,7 @@ _COLUMN_KEYS = (
 )
 # fmt: on
 _EMPTY: Mapping[str, Any] = {}
+_NESTED_DISPOSITIONS = ("append", "replace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,13 +194,9 @@ def _disposition(value: Any) -> dict[str, Any]:
     """Return the disposition, and what else a dict of it says, as hints."""
     config: Mapping[str, Any] = value if isinstance(value, Mapping) else {"disposition": value}
     name = config.get("disposition")
-    if isinstance(name, str) and name == "merge":
-        raise UsageError(
-            "write_disposition `merge` is not part of this version",
-            expected="append, replace or skip",
-            hint="load with `replace`, or append and deduplicate with a query",
-        )
-    check_choice("write_disposition", name, [d for d in WRITE_DISPOSITIONS if d != "merge"])
+    check_choice("write_disposition", name, WRITE_DISPOSITIONS)
+    if name == "merge":
+        return _merge(config)
     check_keys(f"write_disposition `{name}`", config, ("disposition", "strategy"))
     if "strategy" not in config:
         return {"write_disposition": name}
@@ -206,6 +204,17 @@ def _disposition(value: Any) -> dict[str, Any]:
         raise UsageError(f"write_disposition `{name}` has no strategies", hint='give its name: "append"')
     strategy = check_choice("strategy of replace", config["strategy"], REPLACE_STRATEGIES)
     return {"write_disposition": name, "additional": {"x-replace-strategy": strategy}}
+
+
+def _merge(config: Mapping[str, Any]) -> dict[str, Any]:
+    check_keys("write_disposition `merge`", config, ("disposition", "strategy", "deduplicated"))
+    strategy, unique = config.get("strategy", MERGES[0]), config.get("deduplicated", False)
+    check_choice("strategy of merge", strategy, MERGES)
+    if not isinstance(unique, bool):
+        raise UsageError(f"deduplicated can't be `{unique!r}`", expected="True or False")
+    # Both are noted, also where they are the default: they may have been others before.
+    noted = {"x-merge-strategy": strategy, "x-deduplicated": True if unique else None}
+    return {"write_disposition": "merge", "additional": noted}
 
 
 def _names(keys: Any) -> tuple[str, ...]:
@@ -323,7 +332,9 @@ def make_nested_hints(**hints: Any) -> dict[str, Any]:
         UsageError: an unknown hint, or a wrong value.
     """
     check_keys("nested hints", hints, _NESTED_KEYS)
-    Hints.of(**hints)
+    made = Hints.of(**hints)
+    if made.write_disposition is not None:
+        check_choice("write_disposition of nested hints", made.write_disposition, _NESTED_DISPOSITIONS)
     return {k: v for k, v in hints.items() if v is not None}
 
 

@@ -36,7 +36,7 @@ def table_schema(hints: Hints, resource: str | None, name: str | None = None) ->
         "name": name or hints.table_name or resource,
         "columns": {n: {**column, "name": n} for n, column in key_columns(hints).items()},
         "write_disposition": hints.write_disposition or "append",
-        **noted_hints(hints),
+        **{k: v for k, v in noted_hints(hints).items() if v is not None},
     }
     if resource is not None:
         made["resource"] = resource

@@ -47,8 +47,10 @@ HINTS: list[tuple[dict[str, Any], str]] = [
         "did you mean `truncate-and-insert`",
     ),
     ({"write_disposition": {"disposition": "append", "strategy": "x"}}, "has no strategies"),
-    ({"write_disposition": "merge"}, "append, replace or skip"),
-    ({"write_disposition": {"disposition": "merge", "strategy": "upsert"}}, "append, replace or skip"),
+    (
+        {"write_disposition": {"disposition": "merge", "strategy": "upsrt"}},
+        "delete-insert, upsert, insert-only",
+    ),
     ({"table_format": "delt"}, "did you mean `delta`"),
     ({"file_format": "parket"}, "did you mean `parquet`"),
     ({"schema_contract": "freez"}, "did you mean `freeze`"),

@@ -12,4 +12,4 @@ def keep(session: Session, tables: Sequence[Table]) -> None:
     """Leave what is there as it is."""
 
 
-append = Strategy(keep)
+append = Strategy(prepare=keep)

@@ -16,4 +16,4 @@ def clear(session: Session, tables: Sequence[Table]) -> None:
     session.clear([table.name for table in tables])
 
 
-replace = Strategy(clear)
+replace = Strategy(prepare=clear)

@@ -1,0 +1,97 @@
+"""Merges on a real Postgres: random histories beside the oracle, and what is Postgres's own."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from tests.merges import STRATEGIES, histories, merged, plain
+
+import ladle
+
+COLUMNS = ("id", "k", "d", "v", "s", "gone")
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path, postgres_url: str, dataset: str) -> Any:
+    return ladle.pipeline(
+        "p", tmp_path, destination=ladle.destinations.postgres(postgres_url), dataset_name=dataset
+    )
+
+
+def landed(url: str, dataset: str) -> list[dict[str, Any]]:
+    with psycopg.connect(url, row_factory=psycopg.rows.dict_row) as connection:
+        tables = {
+            row["tablename"]
+            for row in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", [dataset])
+        }
+        roots = connection.execute(f'SELECT * FROM "{dataset}".t').fetchall()
+        kids: list[dict[str, Any]] = []
+        if "t__kids" in tables:
+            kids = connection.execute(f'SELECT * FROM "{dataset}".t__kids ORDER BY _dlt_list_idx').fetchall()
+    below: dict[str, list[Any]] = {}
+    for kid in kids:
+        assert kid["_dlt_root_id"] == kid["_dlt_parent_id"]
+        below.setdefault(kid["_dlt_parent_id"], []).append({"x": kid["x"]})
+    assert set(below) <= {row["_dlt_id"] for row in roots}
+    return [{**{n: r.get(n) for n in COLUMNS}, "kids": below.get(r["_dlt_id"], [])} for r in roots]
+
+
+@given(histories())
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_history_ends_as_the_oracle_says(
+    tmp_path_factory: pytest.TempPathFactory, postgres_url: str, history: Any
+) -> None:
+    way, batches = history
+    root = tmp_path_factory.mktemp("history")
+    dataset = root.name.replace("-", "_")
+    pipeline = ladle.pipeline(
+        "p", root, destination=ladle.destinations.postgres(postgres_url), dataset_name=dataset
+    )
+    expected: list[Any] = []
+    for batch in batches:
+        pipeline.run(ladle.resource(batch, name="t", **way.hints))
+        expected = merged(expected, batch, way)
+    assert plain(landed(postgres_url, dataset)) == plain(expected), (way, batches)
+    pipeline.drop()
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_merges_of_two_pipelines_at_once_leave_each_key_once(
+    tmp_path: Path, postgres_url: str, dataset: str, query: Any, strategy: str
+) -> None:
+    def run(name: str) -> None:
+        pipeline = ladle.pipeline(
+            name, tmp_path, destination=ladle.destinations.postgres(postgres_url), dataset_name=dataset
+        )
+        for n in range(3):
+            rows = [{"id": i, "v": f"{name}{n}"} for i in range(50)]
+            pipeline.run(
+                ladle.resource(
+                    rows, name="t", primary_key="id",
+                    write_disposition={"disposition": "merge", "strategy": strategy},
+                )
+            )  # fmt: skip
+
+    threads = [threading.Thread(target=run, args=(name,)) for name in ("one", "two")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert query(f'SELECT count(*), count(DISTINCT id) FROM "{dataset}".t') == [(50, 50)]
+
+
+def test_long_names_are_merged(pipeline: Any, dataset: str, query: Any) -> None:
+    name = "t" * 63
+    for x in (1, 2):
+        pipeline.run(
+            [{"id": 1, "l" * 63: x, "list": [x]}],
+            table_name=name,
+            write_disposition="merge",
+            primary_key="id",
+        )
+    assert query(f'SELECT {"l" * 63} FROM "{dataset}"."{name}"') == [(2,)]
