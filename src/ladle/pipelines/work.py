@@ -301,7 +301,9 @@ class Work:
         with self.steps.step("normalize", package.load_id):
             if stored is not None and not package.manifest.drop_tables:
                 declared = Schema.from_dict(package.manifest.schema)
-                package = package.with_manifest(schema=stored.with_hints_of(declared).to_dict())
+                package = package.with_manifest(
+                    schema=stored.with_hints_of(declared, self._limits()).to_dict()
+                )
             try:
                 return normalize(package, stored, self._limits(), self._options(), self.emit)
             except DataError as error:

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ladle.errors import UsageError
+from ladle.schema.change import Limits
 from ladle.schema.html import table_html
-from ladle.schema.lattice import widens
+from ladle.schema.lattice import in_place, widens
 from ladle.schema.records import is_record
 from ladle.schema.table import Column, Table
 from ladle.schema.types import with_type
@@ -167,10 +168,14 @@ class Schema:
         kept = {n: t for n, t in self.table_map.items() if n not in gone}
         return replace(self, table_map=kept, stored_hash=None)
 
-    def with_hints_of(self, declared: Schema) -> Schema:
-        """Return this schema with the hints of `declared` on top; types known here stay, unless they widen.
+    def with_hints_of(self, declared: Schema, limits: Limits | None = None) -> Schema:
+        """Return this schema with the hints of `declared` on top; types known here stay.
 
         For a package that was declared on an older schema than this one.
+
+        Args:
+            declared: of the package.
+            limits: of the destination: what it can widen in place gets a wider type that is declared.
         """
         tables = []
         for table in declared.table_map.values():
@@ -178,7 +183,7 @@ class Schema:
             if known is None:
                 tables.append(table)
                 continue
-            columns = [_with_type_of(c, known.columns.get(c.name)) for c in table.columns.values()]
+            columns = [_with_type_of(c, known.columns.get(c.name), limits) for c in table.columns.values()]
             merged = replace(known.with_columns(columns), write_disposition=table.write_disposition)
             tables.append(replace(merged, extra={**known.extra, **table.extra}))
         return replace(self.with_tables(tables), settings=declared.settings, naming=declared.naming)
@@ -241,7 +246,9 @@ def _digest(content: Mapping[str, Any]) -> str:
     return base64.b64encode(hashlib.sha3_256(text.encode()).digest()).decode()
 
 
-def _with_type_of(column: Column, known: Column | None) -> Column:
-    if known is None or known.data_type is None or widens(known, column):
+def _with_type_of(column: Column, known: Column | None, limits: Limits | None) -> Column:
+    if known is None or known.data_type is None:
+        return column
+    if limits is not None and widens(known, column) and in_place(known, column, limits):
         return column
     return replace(with_type(column, known), variant=known.variant)
