@@ -155,3 +155,38 @@ def test_what_was_stored_reads_as_if_it_had_been_loaded_with_the_wider_type(plac
         with pytest.raises(UsageError, match=f"column `{name}` of table `grown` is "):
             run(after, table_name="grown", columns=_columns([name], "wanted"))
     run([{"n": 99}], table_name="grown")
+
+
+@pytest.mark.parametrize("kind", ["parquet", "jsonl", "csv"])
+def test_files_widen_by_value_where_readers_spell_it_alike(
+    kind: str, tmp_path: Path, dataset: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCHEMA__ON_TYPE_CHANGE", "widen")
+    destination = ladle.destinations.filesystem(str(tmp_path / "lake"))
+    pipeline = ladle.pipeline("p", tmp_path / "work", destination=destination, dataset_name=dataset)
+    for row in ({"n": 1, "i": 1, "b": True, "d": 1}, {"n": 2, "i": "x", "b": "x", "d": 1.5}):
+        pipeline.run([row], table_name="t", loader_file_format=kind)
+    found = pipeline.dataset()["t"].arrow().sort_by("n")
+    values = {n: found[n].to_pylist() for n in found.column_names if not n.startswith("_dlt")}
+    assert values == {
+        "n": [1, 2],
+        "i": ["1", "x"],
+        "b": [True, None],
+        "b__v_text": [None, "x"],
+        "d": [1.0, 1.5],
+    }
+
+
+def test_a_function_takes_any_type(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCHEMA__ON_TYPE_CHANGE", "widen")
+    taken: list[Any] = []
+
+    @ladle.destination(batch_size=0)
+    def place(items: Any, table: dict[str, Any]) -> None:
+        taken.append(table["columns"]["v"]["data_type"])
+
+    pipeline = ladle.pipeline("p", tmp_path / "work", destination=place)
+    assert pipeline.plan([{"v": 2**60}], table_name="t") == {}
+    for value in (2**60, 1.5, "x"):
+        pipeline.run([{"v": value}], table_name="t")
+    assert taken == ["bigint", "double", "text"]
