@@ -40,11 +40,12 @@ ARROWS: dict[str, set[str]] = {
     "load": {"destinations.base", "package", "schema", "state", "errors", "events"},
     "destinations": {"schema", "state", "config", "errors"},
     "dataset": {"destinations", "schema", "errors"},
-    "pipelines": SHARED | PHASES,
+    "governance": {"schema", "config", "errors", "events"},
+    "pipelines": SHARED | PHASES | {"governance"},
     "cli": SHARED | PHASES | {"pipelines", "__init__"},
     "integrations": SHARED | PHASES | {"pipelines", "__init__"},
     "testing": SHARED | PHASES | {"pipelines", "__init__"},
-    "__init__": SHARED | PHASES | {"pipelines"},
+    "__init__": SHARED | PHASES | {"governance", "pipelines"},
     "__main__": {"cli"},
 }
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ladle.dataset.dataset import Dataset
     from ladle.dataset.relation import Relation
     from ladle.destinations.decorator import destination
+    from ladle.governance.slack import send_slack_message
     from ladle.pipelines.entry import attach, pipeline, run
     from ladle.pipelines.info import LoadInfo
     from ladle.pipelines.pipeline import Pipeline
@@ -45,6 +46,7 @@ __all__ = [
     "resource",
     "run",
     "secrets",
+    "send_slack_message",
     "source",
     "sources",
     "state",
@@ -67,6 +69,7 @@ _WHERE = {
     "resource": "ladle.sources.decorators",
     "run": "ladle.pipelines.entry",
     "secrets": "ladle.config.access",
+    "send_slack_message": "ladle.governance.slack",
     "source": "ladle.sources.decorators",
     "transformer": "ladle.sources.decorators",
 }

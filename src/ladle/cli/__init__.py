@@ -9,13 +9,14 @@ from typing import Annotated, Any
 import typer
 
 import ladle
-from ladle.cli import config
+from ladle.cli import config, schema_changes
 from ladle.errors import LadleError
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="Load data from anywhere, typed and relational."
 )
 app.add_typer(config.app, name="config")
+app.add_typer(schema_changes.app, name="schema")
 
 _Name = Annotated[str, typer.Argument(help="Name of the pipeline.", show_default=False)]
 _Dir = Annotated[Path | None, typer.Option(help="Where working folders are; default ~/.ladle/pipelines.")]

@@ -12,6 +12,7 @@ from sqlglot import exp
 from ladle.destinations.reading import Reader
 from ladle.errors import UsageError
 from ladle.schema.change import Change, Limits
+from ladle.schema.change_names import NameChange
 from ladle.schema.table import Table
 
 GUARANTEES = {
@@ -69,6 +70,15 @@ class Session(Protocol):
 
     def apply(self, changes: Sequence[Change]) -> None:
         """Create tables and add columns."""
+
+    def altering(self, changes: Sequence[NameChange]) -> list[str]:
+        """Return the statements that `alter` would run; none where it only forgets. Works before `begin`."""
+
+    def alter(self, changes: Sequence[NameChange]) -> None:
+        """Rename and drop tables and columns; what is done already is passed over.
+
+        Renames only come where `Limits.renames` is true.
+        """
 
     def drop(self, tables: Sequence[str]) -> None:
         """Drop tables, those that exist."""

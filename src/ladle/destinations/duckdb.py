@@ -50,6 +50,7 @@ _LIMITS = Limits(
     max_column_name=None,
     wei_digits=38,
     merges=MERGES,
+    renames=True,
     in_place=EVERYWHERE,
     decimal_digits=38,
 )

@@ -18,6 +18,7 @@ from ladle.destinations.formats import Format, chunked, file_format, write_file
 from ladle.destinations.layout import FileName, Layout
 from ladle.errors import CommitFailed, CommitUnknown, DestinationError
 from ladle.schema.change import AddTable, Change
+from ladle.schema.change_names import DropTable, NameChange
 from ladle.schema.schema import SYSTEM_TABLES
 from ladle.schema.table import Table
 from ladle.schema.types import arrow_type
@@ -163,6 +164,14 @@ class FileSession:
         for change in changes:
             if isinstance(change, AddTable) and change.table.name not in SYSTEM_TABLES:
                 self._path(change.table.name, file_id="0", extension="parquet")
+
+    def altering(self, changes: Sequence[NameChange]) -> list[str]:
+        """Return nothing: files have no statements."""
+        return []
+
+    def alter(self, changes: Sequence[NameChange]) -> None:
+        """Delete the files of dropped tables, once the load is committed; dropped columns stay in theirs."""
+        self.drop([change.table for change in changes if isinstance(change, DropTable)])
 
     def drop(self, tables: Sequence[str]) -> None:
         """Delete the files of tables, once the load is committed."""

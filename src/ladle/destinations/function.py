@@ -25,7 +25,9 @@ _ID = "batch_id"
 _TYPED_JSON = "typed-jsonl"
 _WORKERS = 20
 _TRIES = 5
-_LIMITS = Limits(wei_digits=76, naming="direct", max_nesting=0, dispositions=False, records=False)
+_LIMITS = Limits(
+    wei_digits=76, naming="direct", max_nesting=0, dispositions=False, records=False, renames=True
+)
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 

@@ -26,6 +26,7 @@ from ladle.errors import (
     shorten,
 )
 from ladle.schema.change import Change
+from ladle.schema.change_names import NameChange
 from ladle.schema.schema import STATE_TABLE, SYSTEM_TABLE_MAP
 from ladle.schema.table import Table
 from ladle.schema.types import arrow_type
@@ -118,6 +119,13 @@ class FunctionSession:
 
     def apply(self, changes: Sequence[Change]) -> None:
         """Do nothing: tables have to be made by the function."""
+
+    def altering(self, changes: Sequence[NameChange]) -> list[str]:
+        """Return nothing: nothing is there."""
+        return []
+
+    def alter(self, changes: Sequence[NameChange]) -> None:
+        """Nothing to do: rows that were handed over are out of reach."""
 
     def drop(self, tables: Sequence[str]) -> None:
         """Do nothing: what the function did with rows can't be undone."""

@@ -33,6 +33,7 @@ _LIMITS = Limits(
     holds_nul=False,
     merges=MERGES,
     in_place=EVERYWHERE,
+    renames=True,
 )
 
 

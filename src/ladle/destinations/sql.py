@@ -12,12 +12,14 @@ import orjson
 import pyarrow as pa
 from sqlglot import exp
 
+from ladle.destinations import alter
 from ladle.destinations import dialect as statements
-from ladle.destinations.alter import changed, doing, naming, still_missing
 from ladle.destinations.base import LoadRecord
+from ladle.destinations.changing import changed, doing, naming, still_missing
 from ladle.destinations.dialect import Dialect
 from ladle.errors import CommitFailed, CommitUnknown, DestinationError, LadleError
 from ladle.schema.change import AddTable, Change, WidenColumn
+from ladle.schema.change_names import NameChange
 from ladle.schema.lattice import needs_proof
 from ladle.schema.schema import ENGINE_VERSION, LOADS_TABLE, STATE_TABLE, VERSION_TABLE
 from ladle.schema.table import Table
@@ -233,6 +235,19 @@ class SqlSession:
                 "numbers are there that a double doesn't hold exactly",
                 hint="drop the package, and run with SCHEMA__ON_TYPE_CHANGE=variant, or declare it decimal",
             )
+
+    def altering(self, changes: Sequence[NameChange]) -> list[str]:
+        """Return the statements that rename and drop what is there under its old name."""
+        there = self.tables()
+        return [self._dialect.sql(s) for s in alter.statements(self._dataset, changes, there)]
+
+    def alter(self, changes: Sequence[NameChange]) -> None:
+        """Rename and drop, inside the transaction."""
+        with self._connection.errors("renaming or dropping " + ", ".join(f"`{c.table}`" for c in changes)):
+            self._lock_tables()
+            for statement in alter.statements(self._dataset, changes, self._columns()):
+                self._run(statement)
+        self._there = None
 
     def drop(self, tables: Sequence[str]) -> None:
         """Drop tables, those that exist."""

@@ -253,7 +253,7 @@ class LoadAhead:
         schema = Schema.from_dict(package.manifest.schema)
         self._check_complete(package, schema)
         newest = check_newest(session, package, schema)
-        changes = diff(self._there, wanted(package, schema), stored_tables(session, schema, newest))
+        changes = diff(self._there, wanted(package, schema), stored_tables(session, package, schema, newest))
         if any(isinstance(change, WidenColumn | RelaxColumn) for change in changes):
             # Rows that were written before would have met another table.
             raise _GaveUp

@@ -40,7 +40,9 @@ def check_merges(schema: Schema, resources: Sequence[ResourceInfo], destination:
     for resource in resources:
         if resource.write_disposition != "merge" or not limits.dispositions:
             continue
-        root = schema.table_map[resource.table]
+        root = schema.table_map.get(resource.table)
+        if root is None:
+            continue  # dropped by the user: its rows are left out
         name = root.extra.get("x-merge-strategy", "delete-insert")
         if name not in limits.merges:
             raise UsageError(

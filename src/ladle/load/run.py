@@ -20,6 +20,7 @@ from ladle.load.merge import check_merges, merge, merged_tables, root_key_fills
 from ladle.load.plan import plan
 from ladle.package.store import Package
 from ladle.schema.change import Change, Limits
+from ladle.schema.change_names import from_plain
 from ladle.schema.records import is_record
 from ladle.schema.schema import Schema
 from ladle.schema.table import Table
@@ -109,6 +110,9 @@ def _load_once(package: Package, destination: Destination, dataset: str, emit: E
         if manifest.drop_tables:
             with durable(emit, "load.drop"):
                 session.drop(manifest.drop_tables)
+        if manifest.alters:
+            with durable(emit, "load.alter"):
+                session.alter([from_plain(change) for change in manifest.alters])
         changes = plan(session, package, schema, newest, destination.limits)
         with durable(emit, "load.apply"):
             session.apply(changes)

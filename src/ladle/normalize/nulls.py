@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ladle.schema.schema import Schema
 from ladle.schema.table import Column, Table
 
 _MARK = "x-normalizer"
@@ -63,17 +64,28 @@ def without_mark(column: Column) -> Column:
     return replace(column, extra={k: v for k, v in column.extra.items() if k != _MARK})
 
 
-def as_there(table: Table, stored: Table | None) -> Table:
-    """Return a table whose columns may be null where they may be at the destination.
+def as_there(schema: Schema, stored: Schema | None, dropped: Collection[str]) -> Schema:
+    """Return a schema whose columns may be null where they may be at the destination.
 
     What is added to a table with rows has no value in them, so it is nullable there, whatever was declared; a
     column that may be null there stays so. New rows are checked against what is declared, load by load.
 
     Args:
-        table: with what this package declares.
-        stored: as the last load left it; None for a new table.
+        schema: with what this package declares.
+        stored: as the last load left it; None for none.
+        dropped: names of tables that the load makes anew.
     """
-    if stored is None or _MARK not in stored.extra:
+    if stored is None:
+        return schema
+    before = stored.table_map
+    loaded = [t for t in schema.table_map.values() if t.name in before and t.name not in dropped]
+    relaxed = [_relaxed(table, before[table.name]) for table in loaded]
+    changed = [new for new, old in zip(relaxed, loaded, strict=True) if new is not old]
+    return schema.with_tables(changed) if changed else schema
+
+
+def _relaxed(table: Table, stored: Table) -> Table:
+    if _MARK not in stored.extra:
         return table
     relaxed = []
     for column in table.typed_columns():

@@ -10,8 +10,10 @@ import pyarrow.compute as pc
 
 from ladle.errors import DataError
 from ladle.events import Emit, Notice, Progress
+from ladle.normalize.arrays import is_same
 from ladle.normalize.changes import Origin, change_rows
 from ladle.normalize.columns import Typing, check_not_null, null_error, type_columns
+from ladle.normalize.given import Given
 from ladle.normalize.growth import Growing, Grown
 from ladle.normalize.keys import (
     KEY_COLUMNS,
@@ -31,6 +33,7 @@ from ladle.package.manifest import DataFile
 from ladle.package.raw import is_frame
 from ladle.package.store import Package
 from ladle.schema.change import Limits
+from ladle.schema.given_names import GivenNames, in_given_names
 from ladle.schema.lattice import Exact
 from ladle.schema.naming import naming
 from ladle.schema.records import CHANGES, CHANGES_TABLE
@@ -107,10 +110,12 @@ class Normalizer:
         self._options = options
         self._emit = emit
         base = Schema.from_dict(package.manifest.schema)
-        self._growing = Growing(options.widen, limits, options.exact, grown)
+        exact = options.exact and in_given_names(options.exact, GivenNames.of(base))
+        self._growing = Growing(options.widen, limits, exact, grown)
         self._base = base.with_tables(self._growing.take(base.table_map.values()))
         self._names = Names(naming(self._base.naming), limits.max_table_name, limits.max_column_name)
-        self._tables = dict(self._base.table_map)
+        self._given = Given(self._base, self._names)
+        self._tables = self._given.kept(self._base.table_map.values())
         self._seen: dict[str, _Progress] = {}
         self._root_rows: dict[str, int] = {}
         self._origins: dict[tuple[str, str], Origin] = {}
@@ -126,7 +131,7 @@ class Normalizer:
         tables = self._growing.take(tables)
         self._outdated = self._outdated or any(t.name in self._seen for t in tables)
         self._base = self._base.with_tables(tables)
-        self._tables.update((t.name, t) for t in tables)
+        self._tables.update(self._given.kept(tables))
 
     def feed(self, resource: str, root: str, batch: pa.RecordBatch) -> None:
         """Normalise one raw batch.
@@ -139,7 +144,7 @@ class Normalizer:
         Raises:
             DataError: a null where none is allowed.
         """
-        if self._outdated:
+        if self._outdated or self._given.drops_rows(self._names.table(root, ()), batch.num_rows):
             return
         pieces = unnest(batch.to_struct_array())
         first_row = self._root_rows.get(resource, 0)
@@ -168,10 +173,12 @@ class Normalizer:
         tables: dict[str, list[Part]] = {}
         for index, piece in enumerate(pieces):
             paths.append((*paths[piece.parent], *piece.path) if index else ())
-            if piece.rows == 0 and index:
+            table = self._names.table(root, paths[index])
+            left_out = index and (parts[piece.parent] is None or self._given.drops_rows(table, piece.rows))
+            if left_out or (piece.rows == 0 and index):
                 parts.append(None)
                 continue
-            shared = tables.setdefault(self._names.table(root, paths[index]), [])
+            shared = tables.setdefault(table, [])
             salted = any(part.piece.parent == piece.parent for part in shared)
             salt = spelling_tag("\0".join(piece.path)) + "." if salted else ""
             named = name_leaves(piece.leaves, self._names)
@@ -203,6 +210,8 @@ class Normalizer:
         child = rows.parts[0].above is not None
         key_names = self._key_names(table, child, keyed, {column for column, _, _ in named})
         data = [entry for entry in named if entry[0] not in key_names]
+        if self._given:
+            data = self._given.kept_values(table.name, data)
         typing = Typing(
             self._names,
             wei_digits=self._limits.wei_digits,
@@ -216,6 +225,8 @@ class Normalizer:
         )
         typed = type_columns(data, table, typing)
         self._growing.note(table.name, typed.grown, seen.rows)
+        if self._given:
+            typed = self._given.kept_variants(typed)
         arrays = typed.arrays
         made = rows.keys(self._package.load_id, ROOT_ID in key_names)
         arrays.update((n, made[n]) for n in key_names)
@@ -238,21 +249,26 @@ class Normalizer:
             path = paths.get(name) or paths.get(name.rpartition(f"{self._names.naming.separator}v_")[0], ())
             self._origins[table, name] = Origin(resource, (*rows.first.path, *path))
 
-    def _write(self, table: str, arrays: dict[str, pa.Array]) -> None:
+    def _write(self, name: str, arrays: dict[str, pa.Array]) -> None:
         if self._growing.anew:
             return  # a column grew: all is written anew, once all batches were seen
-        if self._unchanged is not None and _is_same(self._unchanged, arrays):
+        table = self._tables[name]
+        if self._given or self._ready is not None:
+            table = self._in_order(table)
+        if self._given:
+            table, arrays = self._given.table(table, self._tables), self._given.arrays(table.name, arrays)
+        if self._unchanged is not None and is_same(self._unchanged, arrays):
             # Nothing changed: the raw file serves as the ready file.
-            rows = self._passed.get(self._part, (table, 0))[1]
-            self._passed[self._part] = (table, rows + self._unchanged.num_rows)
+            rows = self._passed.get(self._part, ("", 0))[1]
+            self._passed[self._part] = (table.name, rows + self._unchanged.num_rows)
             made = self._unchanged
         elif arrays:
             made = pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays))
-            self._writer.append(table, made)
+            self._writer.append(table.name, made)
         else:
             return
         if self._ready is not None:
-            self._ready(self._in_order(self._tables[table]), made)
+            self._ready(table, made)
 
     def _key_names(self, table: Table, child: bool, keyed: bool, present: set[str]) -> list[str]:
         if child:
@@ -308,14 +324,21 @@ class Normalizer:
             grown = None if self._outdated else self._growing.grown
             return normalize(package, stored, self._limits, self._options, self._emit, again, grown)
         files = self._conform((*passed, *self._writer.seal()))
-        before = {} if stored is None else stored.without_tables(package.manifest.drop_tables).table_map
-        tables = [as_there(self._final(t), before.get(t.name)) for t in self._tables.values()]
-        schema = replace(self._base, table_map={t.name: t for t in tables}, stored_hash=None).bumped(stored)
-        schema, recorded = self._record_changes(schema, stored)
+        tables = [self._final(t) for t in self._tables.values()]
+        schema = replace(self._base, table_map={t.name: t for t in tables}, stored_hash=None)
+        schema = as_there(self._given.schema(schema), stored, package.manifest.drop_tables)
+        schema, recorded = self._record_changes(schema.bumped(stored), stored)
+        names, resources = self._given.names, package.manifest.resources
         counts = {name: seen.rows for name, seen in self._seen.items()}
+        if names:
+            counts = {names.table(name): rows for name, rows in counts.items()}
+            resources = tuple(replace(r, table=names.table(r.table)) for r in resources)
+            for text in self._given.notices():
+                self._emit(Notice(text))
         return package.save(
             stage="normalized",
             ready=(*files, *recorded),
+            resources=resources,
             schema=schema.to_dict(),
             base_hash=stored.version_hash if stored else None,
             counts={**counts, **{file.table: file.rows for file in recorded}},
@@ -333,8 +356,8 @@ class Normalizer:
             longer = schema.with_tables([seen]).bumped(stored)
         else:
             longer = schema
-        dropped = self._package.manifest.drop_tables
-        rows = change_rows(stored, longer, self._origins, self._package.load_id, dropped)
+        dropped, origins = self._package.manifest.drop_tables, self._given.origins(self._origins)
+        rows = change_rows(stored, longer, origins, self._package.load_id, dropped)
         if not rows.num_rows:
             return schema, ()
         self._writer.append(CHANGES_TABLE, rows)
@@ -395,13 +418,14 @@ class Normalizer:
 
     def _conform(self, files: tuple[DataFile, ...]) -> tuple[DataFile, ...]:
         """Rewrite files of tables whose fresh columns grew, or that got keys, after they were written."""
-        return tuple(made for file in files for made in self._rewritten(file, self._seen[file.table]))
+        return tuple(made for file in files for made in self._rewritten(file))
 
-    def _rewritten(self, file: DataFile, seen: _Progress) -> tuple[DataFile, ...]:
-        table = self._tables[file.table]
+    def _rewritten(self, file: DataFile) -> tuple[DataFile, ...]:
+        name = self._given.names.source_table(file.table)
+        table, seen = self._tables[name], self._seen[name]
         if not seen.joined and not (seen.bare and any(n in table.columns for n in _ROOT_KEYS)):
             return (file,)
-        there = self._package.schema_of(file)
+        there = self._given.source_schema(name, self._package.schema_of(file))
         wanted = {n: arrow_type(table.columns[n], self._limits.wei_digits) for n in seen.joined}
         grown = [n for n, t in wanted.items() if n in there.names and not there.field(n).type.equals(t)]
         missing = [n for n in _ROOT_KEYS if n in table.columns and n not in there.names]
@@ -409,33 +433,20 @@ class Normalizer:
             return (file,)
         typing = Typing(self._names, wei_digits=self._limits.wei_digits)
         for batch in self._package.read([file]):
-            arrays = dict(zip(batch.schema.names, batch.columns, strict=True))
+            arrays = dict(zip(there.names, batch.columns, strict=True))
             named = [(n, (n,), ((str(kind_of(arrays[n].type)), arrays[n]),)) for n in grown]
-            typed = type_columns(named, self._tables[file.table], typing)
-            self._tables[file.table] = typed.table
+            typed = type_columns(named, self._tables[name], typing)
+            self._tables[name] = typed.table
             arrays.update(typed.arrays)
             keys = {
                 LOAD_ID: pa.repeat(pa.scalar(self._package.load_id), batch.num_rows),
                 ROW_ID: random_ids(batch.num_rows),
             }
             arrays.update((n, keys[n]) for n in missing)
+            arrays = self._given.arrays(name, arrays)
             made = pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays))
             self._writer.append(file.table, made)
         return self._writer.seal_more()
-
-
-def _is_same(batch: pa.RecordBatch, arrays: dict[str, pa.Array]) -> bool:
-    """Whether the arrays are the very columns of the batch: same names, types and memory."""
-    if list(arrays) != batch.schema.names:
-        return False
-    return all(
-        a.type.equals(b.type) and a.offset == b.offset and _addresses(a) == _addresses(b)
-        for a, b in zip(arrays.values(), batch.columns, strict=True)
-    )
-
-
-def _addresses(array: pa.Array) -> list[int]:
-    return [buffer.address for buffer in array.buffers() if buffer is not None]
 
 
 def _taken_error(table: Table, parent: str, piece: Piece, resource: str) -> DataError:

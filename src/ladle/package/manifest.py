@@ -63,6 +63,8 @@ class Manifest:
         package_state: what resources and the destination's code noted for this package alone.
         counts: rows by table, as normalize made them.
         changes: counts by table of what didn't become rows one to one (for the sum of rows).
+        edits: of the schema, that a user asked for, in plain form; such a package has no rows of data.
+        alters: what they rename and drop at the destination, in plain form.
         refresh: tables to drop and tables to empty just before the load.
     """
 
@@ -82,6 +84,8 @@ class Manifest:
     drop_tables: tuple[str, ...] = ()
     empty_tables: tuple[str, ...] = ()
     file_format: str | None = None
+    edits: tuple[Mapping[str, Any], ...] = ()
+    alters: tuple[Mapping[str, Any], ...] = ()
 
     def to_bytes(self) -> bytes:
         """Return the JSON that `write` stores."""
@@ -112,6 +116,7 @@ class Manifest:
             stored["resources"] = tuple(ResourceInfo(**r) for r in stored["resources"])
             stored["drop_tables"] = tuple(stored["drop_tables"])
             stored["empty_tables"] = tuple(stored["empty_tables"])
+            stored |= {name: tuple(stored.get(name) or ()) for name in ("edits", "alters")}
             stored |= {name: from_json(stored.get(name)) for name in _STATES}
             return cls(**stored)
         except (KeyError, TypeError) as exc:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,6 +11,7 @@ from ladle.config import context
 from ladle.config.settings import data_dir, flag, setting
 from ladle.destinations.registry import resolve
 from ladle.errors import CannotRestorePipelineException
+from ladle.governance.notify import SchemaChanges
 from ladle.pipelines.arguments import check_choice, checked_name, checked_staging
 from ladle.pipelines.info import LoadInfo
 from ladle.pipelines.pipeline import Pipeline, active
@@ -35,6 +37,7 @@ def pipeline(
     pipeline_salt: str | None = None,
     on_running: RunningPolicy = "wait",
     running_wait_s: float = 3600.0,
+    on_schema_change: Callable[[SchemaChanges], object] | None = None,
 ) -> Pipeline:
     """Make a pipeline and make it the active one; without any argument return the active one.
 
@@ -54,6 +57,7 @@ def pipeline(
         on_running: what to do while another run of the same pipeline is under way: `wait` for it, `fail`,
             or `join` it: extract beside it and commit one after the other.
         running_wait_s: how long to wait, in seconds.
+        on_schema_change: called after each commit that changed a schema, with what changed.
 
     Raises:
         UsageError: an argument is wrong.
@@ -80,6 +84,7 @@ def pipeline(
             emit=collector(progress if progress is not None else _configured("progress")),
             on_running=on_running,
             running_wait_s=running_wait_s,
+            on_schema_change=on_schema_change,
         )
     made.activate()
     return made

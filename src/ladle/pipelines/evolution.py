@@ -15,6 +15,7 @@ from ladle.load.plan import plan
 from ladle.normalize.nulls import NullColumns
 from ladle.package.store import Package
 from ladle.schema.change import Change
+from ladle.schema.given_names import GivenNames, in_given_names
 from ladle.schema.lattice import Exact
 from ladle.schema.schema import Schema
 from ladle.schema.table import DATA_TYPES
@@ -66,8 +67,16 @@ def planned(package: Package, destination: Destination, dataset: str) -> list[Ch
         return plan(session, package, schema, newest, destination.limits)
 
 
-def exact_doubles(destination: Destination | None, dataset: str) -> Exact | None:
-    """Return what tells whether doubles hold every number of a column; None where nothing can be read."""
+def exact_doubles(
+    destination: Destination | None, dataset: str, names: GivenNames | None = None
+) -> Exact | None:
+    """Return what tells whether doubles hold every number of a column; None where nothing can be read.
+
+    Args:
+        destination: None for none.
+        dataset: of the table.
+        names: where it is asked by derived names.
+    """
     if destination is None or not hasattr(destination, "reader"):
         return None
     place = readable(destination)
@@ -81,4 +90,4 @@ def exact_doubles(destination: Destination | None, dataset: str) -> Exact | None
             with reader.stream(reader.dialect.sql(query)) as rows:
                 return not any(batch.num_rows for batch in rows.batches)
 
-    return exact
+    return in_given_names(exact, names) if names else exact

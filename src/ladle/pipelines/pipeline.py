@@ -17,16 +17,20 @@ from ladle.destinations.base import Destination
 from ladle.destinations.registry import resolve
 from ladle.errors import LadleError, UsageError
 from ladle.events import Emit, Notice
+from ladle.governance.notify import Listener
 from ladle.package.manifest import Manifest
 from ladle.package.store import Packages
 from ladle.pipelines.arguments import check_choice, checked_name, checked_staging, schema_name
 from ladle.pipelines.backfill import Backfill, load_windows
+from ladle.pipelines.drift import SchemaDiff, adopting, drift
+from ladle.pipelines.edits import SchemaPlan, losses, planned, schema_of
 from ladle.pipelines.info import ExtractInfo, LoadInfo, NormalizeInfo, PackageInfo, PipelineTrace, now
 from ladle.pipelines.memory import Memory
 from ladle.pipelines.order import Extracted, Order, Remember, extracted_info, normalized_info
 from ladle.pipelines.refresh import REFRESH, Refresh
 from ladle.pipelines.steps import Steps
 from ladle.pipelines.work import RunningPolicy, Work
+from ladle.schema.edits import Edit
 from ladle.schema.naming import naming
 from ladle.schema.records import is_record
 from ladle.schema.schema import Schema
@@ -62,6 +66,7 @@ class Pipeline:
         emit: Emit,
         on_running: RunningPolicy = "wait",
         running_wait_s: float = 3600.0,
+        on_schema_change: Listener | None = None,
     ) -> None:
         self.pipeline_name = checked_name(pipeline_name)
         self.pipelines_dir = str(pipelines_dir)
@@ -81,6 +86,7 @@ class Pipeline:
             None,
             on_running,
             running_wait_s,
+            [] if on_schema_change is None else [on_schema_change],
         )
         self._work.dataset_name = self._dataset_name(dataset_name or self._folder.state().get("dataset_name"))
 
@@ -370,6 +376,7 @@ class Pipeline:
             running_wait_s=self._work.running_wait_s,
         )
         made._work.dataset_name = self.dataset_name
+        made._work.listeners = self._work.listeners
         return made
 
     def _load_new(
@@ -548,6 +555,115 @@ class Pipeline:
             raise UsageError.unknown_choice("schema", schema_name, names)
         with self._steps.traced(self._packages.release), self._work.turn():
             return dict(self._work.load_schema(schema).schema_update)
+
+    def on_schema_change(self, function: Listener) -> Listener:
+        """Call a function with each load's `SchemaChanges`, once it is committed; also a decorator.
+
+        An exception in it is logged, and never fails the load. Where a process is killed just after the
+        commit, it hears again from the run that finishes the package.
+        """
+        self._work.listeners.append(function)
+        return function
+
+    # -- renaming and dropping
+
+    def rename_table(self, table: str, name: str) -> SchemaPlan:
+        """Plan to call a table `name`; what is loaded for it goes there from then on.
+
+        Its child tables are renamed with it, where they are named after it.
+
+        Returns:
+            The plan; `print` shows it, `apply()` does it.
+
+        Raises:
+            UsageError: no such table, a name that can't be, or a destination that can't rename.
+        """
+        return self._planned([Edit("rename", table, name=name)])
+
+    def rename_column(self, table: str, column: str, name: str) -> SchemaPlan:
+        """Plan to call a column `name`; values that the source has for it go there from then on.
+
+        Its variant columns are renamed with it. Returns and raises as `rename_table`.
+        """
+        return self._planned([Edit("rename", table, column, name)])
+
+    def drop_table(self, table: str) -> SchemaPlan:
+        """Plan to drop a table and those below it, and to leave out their rows from then on.
+
+        Returns and raises as `rename_table`; `apply(confirm=True)` where rows would be lost.
+        """
+        return self._planned([Edit("drop", table)])
+
+    def drop_column(self, table: str, column: str) -> SchemaPlan:
+        """Plan to drop a column with its variants, and to leave out its values from then on.
+
+        Returns and raises as `rename_table`; `apply(confirm=True)` where values would be lost.
+        """
+        return self._planned([Edit("drop", table, column)])
+
+    def undrop(self, table: str, column: str | None = None) -> SchemaPlan:
+        """Plan to load a dropped table or column again: it comes back with the next rows that have it.
+
+        Returns and raises as `rename_table`.
+        """
+        return self._planned([Edit("undrop", table, column)])
+
+    def schema_diff(self, schema_name: str | None = None) -> SchemaDiff:
+        """Compare a stored schema with what the destination has: what was made or dropped there by hand.
+
+        Args:
+            schema_name: default the pipeline's default schema.
+        """
+        destination = self._need_destination()
+        with self._steps.traced(self._packages.release), self._work.turn():
+            schema = self._committed(schema_name)
+            return drift(schema, self.schemas, destination, str(self.dataset_name))
+
+    def adopt_schema(self, schema_name: str | None = None) -> SchemaPlan:
+        """Plan to make a stored schema what the destination has.
+
+        What was dropped there by hand isn't loaded again; columns that were added there become columns of
+        the schema. Arguments as `schema_diff`; returns and raises as `rename_table`.
+        """
+        destination, found = self._need_destination(), self.schema_diff(schema_name)
+        return self._planned(
+            list(adopting(self.schemas[found.schema_name], found, destination)), found.schema_name
+        )
+
+    def _committed(self, name: str | None) -> Schema:
+        """Return a schema as the destination has it; the working folder has it too then."""
+        names = self.schema_names
+        name = name or next(iter(names), None)
+        if name is not None and name in names:
+            self._memory.catch_up(name, self._need_destination(), str(self.dataset_name))
+        if name is None or name not in self.schemas:
+            raise UsageError.unknown_choice("schema", name, names)
+        return self.schemas[name]
+
+    def _planned(self, edits: Sequence[Edit], schema_name: str | None = None) -> SchemaPlan:
+        destination, dataset = self._need_destination(), str(self.dataset_name)
+        with self._steps.traced(self._packages.release), self._work.turn():
+            for name in self.schema_names:
+                self._committed(name)
+            known, dropped = self.schemas, any(e.kind == "undrop" and e.column is None for e in edits)
+            schema = known[schema_name] if schema_name else schema_of(known, edits[0].table, dropped)
+            done, run = planned(schema, edits, destination, dataset)
+            lost = losses(done.changes, destination, dataset)
+        made = (schema.name, dataset, tuple(edits), done.changes, done.notes, run, lost)
+        return SchemaPlan(*made, self._applied)
+
+    def _applied(self, plan: SchemaPlan) -> LoadInfo:
+        first_run, since = self.first_run, now()
+        with self._steps.traced(self._packages.release), self._work.turn():
+            again = self._planned(plan.edits, plan.schema_name)
+            if (again.changes, again.statements) != (plan.changes, plan.statements):
+                raise UsageError(
+                    f"what the plan for schema `{plan.schema_name}` was made for has changed since",
+                    expected="\n".join(map(str, plan.changes)) or "no change at the destination",
+                    hint="make the plan anew",
+                )
+            loaded = self._work.edit_schema(self.schemas[plan.schema_name], plan.edits)
+            return self._load_info(since, [loaded], first_run)
 
     @contextmanager
     def managed_state(self, *, extract_state: bool = False) -> Iterator[dict[str, Any]]:

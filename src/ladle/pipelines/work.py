@@ -16,6 +16,7 @@ from ladle.destinations.base import Destination
 from ladle.errors import DataError, DestinationError, PackageError, PipelineIsRunning
 from ladle.events import Emit, Notice, durable, silent
 from ladle.extract.run import ExtractOptions, declare, extract, table_name
+from ladle.governance.notify import Listener, notify
 from ladle.load.ahead import BEGIN_BYTES, LoadAhead
 from ladle.load.merge import check_merges
 from ladle.load.plan import schema_update
@@ -25,15 +26,20 @@ from ladle.normalize.run import Normalizer, Options, Ready, normalize
 from ladle.package.lock import FileLock
 from ladle.package.store import Package, Packages
 from ladle.pipelines.arguments import schema_name
+from ladle.pipelines.edits import edits_of, prepared, whole
 from ladle.pipelines.evolution import exact_doubles, null_columns, planned, widens_by_value
 from ladle.pipelines.info import ExtractInfo, NormalizeInfo, PackageInfo, now
 from ladle.pipelines.memory import Memory
+from ladle.pipelines.named import in_derived_names, in_given_names, on_top
 from ladle.pipelines.order import Beside, Extracted, Order, extracted_info, normalized_info
 from ladle.pipelines.refresh import Reset, plan
+from ladle.pipelines.reported import schema_changes
 from ladle.pipelines.steps import Steps
 from ladle.schema.change import Limits
+from ladle.schema.edits import Edit
+from ladle.schema.given_names import GivenNames, derived_form
 from ladle.schema.lattice import Exact
-from ladle.schema.records import is_record
+from ladle.schema.records import CHANGES_TABLE, is_record
 from ladle.schema.schema import STATE_TABLE, Schema
 from ladle.sources.current import at_work
 from ladle.state.folder import PipelineFolder
@@ -53,6 +59,7 @@ class Work:
         dataset_name: where tables go.
         on_running: what to do while another run is under way.
         running_wait_s: how long to wait for it, in seconds.
+        listeners: hear of changes of the schema.
     """
 
     owner: Any
@@ -61,6 +68,7 @@ class Work:
     dataset_name: str | None
     on_running: RunningPolicy
     running_wait_s: float
+    listeners: list[Listener] = field(default_factory=list)
     _lock: FileLock = field(init=False)
     _lock_depth: int = 0
 
@@ -164,7 +172,7 @@ class Work:
             source_state=content,
             package_state=notes,
             metrics=beside.metrics,
-            exact=self._exact(),
+            exact=self._exact(GivenNames.of(stored)),
         )
         package = extract(order.source, package, options, self.emit, beside.background)
         if order.remember is not None:
@@ -208,7 +216,7 @@ class Work:
         alone = alone and all(r.write_disposition != "merge" for r in manifest.resources)
         if destination is None or not destination.streams or not alone or begin_bytes < 0:
             return None
-        return LoadAhead(package, destination, str(self.dataset_name), self.emit, begin_bytes)
+        return LoadAhead(in_given_names(package), destination, str(self.dataset_name), self.emit, begin_bytes)
 
     def _reset(self, order: Order, stored: Schema, state: dict[str, Any]) -> Reset | None:
         """Tell what a refresh will drop, before anything is read."""
@@ -218,7 +226,9 @@ class Work:
         names = {r.hints.table_name or r.name for r in selected}
         if order.hints.table_name:
             names.add(order.hints.table_name)
-        roots = sorted(table_name(stored, n, self._limits()) for n in names if isinstance(n, str))
+        given = GivenNames.of(stored)
+        derived = (table_name(stored, n, self._limits()) for n in names if isinstance(n, str))
+        roots = sorted(given.table(name) for name in derived)
         reset = plan(order.refresh, stored, roots, state, [r.name for r in selected])
         self.emit(Notice(f"{reset}, when the load of source `{order.source.name}` begins"))
         return reset
@@ -231,7 +241,8 @@ class Work:
             stored = stored.without_tables(
                 t for t in reset.tables if t in tables and "x-normalizer" in tables[t].extra
             )
-        package = declare(order.source, package, stored, order.hints, self._limits(), self._exact())
+        exact = self._exact(GivenNames.of(stored))
+        package = declare(order.source, package, derived_form(stored), order.hints, self._limits(), exact)
         if self.destination is not None:
             manifest = package.manifest
             check_merges(Schema.from_dict(manifest.schema), manifest.resources, self.destination)
@@ -242,11 +253,11 @@ class Work:
 
     def _is_empty(self, package: Package, stored: Schema) -> bool:
         """Whether loading the package would change nothing: no rows, nothing to replace, drop or empty."""
-        manifest = package.manifest
+        manifest, names = package.manifest, GivenNames.of(stored)
         replaced = any(
-            r.write_disposition == "replace" and "x-normalizer" in stored.table_map[r.table].extra
+            r.write_disposition == "replace" and "x-normalizer" in stored.table_map[table].extra
             for r in manifest.resources
-            if r.table in stored.table_map
+            if (table := names.table(r.table)) in stored.table_map
         )
         return not (manifest.raw or manifest.drop_tables or manifest.empty_tables or replaced)
 
@@ -281,8 +292,8 @@ class Work:
             exact=self._exact(),
         )
 
-    def _exact(self) -> Exact | None:
-        return exact_doubles(self.destination, str(self.dataset_name))
+    def _exact(self, names: GivenNames | None = None) -> Exact | None:
+        return exact_doubles(self.destination, str(self.dataset_name), names)
 
     def _normalizer(self, package: Package, ready: Ready | None) -> Normalizer:
         return Normalizer(package, self._limits(), self._options(), self.emit, ready=ready)
@@ -293,17 +304,19 @@ class Work:
         Raises:
             DataError: a value can't be stored; the package stays as it was extracted.
         """
+        if edits := edits_of(package):
+            stored = self.folder.schema(package.manifest.schema["name"])
+            return prepared(
+                package, stored or Schema(package.manifest.schema["name"]), edits, *self._editing()
+            )
         if package.stage == "normalized":
             # A kill in between must find an extracted package, not one whose ready files are half rewritten.
-            package = package.save(stage="extracted", ready=(), counts={})
+            package = package.save(stage="extracted", ready=(), counts={}, **in_derived_names(package))
         name = package.manifest.schema["name"]
         stored = self.folder.schema(name)
         with self.steps.step("normalize", package.load_id):
-            if stored is not None and not package.manifest.drop_tables:
-                declared = Schema.from_dict(package.manifest.schema)
-                package = package.with_manifest(
-                    schema=stored.with_hints_of(declared, self._limits()).to_dict()
-                )
+            if stored is not None:
+                package = on_top(package, stored, self._limits())
             try:
                 return normalize(package, stored, self._limits(), self._options(), self.emit)
             except DataError as error:
@@ -321,10 +334,15 @@ class Work:
             schema = Schema.from_dict(package.manifest.schema)
         # A schema may come back to an earlier content: its hash is known, and it is the newest all the same.
         is_next = stored is None or package.manifest.base_hash == stored.version_hash
-        if is_next and (stored is None or schema.version_hash != stored.version_hash):
-            with durable(self.emit, "folder.schema"):
-                self.folder.save_schema(schema)
+        changed = stored is None or schema.version_hash != stored.version_hash
+        # Edits hold once they are committed: the folder mustn't know names that the destination hasn't.
+        if is_next and changed and not package.manifest.edits:
+            self._save_schema(schema)
         return package
+
+    def _save_schema(self, schema: Schema) -> None:
+        with durable(self.emit, "folder.schema"):
+            self.folder.save_schema(schema)
 
     def load_package(self, extracted: Extracted, early: bool) -> PackageInfo:
         """Load a normalised package, then make its state the folder's; safe to repeat after a kill.
@@ -339,7 +357,12 @@ class Work:
         assert self.destination is not None
         package = extracted.package
         notes = copy.deepcopy(dict(package.manifest.package_state))
-        with self.steps.step("load", package.load_id), extracted, self._noting(package, notes):
+        with (
+            self.steps.step("load", package.load_id),
+            extracted,
+            self._noting(package, notes),
+            whole(self.packages, package),
+        ):
             package = self.memory.with_newer(self.settle(package))
             # Settled anew, its rows aren't those that were loaded ahead.
             ahead = extracted.ahead if package is extracted.package else None
@@ -347,8 +370,14 @@ class Work:
             extracted.close()
             if result is None:
                 package, result = self._load_newest(package, self.destination)
+            if package.manifest.edits:
+                self._save_schema(Schema.from_dict(package.manifest.schema))
             if package.manifest.state is not None:
                 self.memory.save(package.manifest.state, self.destination)
+            # Not after `finish`: who is killed here tells it again, instead of never.
+            if result.changes or CHANGES_TABLE in package.manifest.counts:
+                changed = schema_changes(package, result, str(self.dataset_name))
+                notify(changed, self.listeners, self.emit)
             self.packages.finish(package, "loaded", package_state=notes)
         rows = {n: c for n, c in result.rows.items() if not is_record(n)}
         if package.manifest.state is not None:
@@ -425,6 +454,19 @@ class Work:
         name = state.get("default_schema_name")
         schema = self.folder.schema(name) if name else None
         return self._load_bare(schema or Schema(schema_name(self.pipeline_name)), state)
+
+    def edit_schema(self, stored: Schema, edits: Sequence[Edit]) -> PackageInfo:
+        """Make edits of a schema, here and at the destination, in one commit.
+
+        Raises:
+            UsageError, DestinationError: they can't be made; nothing was changed, and nothing is kept.
+        """
+        package = self.packages.create(self.pipeline_name)
+        package = prepared(package, stored, edits, *self._editing())
+        return self.load_package(Extracted(package), early=False)
+
+    def _editing(self) -> tuple[Limits, bool]:
+        return self._limits(), self._options().record_changes
 
     def _load_bare(self, schema: Schema, state: dict[str, Any] | None) -> PackageInfo:
         package = self.packages.create(self.pipeline_name)

@@ -22,7 +22,8 @@ class Limits:
     whether write dispositions mean anything there; otherwise rows are handed over, whatever they are.
     `records`: whether ladle's own tables of rejects and changes are kept there. `merges`: the strategies of
     merge that it can do. `in_place`: data types, from and to, by which a column that is there can change;
-    None for all of the lattice. `decimal_digits`: digits of the longest decimal.
+    None for all of the lattice. `decimal_digits`: digits of the longest decimal. `renames`: whether tables
+    and columns that are there can be renamed.
     """
 
     max_table_name: int | None = None
@@ -36,6 +37,7 @@ class Limits:
     dispositions: bool = True
     records: bool = True
     merges: tuple[str, ...] = ()
+    renames: bool = False
     in_place: frozenset[tuple[str, str]] | None = None
     decimal_digits: int = 76
 

@@ -141,6 +141,11 @@ class Table:
         merged.update((c.name, c) for c in columns)
         return replace(self, columns=merged)
 
+    def without_columns(self, names: Iterable[str]) -> Table:
+        """Return a copy that lacks the named columns."""
+        gone = set(names)
+        return replace(self, columns={n: c for n, c in self.columns.items() if n not in gone})
+
     def with_extra(self, **hints: Any) -> Table:
         """Return a copy with table hints added; None removes one."""
         merged = {k: v for k, v in {**self.extra, **hints}.items() if v is not None}

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from ladle.destinations import dialect as statements
-from ladle.destinations.alter import still_missing
+from ladle.destinations.changing import still_missing
 from ladle.destinations.postgres import postgres_destination
 from ladle.destinations.postgres_connection import DIALECT
 from ladle.errors import DestinationError, MissingDependency, UsageError

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from ladle.destinations.base import LoadRecord
 from ladle.schema.change import AddTable, Change, Limits
+from ladle.schema.change_names import NameChange, after
 from ladle.schema.table import Table
 
 
@@ -59,6 +60,14 @@ class MemorySession:
                 self.columns[change.table.name] = dict.fromkeys(names, "any")
             else:
                 self.columns[change.table][change.column.name] = "any"
+
+    def altering(self, changes: Sequence[NameChange]) -> list[str]:
+        return [str(change) for change in changes]
+
+    def alter(self, changes: Sequence[NameChange]) -> None:
+        for change in changes:
+            self.memory.calls.append(str(change))
+            self.columns = after(self.columns, change)
 
     def drop(self, tables: Sequence[str]) -> None:
         self.memory.calls.append(f"drop {' '.join(tables)}")
