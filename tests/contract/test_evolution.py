@@ -274,6 +274,20 @@ def test_numbers_that_doubles_would_round_keep_their_column(place: Place) -> Non
     assert place.changes() == []
 
 
+def test_what_was_renamed_widens_under_its_name(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.run([{"id": 1, "v": 1, "w": 2**60, "f": True}])
+    place.pipeline.rename_column("t", "v", "price").apply()
+    place.pipeline.rename_column("t", "w", "big").apply()
+    place.pipeline.rename_table("t", "orders").apply()
+    monkeypatch.setenv("SCHEMA__ON_TYPE_CHANGE", "widen")
+    place.run([{"id": 2, "v": 1.5, "w": 1.5}])
+    assert place.values("price", "orders") == [1.0, 1.5]
+    assert place.values("big", "orders") == [2**60, None]
+    place.run([{"id": 3, "v": "x", "f": "no"}], columns={"f": {"data_type": "text"}})
+    assert place.values("price", "orders") == ["1.0", "1.5", "x"]
+    assert place.values("f", "orders") == ["True", None, "no"]
+
+
 @pytest.mark.usefixtures("widening")
 def test_a_declared_type_holds(place: Place) -> None:
     for number in range(2):
