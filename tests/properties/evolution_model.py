@@ -81,6 +81,11 @@ class Model:
         self.widen = widen
         self.tables: dict[str, Tab] = {}
 
+    def has(self, column: str) -> bool:
+        """Whether the root table has a column at the destination."""
+        table = self.tables.get("t", Tab())
+        return bool(table.rows) and table.columns.get(column, Col()).data_type is not None
+
     def run(self, rows: list[dict[str, Any]], hints: dict[str, dict[str, Any]]) -> None:
         """Load rows.
 

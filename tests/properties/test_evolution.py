@@ -1,6 +1,7 @@
 """Random sequences of runs against a model in plain Python: each applies, or is refused by the right name.
 
-Keys come and go, values change their kind, nest and unnest, types and nullability are declared; into DuckDB and
+Keys come and go, values change their kind, nest and unnest, types and nullability are declared, a column gets
+other names; into DuckDB and
 Postgres, with both policies. Whatever is refused leaves no package behind, and the next run goes on.
 """
 
@@ -44,8 +45,10 @@ HINT = st.fixed_dictionaries(
     },
 )
 HINTS = st.one_of(st.just({}), st.just({}), st.fixed_dictionaries({}, optional={"a": HINT, "b": HINT}))
-RUNS = st.lists(st.tuples(ROWS, HINTS), min_size=1, max_size=5)
-Runs = list[tuple[list[dict[str, Any]], dict[str, Any]]]
+RENAMES = st.sampled_from(["", "", "", "beta", "gamma"])
+RUNS = st.lists(st.tuples(ROWS, HINTS, RENAMES), min_size=1, max_size=5)
+Runs = list[tuple[list[dict[str, Any]], dict[str, Any], str]]
+"""Rows, hints, and what column `b` is called from then on, where it is there and not called so."""
 
 SQL = {
     "bigint": ("bigint",),
@@ -61,8 +64,8 @@ Ask = Callable[[str], list[tuple[Any, ...]]]
 def check(runs: Runs, widen: bool, destination: Any, ask: Ask, dataset: str, folder: Path) -> None:
     """Do the runs, and compare after each."""
     pipeline = ladle.pipeline("p", folder / "work", destination=destination, dataset_name=dataset)
-    model, count = Model(widen), 0
-    for number, (rows, hints) in enumerate(runs):
+    model, count, called = Model(widen), 0, "b"
+    for number, (rows, hints, name) in enumerate(runs):
         # `id` is there so that rows can be told apart; it is never null
         data = [{"id": count + i, **row} for i, row in enumerate(rows)]
         try:
@@ -75,9 +78,13 @@ def check(runs: Runs, widen: bool, destination: Any, ask: Ask, dataset: str, fol
         assert (error is None) == (expected is None), f"run {number}: {error}, expected: {expected}"
         if error is not None and expected is not None:
             assert type(error).__name__ == expected.error, error
-            assert (error.facts["table"], error.facts["column"]) in expected.places, error
+            column = str(error.facts["column"]).replace(called, "b")
+            assert (error.facts["table"], column) in expected.places, error
+        if name not in ("", called) and model.has("b"):
+            pipeline.rename_column("t", called, name).apply()
+            called = name
         assert not pipeline.has_pending_data
-        compare(model, ask, dataset)
+        compare(model, ask, dataset, called)
 
 
 def error_of(pipeline: Any, data: list[dict[str, Any]], hints: dict[str, Any]) -> LadleError | None:
@@ -88,7 +95,7 @@ def error_of(pipeline: Any, data: list[dict[str, Any]], hints: dict[str, Any]) -
     return None
 
 
-def compare(model: Model, ask: Ask, dataset: str) -> None:
+def compare(model: Model, ask: Ask, dataset: str, called: str) -> None:
     catalog = ask(
         "SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns "
         f"WHERE table_schema = '{dataset}' ORDER BY ordinal_position"
@@ -98,7 +105,11 @@ def compare(model: Model, ask: Ask, dataset: str) -> None:
         if not table.startswith(("_dlt", "_ladle")):
             columns = there.setdefault(table, {})
             if not column.startswith("_dlt"):
-                columns[column] = data_type.lower(), nullable == "YES"
+                own = column == called or column.startswith(f"{called}__v_")
+                columns["b" + column.removeprefix(called) if own else column] = (
+                    data_type.lower(),
+                    nullable == "YES",
+                )
     assert set(there) == {name for name, table in model.tables.items() if table.rows}
     for name, columns in there.items():
         typed = {n: c for n, c in model.tables[name].columns.items() if c.data_type}
@@ -107,7 +118,8 @@ def compare(model: Model, ask: Ask, dataset: str) -> None:
             assert data_type in SQL[str(typed[column].data_type)], (name, column)
             assert nullable == typed[column].nullable, (name, column)
         names = list(columns)
-        quoted = ", ".join(f'"{n}"' for n in names)
+        there_as = [called + n.removeprefix("b") if n[:4] in ("b", "b__v") else n for n in names]
+        quoted = ", ".join(f'"{n}"' for n in there_as)
         found = [
             dict(zip(names, row, strict=True)) for row in ask(f'SELECT {quoted} FROM "{dataset}"."{name}"')
         ]
@@ -150,16 +162,30 @@ def widen(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bo
 
 
 # Each of P15 and P11 once, whatever else hypothesis finds.
-NOT_NULL_LATER = [([{"a": 7}], {}), ([{"a": 7, "b": 7}], {"b": {"nullable": False}}), ([{"a": 7}], {})]
-TYPE_BY_HINT = [([{"a": 7}], {}), ([{"a": "abc"}], {"a": {"data_type": "text"}}), ([{"a": 1.5}], {})]
-DECLARED = [([{"a": 7}, {"a": "abc"}], {"a": {"data_type": "bigint"}})] * 2
-BACK_AGAIN = [([{"a": 7}], {}), ([{"b": "abc"}], {}), ([{"a": 1.5}, {"a": {"x": 7}}, {"a": ["abc", 7]}], {})]
+NOT_NULL_LATER = [
+    ([{"a": 7}], {}, ""),
+    ([{"a": 7, "b": 7}], {"b": {"nullable": False}}, ""),
+    ([{"a": 7}], {}, ""),
+]
+TYPE_BY_HINT = [
+    ([{"a": 7}], {}, ""),
+    ([{"a": "abc"}], {"a": {"data_type": "text"}}, ""),
+    ([{"a": 1.5}], {}, ""),
+]
+DECLARED = [([{"a": 7}, {"a": "abc"}], {"a": {"data_type": "bigint"}}, "")] * 2
+RENAMED = [([{"b": 7}], {}, "beta"), ([{"b": 1.5}, {"b": True}], {}, "gamma"), ([{"b": "abc"}], {}, "")]
+BACK_AGAIN = [
+    ([{"a": 7}], {}, ""),
+    ([{"b": "abc"}], {}, ""),
+    ([{"a": 1.5}, {"a": {"x": 7}}, {"a": ["abc", 7]}], {}, ""),
+]
 
 
 @given(runs=RUNS)
 @example(runs=NOT_NULL_LATER)
 @example(runs=TYPE_BY_HINT)
 @example(runs=DECLARED)
+@example(runs=RENAMED)
 @example(runs=BACK_AGAIN)
 def test_runs_into_duckdb(runs: Runs, widen: bool) -> None:
     in_duckdb(runs, widen)
@@ -169,6 +195,7 @@ def test_runs_into_duckdb(runs: Runs, widen: bool) -> None:
 @example(runs=NOT_NULL_LATER)
 @example(runs=TYPE_BY_HINT)
 @example(runs=DECLARED)
+@example(runs=RENAMED)
 @example(runs=BACK_AGAIN)
 @settings(max_examples=8)
 def test_runs_into_postgres(runs: Runs, widen: bool, postgres_url: str) -> None:
