@@ -7,18 +7,20 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ladle import dataset, destinations, errors, sources
+    from ladle import dataset, destinations, errors, governance, sources
     from ladle.config.access import config, secrets
     from ladle.config.markers import TSecretStrValue, TSecretValue
     from ladle.config.spec import TCredentials
     from ladle.dataset.dataset import Dataset
     from ladle.dataset.relation import Relation
     from ladle.destinations.decorator import destination
+    from ladle.governance.policy import unprotect
     from ladle.governance.slack import send_slack_message
     from ladle.pipelines.entry import attach, pipeline, run
     from ladle.pipelines.info import LoadInfo
     from ladle.pipelines.pipeline import Pipeline
     from ladle.schema.schema import Schema
+    from ladle.schema.tags import tag
     from ladle.sources import current, mark
     from ladle.sources.current import source_state as state
     from ladle.sources.decorators import defer, resource, source, transformer
@@ -41,6 +43,7 @@ __all__ = [
     "destination",
     "destinations",
     "errors",
+    "governance",
     "mark",
     "pipeline",
     "resource",
@@ -50,7 +53,9 @@ __all__ = [
     "source",
     "sources",
     "state",
+    "tag",
     "transformer",
+    "unprotect",
 ]
 
 _WHERE = {
@@ -71,7 +76,9 @@ _WHERE = {
     "secrets": "ladle.config.access",
     "send_slack_message": "ladle.governance.slack",
     "source": "ladle.sources.decorators",
+    "tag": "ladle.schema.tags",
     "transformer": "ladle.sources.decorators",
+    "unprotect": "ladle.governance.policy",
 }
 _MODULES = {
     "config": "ladle.config",
@@ -79,6 +86,7 @@ _MODULES = {
     "dataset": "ladle.dataset",
     "destinations": "ladle.destinations",
     "errors": "ladle.errors",
+    "governance": "ladle.governance",
     "mark": "ladle.sources.mark",
     "sources": "ladle.sources",
     "state": "ladle.state",

@@ -9,13 +9,14 @@ from typing import Annotated, Any
 import typer
 
 import ladle
-from ladle.cli import config, schema_changes
+from ladle.cli import config, lineage, pii, schema_changes
 from ladle.errors import LadleError
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="Load data from anywhere, typed and relational."
 )
 app.add_typer(config.app, name="config")
+app.add_typer(pii.app, name="pii")
 app.add_typer(schema_changes.app, name="schema")
 
 _Name = Annotated[str, typer.Argument(help="Name of the pipeline.", show_default=False)]
@@ -75,6 +76,9 @@ def discard(
     typer.echo(f"will discard: {', '.join(pending)}")
     if yes or typer.confirm("go on?"):
         found.drop_pending_packages()
+
+
+app.command("lineage")(lineage.show)
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ladle.config.chain import here
@@ -28,6 +28,13 @@ def setting(*path: str, default: str | None = None, secret: bool = False) -> str
     hint = TSecretStrValue if secret else str
     found = look(name, hint, here((), tuple(sections)))
     return default if found is None else str(read(found, hint)) or default
+
+
+def several(*sections: str, names: Sequence[str]) -> dict[str, str | None]:
+    """Return settings of one section as text, looked up at once; None for those unset or empty."""
+    where = here((), sections)
+    found = {name: look(name, str, where) for name in names}
+    return {name: None if one is None else str(read(one, str)) or None for name, one in found.items()}
 
 
 def searched(

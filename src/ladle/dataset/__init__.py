@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ladle.dataset.dataset import Dataset
+    from ladle.dataset.history import Lineage
     from ladle.dataset.relation import Relation
     from ladle.dataset.sql_client import SqlClient
 
-__all__ = ["Dataset", "Relation", "SqlClient"]
+__all__ = ["Dataset", "Lineage", "Relation", "SqlClient"]
 
 _WHERE = {
     "Dataset": "ladle.dataset.dataset",
+    "Lineage": "ladle.dataset.history",
     "Relation": "ladle.dataset.relation",
     "SqlClient": "ladle.dataset.sql_client",
 }

@@ -17,9 +17,11 @@ from ladle.dataset import queries
 from ladle.dataset.backend import as_sql, ibis_backend
 from ladle.dataset.catalog import Catalog
 from ladle.dataset.cursor import Cursor
+from ladle.dataset.history import Lineage
 from ladle.dataset.relation import Relation
 from ladle.dataset.sql_client import SqlClient
 from ladle.destinations.base import Destination, readable
+from ladle.destinations.location import table_place
 from ladle.destinations.reading import Reader
 from ladle.destinations.registry import resolve
 from ladle.errors import LadleError, TableNotFound, UsageError
@@ -155,6 +157,10 @@ class Dataset:
             and mine.displayable() == theirs.displayable()
             and getattr(mine, "connection", None) is getattr(theirs, "connection", None)
         )
+
+    def place(self, table_name: str) -> tuple[str, str]:
+        """Return where a table is, as OpenLineage names it: a namespace, and a name in it; no secrets."""
+        return table_place(self._destination, self._dataset_name, table_name)
 
     # -- connection
 
@@ -299,6 +305,10 @@ class Dataset:
     def latest_load_id(self, schema_name: str | None = None) -> str | None:
         """Return the id of the newest complete load; None where there is none."""
         return next(reversed(self.load_ids(schema_name)), None)
+
+    def lineage(self) -> Lineage:
+        """Return where its rows and columns come from: loads, sources, code and inputs."""
+        return Lineage(self)
 
     def ibis(self, read_only: bool = False) -> Any:
         """Connect ibis to the dataset.

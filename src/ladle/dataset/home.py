@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from ladle.dataset.catalog import Catalog
 from ladle.destinations.reading import Reader
+from ladle.schema.schema import Schema
 
 
 class Home(Protocol):
@@ -15,6 +16,10 @@ class Home(Protocol):
     @property
     def dataset_name(self) -> str:
         """Its name."""
+
+    @property
+    def schemas(self) -> tuple[Schema, ...]:
+        """The schemas of its tables."""
 
     @property
     def catalog(self) -> Catalog:
@@ -30,6 +35,9 @@ class Home(Protocol):
 
     def lease(self) -> AbstractContextManager[Reader]:
         """Connect, or use a connection that is open, in a `with` block."""
+
+    def place(self, table_name: str) -> tuple[str, str]:
+        """Return where a table is: a namespace, and a name in it."""
 
     def table(self, table_name: str) -> Any:
         """Return all rows of a table."""

@@ -444,6 +444,13 @@ class Relation:
         source = self.select(*kept) if kept and len(kept) < len(self.columns) else self
         return source.reader().__arrow_c_stream__(requested_schema)
 
+    def __ladle_inputs__(self) -> list[tuple[str, str]]:
+        """Return where the tables are that the query reads; a run notes them as its inputs."""
+        if self.expression is None:
+            return []
+        names = {t.name: None for t in self._query.find_all(exp.Table) if t.name in self._catalog.tables}
+        return [self.dataset.place(name) for name in names]
+
     def reader(self) -> pa.RecordBatchReader:
         """Return an Arrow reader of the rows; the connection closes when they were read, or it is dropped."""
         opened = self._cursor()

@@ -11,7 +11,7 @@ from sqlglot import exp
 
 from ladle.destinations.reading import Reader
 from ladle.errors import UsageError
-from ladle.schema.change import Change, Limits
+from ladle.schema.change import Change, Comment, Limits
 from ladle.schema.change_names import NameChange
 from ladle.schema.table import Table
 
@@ -69,7 +69,10 @@ class Session(Protocol):
         """Return what is there: types by column by table."""
 
     def apply(self, changes: Sequence[Change]) -> None:
-        """Create tables and add columns."""
+        """Create tables and add columns, with the comments on them where the destination keeps any."""
+
+    def comment(self, changed: Sequence[Comment]) -> None:
+        """Change comments of tables and columns; nothing where the destination keeps none."""
 
     def altering(self, changes: Sequence[NameChange]) -> list[str]:
         """Return the statements that `alter` would run; none where it only forgets. Works before `begin`."""

@@ -121,6 +121,19 @@ def beyond_doubles(dataset: str, table: str, column: str) -> exp.Expression:
     return exp.select("1").from_(table_ref(dataset, table)).where(outside).limit(1)
 
 
+def comment_on(dataset: str, table: str, column: str | None, text: str | None) -> exp.Expression:
+    """COMMENT ON a table, or on one of its columns; None takes the comment away."""
+    names = {"this": exp.to_identifier(table, quoted=True), "db": exp.to_identifier(dataset, quoted=True)}
+    what: exp.Expression = exp.Table(**names)
+    if column is not None:
+        what = exp.Column(this=exp.to_identifier(column, quoted=True), table=names["this"], db=names["db"])
+    return exp.Comment(
+        this=what,
+        kind="TABLE" if column is None else "COLUMN",
+        expression=exp.null() if text is None else exp.Literal.string(text),
+    )
+
+
 def drop_table(dataset: str, table: str) -> exp.Expression:
     """DROP TABLE IF EXISTS."""
     ref = table_ref(dataset, table)

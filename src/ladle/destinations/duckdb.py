@@ -370,6 +370,7 @@ def _row_groups(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterato
     for batch in batches:
         waiting.append(batch)
         rows += batch.num_rows
+        del batch  # the copies alone are kept while DuckDB works
         if rows * 8 > _ROW_GROUP and _group_bytes(waiting, rows) > _MAX_GROUP_BYTES:
             yield from waiting
             waiting, rows = [], 0
@@ -378,7 +379,7 @@ def _row_groups(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterato
             group = table.slice(0, _ROW_GROUP).combine_chunks().to_batches()
             waiting = table.slice(_ROW_GROUP).to_batches()
             rows -= _ROW_GROUP
-            del table, batch  # the copies alone are kept while DuckDB works
+            del table
             while group:
                 yield group.pop(0)
     yield from waiting

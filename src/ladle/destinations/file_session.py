@@ -14,10 +14,10 @@ import pyarrow as pa
 from ladle.destinations.base import LoadRecord
 from ladle.destinations.file_catalog import INIT, FileCatalog, Intent
 from ladle.destinations.files import PRIVATE, Files, age_s, errors, unique_name
-from ladle.destinations.formats import Format, chunked, file_format, write_file
+from ladle.destinations.formats import Format, chunked, described, file_format, write_file
 from ladle.destinations.layout import FileName, Layout
 from ladle.errors import CommitFailed, CommitUnknown, DestinationError
-from ladle.schema.change import AddTable, Change
+from ladle.schema.change import AddTable, Change, Comment
 from ladle.schema.change_names import DropTable, NameChange
 from ladle.schema.schema import SYSTEM_TABLES
 from ladle.schema.table import Table
@@ -165,6 +165,9 @@ class FileSession:
             if isinstance(change, AddTable) and change.table.name not in SYSTEM_TABLES:
                 self._path(change.table.name, file_id="0", extension="parquet")
 
+    def comment(self, changed: Sequence[Comment]) -> None:
+        """Nothing to do: comments are in the stored schema, and in each Parquet file as metadata."""
+
     def altering(self, changes: Sequence[NameChange]) -> list[str]:
         """Return nothing: files have no statements."""
         return []
@@ -199,6 +202,8 @@ class FileSession:
         options = self._options
         limit = options.max_file_bytes if options.layout.splits else 1 << 62
         columns = [table.columns[name] for name in schema.names]
+        if kind.name == "parquet":
+            schema = described(schema, table)
         with self._files.write(self._staged[path]) as stream:
             return write_file(stream, kind, options.compressed, schema, columns, chunks, limit)
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol, cast
+from typing import Any, BinaryIO, Protocol, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ladle.destinations.cells import csv_header, csv_lines, json_lines
 from ladle.errors import UsageError
-from ladle.schema.table import Column
+from ladle.schema.change import column_comment, table_comment
+from ladle.schema.table import Column, Table
+from ladle.schema.tags import PREFIX, tags_of
 
 _GZIP_LEVEL = 4
 _GZIP_WINDOW = 31  # zlib's way to ask for a gzip header
@@ -96,6 +99,30 @@ FORMATS = {
     "csv": Format("csv", _open_csv, gzipped=True, chunk_rows=1 << 15, chunk_bytes=8 << 20),
 }
 """The first is the default: what the reference prefers."""
+
+
+def described(schema: pa.Schema, table: Table) -> pa.Schema:
+    """Return an Arrow schema with descriptions and tags as metadata of the fields, and of the whole.
+
+    The same schema where there are none.
+    """
+    texts = {name: column_comment(table.columns[name]) for name in schema.names}
+    whole = table_comment(table)
+    if whole is None and not any(texts.values()):
+        return schema
+    fields = [_described(field, table.columns[field.name], texts[field.name]) for field in schema]
+    return pa.schema(fields, _metadata(whole, tags_of(table.extra)))
+
+
+def _described(field: pa.Field, column: Column, text: str | None) -> pa.Field:
+    return field.with_metadata(_metadata(text, tags_of(column.extra))) if text else field
+
+
+def _metadata(text: str | None, tags: Mapping[str, Any]) -> dict[str, str] | None:
+    if text is None:
+        return None
+    shown = {PREFIX + name: v if isinstance(v, str) else json.dumps(v) for name, v in tags.items()}
+    return {"comment": text, **shown}
 
 
 def file_format(asked_by_run: str | None, asked_by_table: str | None) -> Format:

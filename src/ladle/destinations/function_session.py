@@ -25,7 +25,7 @@ from ladle.errors import (
     UsageError,
     shorten,
 )
-from ladle.schema.change import Change
+from ladle.schema.change import Change, Comment
 from ladle.schema.change_names import NameChange
 from ladle.schema.schema import STATE_TABLE, SYSTEM_TABLE_MAP
 from ladle.schema.table import Table
@@ -119,6 +119,9 @@ class FunctionSession:
 
     def apply(self, changes: Sequence[Change]) -> None:
         """Do nothing: tables have to be made by the function."""
+
+    def comment(self, changed: Sequence[Comment]) -> None:
+        """Do nothing: the function sees description and tags in its table."""
 
     def altering(self, changes: Sequence[NameChange]) -> list[str]:
         """Return nothing: nothing is there."""

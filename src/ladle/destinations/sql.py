@@ -18,7 +18,7 @@ from ladle.destinations.base import LoadRecord
 from ladle.destinations.changing import changed, doing, naming, still_missing
 from ladle.destinations.dialect import Dialect
 from ladle.errors import CommitFailed, CommitUnknown, DestinationError, LadleError
-from ladle.schema.change import AddTable, Change, WidenColumn
+from ladle.schema.change import AddTable, Change, Comment, WidenColumn, comments
 from ladle.schema.change_names import NameChange
 from ladle.schema.lattice import needs_proof
 from ladle.schema.schema import ENGINE_VERSION, LOADS_TABLE, STATE_TABLE, VERSION_TABLE
@@ -224,6 +224,7 @@ class SqlSession:
                 if isinstance(change, WidenColumn) and needs_proof(change.known, change.column):
                     self._check_exact(change)
                 self._run(changed(self._dataset, change, self._dialect))
+                self._comment(comments(change))
         self._there = None
 
     def _check_exact(self, change: WidenColumn) -> None:
@@ -235,6 +236,16 @@ class SqlSession:
                 "numbers are there that a double doesn't hold exactly",
                 hint="drop the package, and run with SCHEMA__ON_TYPE_CHANGE=variant, or declare it decimal",
             )
+
+    def comment(self, changed: Sequence[Comment]) -> None:
+        """Change comments of tables and columns that are there, inside the transaction."""
+        with self._connection.errors("changing comments"):
+            there = self._columns()
+            self._comment(c for c in changed if c.table in there and c.column in (None, *there[c.table]))
+
+    def _comment(self, found: Iterable[Comment]) -> None:
+        for c in found:
+            self._run(statements.comment_on(self._dataset, c.table, c.column, c.text))
 
     def altering(self, changes: Sequence[NameChange]) -> list[str]:
         """Return the statements that rename and drop what is there under its old name."""

@@ -11,7 +11,7 @@ import pyarrow as pa
 from ladle.errors import DataError
 from ladle.extract.columns import MAX_LEVELS, column
 from ladle.extract.plain import as_mapping
-from ladle.extract.refused import Refused, Where, to_error
+from ladle.extract.refused import Hiding, Refused, Where, to_error
 
 __all__ = ["Where", "as_mapping", "as_rows", "located", "to_array", "to_batch"]
 
@@ -47,7 +47,8 @@ def located(where: Where) -> Iterator[None]:
     try:
         yield
     except Refused as refused:
-        raise to_error(refused, where) from refused.__cause__
+        error = to_error(refused, where)
+        raise error from refused.__cause__
     except RecursionError as exc:
         raise DataError(
             f"cannot store values nested this deep (the limit is {MAX_LEVELS} levels)",
@@ -71,15 +72,17 @@ def to_batch(rows: Sequence[dict[Any, Any]], where: Where) -> pa.RecordBatch:
     return pa.RecordBatch.from_struct_array(array)
 
 
-def as_rows(items: Iterable[Any]) -> list[dict[Any, Any]]:
+def as_rows(items: Iterable[Any], guard: Hiding | None = None) -> list[dict[Any, Any]]:
     """Return the items of a page as dicts, one per row.
 
     Dicts stay. Objects with named fields (mappings, data classes, pydantic models by alias, named tuples,
     attrs and msgspec classes) become dicts. None is dropped; anything else, lists too, becomes
-    `{"value": item}`.
+    `{"value": item}`, masked in a table with protected columns: it may have been meant as a row.
     """
     given = items if isinstance(items, list) else list(items)
     if set(map(type, given)) <= {dict}:
         return given
     mapped = [as_mapping(item) for item in given if item is not None]
-    return [item if type(item) is dict else {"value": item} for item in mapped]
+    if guard is None:
+        return [item if type(item) is dict else {"value": item} for item in mapped]
+    return [item if type(item) is dict else {"value": guard.item(item)} for item in mapped]

@@ -39,7 +39,7 @@ class Batcher:
 
     def add(self, items: Sequence[Any]) -> Iterator[pa.RecordBatch]:
         """Add items, yield the batches that are full. Pages may be of any size."""
-        rows = items if set(map(type, items)) == {dict} else as_rows(items)
+        rows = items if set(map(type, items)) == {dict} else as_rows(items, self._where.guard)
         start = 0
         while len(self._rows) + len(rows) - start >= self._take:
             stop = start + self._take - len(self._rows)
@@ -56,6 +56,10 @@ class Batcher:
     def flush(self) -> pa.RecordBatch | None:
         """Return what is left as a last batch, or None."""
         return self._cut() if self._rows else None
+
+    def guarded(self, where: Where) -> None:
+        """Take another place: one that knows what errors must not show."""
+        self._where = where
 
     @property
     def rows(self) -> int:

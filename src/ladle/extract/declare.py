@@ -13,12 +13,14 @@ from ladle.package.store import Package
 from ladle.schema.change import Limits
 from ladle.schema.lattice import HOLDERS, Exact, in_place, needs_proof, widens
 from ladle.schema.naming import naming
+from ladle.schema.protection import NO_POLICY, Policy, with_protection
 from ladle.schema.records import is_record
 from ladle.schema.schema import SYSTEM_TABLES, Schema
 from ladle.schema.table import DECLARED, Column, Table
 from ladle.schema.types import same_type, type_text
 from ladle.sources.hints import Hints
 from ladle.sources.models import contract_of_model
+from ladle.sources.provenance import code_of
 from ladle.sources.resource import Resource
 from ladle.sources.source import Source
 from ladle.sources.tables import key_columns, nested_tables, noted_hints
@@ -181,6 +183,7 @@ def declare(
     hints: Hints,
     limits: Limits = _UNLIMITED,
     exact: Exact | None = None,
+    policy: Policy = NO_POLICY,
 ) -> Package:
     """Return the package with the schema as all selected resources declare it, and what they are.
 
@@ -191,9 +194,11 @@ def declare(
         hints: given to `run`; they win over the resources'.
         limits: of the destination, for the lengths of names.
         exact: tells whether doubles hold what a column has; None where nothing is there.
+        policy: what is done to columns that are tagged as personal and say no action.
 
     Raises:
-        UsageError: two resources of one table ask for different write dispositions.
+        UsageError: two resources of one table ask for different write dispositions, or a column can't be
+            protected as it is asked for.
     """
     infos: list[ResourceInfo] = []
     asked: dict[str, tuple[str, str]] = {}
@@ -201,13 +206,14 @@ def declare(
         merged = hints.over(resource.hints)
         if callable(merged.table_name):
             continue  # its tables are declared when the first item for each comes
-        merged = merged.without_functions()
+        merged = merged.without_functions().protected(policy)
         schema, table = apply_hints(schema, resource, merged, limits, exact)
         if merged.write_disposition is not None:
             first = asked.setdefault(table.name, (merged.write_disposition, resource.name))
             _check_agreed(first, merged, resource)
         parts = {str(len(infos)): merged.table_name or resource.name}
-        infos.append(ResourceInfo(resource.name, table.name, "append", parts=parts))
+        code = code_of(resource.data)
+        infos.append(ResourceInfo(resource.name, table.name, "append", parts=parts, code=code))
     infos = [replace(i, write_disposition=asked.get(i.table, ("append", ""))[0]) for i in infos]
     schema = schema.with_tables(
         replace(schema.table_map[i.table], write_disposition=i.write_disposition) for i in infos
@@ -215,6 +221,10 @@ def declare(
     schema = with_root_key(schema, source)
     if source.schema_contract is not None:
         schema = replace(schema, settings={**schema.settings, "schema_contract": source.schema_contract})
+    if source.tags:
+        schema = replace(schema, settings={**schema.settings, **source.tags}, stored_hash=None)
+    used = {t.name: t for info in infos for t in schema.chain(info.table)}
+    schema = with_protection(schema, policy, used.values())
     return package.with_manifest(schema=schema.to_dict(), resources=tuple(infos))
 
 

@@ -70,6 +70,8 @@ def _canonical_batch(batch: pa.RecordBatch, where: Where) -> pa.RecordBatch:
         try:
             arrays.append(canonical(array, where))
         except pa.ArrowInvalid as exc:
+            if where.guard is not None and where.guard.hides([name]):
+                exc.args = ("why can't be shown, as the column is protected",)
             raise _unfit(name, array.type, where) from exc
     names = distinct(batch.schema.names)
     schema = pa.schema(

@@ -10,6 +10,7 @@ from ladle.errors import UsageError
 from ladle.extract.files import file_batches
 from ladle.extract.stream import Stream
 from ladle.sources.hints import Hints
+from ladle.sources.inputs import Inputs
 from ladle.sources.mark import FileImport, Marked, MaterializedEmptyList, NewHints, TableName
 from ladle.sources.pipe import Special, is_special
 from ladle.sources.pull import Plain
@@ -28,12 +29,18 @@ class Sorter:
         resource: whose items come.
         over: hints given to the run, which win.
         stream_of: makes or finds the stream of a table, by its source name and hints without functions.
+        inputs: where files that are imported are noted.
     """
 
     def __init__(
-        self, resource: Resource, over: Hints, stream_of: Callable[[Resource, str, Hints], Stream]
+        self,
+        resource: Resource,
+        over: Hints,
+        stream_of: Callable[[Resource, str, Hints], Stream],
+        inputs: Inputs,
     ) -> None:
         self._resource = resource
+        self._inputs = inputs
         self._over = over
         self._hints = over.over(resource.hints)
         self._variants: dict[str, Hints] = {}
@@ -197,7 +204,10 @@ class Sorter:
         if isinstance(item, MaterializedEmptyList):
             stream.materialize()
         elif isinstance(item, FileImport):
-            for batch in file_batches(item.path, item.file_format):
+            rows = 0
+            for batch in file_batches(item.path, item.file_format, stream.guard is not None):
                 stream.take_frame(batch)
+                rows += batch.num_rows
+            self._inputs.add(self._resource.name, item.path, rows=rows)
         else:
             stream.take(item)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 from ladle.errors import DataError, shorten
 
@@ -11,6 +12,19 @@ EXPECTED = "null, bool, number, text, bytes, date, time, list or dict"
 
 _CONVERT = "return {target}, or map it: {resource}.add_map(lambda r: {{**r, {key}: {call}(r[{key}])}})"
 _CONVERT_NESTED = "convert it before it is yielded, for instance in a function given to {resource}.add_map"
+
+
+class Hiding(Protocol):
+    """Knows which values must not show."""
+
+    def cover(self, path: Sequence[str | int]) -> list[str | int] | None:
+        """Return the part of a path that ends at a protected column; None outside of one."""
+
+    def hides(self, path: Sequence[str | int]) -> bool:
+        """Whether what a message tells of a value at a path may hold protected ones."""
+
+    def item(self, item: Any) -> Any:
+        """Return what may be written of an item that is no row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +35,13 @@ class Where:
         resource: name of the resource.
         table: name of the table the rows go to.
         first_row: number of the first row, as errors should show it.
+        guard: knows what must not show; None where nothing is protected.
     """
 
     resource: str
     table: str
     first_row: int = 0
+    guard: Hiding | None = field(default=None, compare=False, repr=False)
 
     def at(self, first_row: int) -> Where:
         """Return the same place, beginning at another row."""
@@ -48,6 +64,18 @@ class Refused(Exception):
         self.hint = hint
         self.path: list[str | int] = []
 
+    def forget(self, path: list[str | int] | None) -> None:
+        """Forget what was said of the value, and by whom: it may hold what must not show.
+
+        Args:
+            path: what may be shown of the path; None for all of it.
+        """
+        self.args = (self.type.__name__,)
+        self.reason = "why can't be shown, as the column is protected" if self.reason else None
+        self.hint = None
+        self.__cause__ = self.__context__ = None
+        self.path = self.path if path is None else path
+
     def under_key(self, key: str) -> None:
         """Add the key of the dict that the value is in."""
         self.path.insert(0, key)
@@ -59,7 +87,9 @@ class Refused(Exception):
 
 
 def to_error(refused: Refused, where: Where) -> DataError:
-    """Return the error for the user: resource, table, column path and row number."""
+    """Return the error for the user: resource, table, column path and row number, no protected value."""
+    if where.guard is not None and where.guard.hides(refused.path):
+        refused.forget(where.guard.cover(refused.path))
     column = column_path(refused.path)
     place = f" in column `{shorten(column)}`" if column else ""
     what = f"cannot store a value of type `{refused.type.__name__}`{place}"

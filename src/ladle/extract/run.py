@@ -14,17 +14,21 @@ from ladle.extract.batcher import BATCH_BYTES
 from ladle.extract.declare import apply_hints, declare, table_name, wanted, with_root_key
 from ladle.extract.jsoned import JsonPlan
 from ladle.extract.outlets import Sorter
+from ladle.extract.protecting import Guards
 from ladle.extract.stream import Outlet, Sink, Stream, TableSink
 from ladle.package.manifest import ResourceInfo
 from ladle.package.store import Package
 from ladle.schema.change import Limits
 from ladle.schema.lattice import Exact
 from ladle.schema.naming import naming
+from ladle.schema.protection import NO_POLICY, Policy, with_protection
 from ladle.schema.schema import Schema
 from ladle.schema.table import Table
 from ladle.sources.current import Scope
 from ladle.sources.hints import Hints
+from ladle.sources.inputs import Inputs
 from ladle.sources.lanes import Pulled, PullOptions
+from ladle.sources.provenance import code_of
 from ladle.sources.pull import Ended, Plain, turns
 from ladle.sources.resource import Resource
 from ladle.sources.source import Source
@@ -47,6 +51,8 @@ class ExtractOptions:
         interval: start and end that a scheduler asks for.
         metrics: mutable; what resources count, by name.
         exact: tells whether doubles hold what a column has, where a hint asks for that.
+        inputs: mutable; what resources say they read.
+        policy: what is done to columns that are tagged as personal, and the key for it.
     """
 
     hints: Hints
@@ -59,6 +65,8 @@ class ExtractOptions:
     interval: tuple[Any, Any] | None = None
     metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
     exact: Exact | None = None
+    inputs: Inputs = field(default_factory=Inputs)
+    policy: Policy = NO_POLICY
 
 
 def extract(
@@ -85,10 +93,11 @@ def extract(
     Raises:
         ResourceExtractionError: a resource's own code failed; the cause is its exception.
         DataError: an item can't be stored; names resource, row and path.
+        ConfigError: a column is protected with a key, and there is none; nothing was read.
     """
     writer = package.writer("raw")
     try:
-        work = _Extraction(source, package, options, Outlet(writer, emit, sink))
+        work = _Extraction(source, package, options, Outlet(writer, emit, sink, options.inputs))
         work.pull()
         manifest = {"schema": work.schema.to_dict()} if work.redeclared else {}
         return package.with_manifest(stage="extracted", raw=writer.seal(), resources=work.infos(), **manifest)
@@ -112,6 +121,8 @@ class _Extraction:
         self._wanted = wanted(source, options.hints)
         self._infos_of = self._match(package.manifest.resources)
         self._json = _json_columns(self.schema.table_map.values())
+        self._guards = Guards(options.policy, options.limits)
+        self._guards.check(self.schema, self._wanted, options.hints)
 
     def _match(self, infos: Sequence[ResourceInfo]) -> dict[int, int]:
         """Return the index of each declared resource's info; resources of a name come in order."""
@@ -134,7 +145,10 @@ class _Extraction:
             package_state=options.package_state,
             interval=options.interval,
             metrics=options.metrics,
+            inputs=options.inputs,
         )
+        for resource in self._wanted:
+            self._note_inputs(resource)
         sorters: dict[int, Sorter] = {}
         pull = options.pull or PullOptions(from_settings=True)
         pulled = turns(self._wanted, replace(pull, scope=scope))
@@ -146,11 +160,20 @@ class _Extraction:
                 for stream in _streams_of(got, sorters):
                     stream.send(stream.batcher.flush())
 
+    def _note_inputs(self, resource: Resource) -> None:
+        """Note what is known before a resource is read: what was said of it, and what its data says."""
+        inputs = self._options.inputs
+        for location in resource.inputs:
+            inputs.add(resource.name, str(location))
+        inputs.add_all(resource.name, resource.data)
+
     def _take(self, got: Pulled | Plain, sorters: dict[int, Sorter]) -> None:
         resource: Any = got.resource
         sorter = sorters.get(id(resource))
         if sorter is None:
-            sorter = sorters[id(resource)] = Sorter(resource, self._options.hints, self.stream)
+            sorter = sorters[id(resource)] = Sorter(
+                resource, self._options.hints, self.stream, self._options.inputs
+            )
         if isinstance(got, Plain):
             sorter.drain(got)
         else:
@@ -165,6 +188,7 @@ class _Extraction:
         if not declared or known is not None or hints != self._options.hints.over(resource.hints):
             self._declare(resource, name, hints)
         if known is not None:
+            known.guarded(self._guards.of(self.schema, name))
             return known
         if declared and first is not None:
             key = next(iter(first.parts))
@@ -175,6 +199,7 @@ class _Extraction:
         plan = self._plan(name, next((n for n in limits if n is not None), None))
         where = Where(resource.name, name, 0)
         stream = Stream(key, where, plan, self._options.batch_bytes, self._outlet)
+        stream.guarded(self._guards.of(self.schema, name))
         self._streams[key] = self._of_table[id(resource), name] = stream
         return stream
 
@@ -182,11 +207,12 @@ class _Extraction:
         key = str(len(self._infos))
         table = table_name(self.schema, name, self._options.limits)
         disposition = hints.write_disposition or "append"
-        self._infos.append(ResourceInfo(resource.name, table, disposition, parts={key: name}))
+        code = code_of(resource.data)
+        self._infos.append(ResourceInfo(resource.name, table, disposition, parts={key: name}, code=code))
         return key
 
     def _declare(self, resource: Resource, name: str, hints: Hints) -> None:
-        hints = replace(hints.without_functions(), table_name=name)
+        hints = replace(hints.without_functions(), table_name=name).protected(self._options.policy)
         before = self.schema.table_map
         self.schema, table = apply_hints(
             self.schema, resource, hints, self._options.limits, self._options.exact
@@ -194,6 +220,9 @@ class _Extraction:
         self._check_agreed(table, resource)
         self.schema = with_root_key(self.schema, self._source)
         changed = [t for n, t in self.schema.table_map.items() if before.get(n) != t]
+        if changed:
+            self.schema = with_protection(self.schema, self._options.policy, changed)
+            changed = [self.schema.table_map[t.name] for t in changed]
         if changed:
             self.redeclared = True
             self._json |= _json_columns(changed)

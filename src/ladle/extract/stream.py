@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -13,9 +13,11 @@ from ladle.extract.arrow import Where
 from ladle.extract.batcher import Batcher
 from ladle.extract.frames import frame_batches, is_frame
 from ladle.extract.jsoned import JsonPlan, to_array_keeping_json
+from ladle.extract.protect import Guard
 from ladle.package.raw import hoist_deep
 from ladle.package.store import StageWriter
 from ladle.schema.table import Table
+from ladle.sources.inputs import Inputs
 
 Sink = Callable[[str, str, pa.RecordBatch], None]
 _EMPTY = pa.RecordBatch.from_arrays([], schema=pa.schema([]))
@@ -33,11 +35,15 @@ class TableSink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Outlet:
-    """Where batches go: the package's writer, a listener to progress, and the sink if any."""
+    """Where batches go: the package's writer, a listener to progress, and the sink if any.
+
+    `inputs`: where frames that know what they read are noted.
+    """
 
     writer: StageWriter
     emit: Emit
     sink: TableSink | Sink | None
+    inputs: Inputs = field(default_factory=Inputs)
 
     def declare(self, tables: list[Table]) -> None:
         """Tell the sink of tables that weren't declared before extract began."""
@@ -62,6 +68,14 @@ class Stream:
         self._plan = plan
         self._outlet = outlet
         self.batcher = Batcher(where, plan, batch_bytes)
+        self.guard: Guard | None = None
+
+    def guarded(self, guard: Guard | None) -> None:
+        """Protect what is sent from here on, rows that were taken and wait included."""
+        if guard is self.guard:
+            return
+        self.guard, self.where = guard, replace(self.where, guard=guard)
+        self.batcher.guarded(self.where)
 
     @property
     def rows(self) -> int:
@@ -95,6 +109,7 @@ class Stream:
     def take_frame(self, frame: Any) -> None:
         """Take a frame, as batches of its own."""
         self.flush()
+        self._outlet.inputs.add_all(self.where.resource, frame)
         for batch in frame_batches(frame, self.where.at(self.rows)):
             if not self._plan.is_empty and any(pa.types.is_nested(f.type) for f in batch.schema):
                 batch = self._keeping_json(batch)
@@ -113,9 +128,11 @@ class Stream:
         return pa.RecordBatch.from_struct_array(whole).replace_schema_metadata(batch.schema.metadata)
 
     def send(self, batch: pa.RecordBatch | None) -> None:
-        """Send a batch that is full, if any, to all that want it."""
+        """Send a batch that is full, if any, to all that want it: all that is written passes here."""
         if batch is None:
             return
+        if self.guard is not None:
+            batch = self.guard.batch(batch)
         outlet, where = self._outlet, self.where
         outlet.writer.append(self.key, batch)
         outlet.emit(Progress("extract", where.resource, batch.num_rows))

@@ -17,6 +17,7 @@ from ladle.load.dispositions import STRATEGIES, prepare
 from ladle.load.plan import stored_tables, wanted
 from ladle.load.run import (
     LoadResult,
+    apply_comments,
     check_newest,
     conformed,
     record_of,
@@ -259,6 +260,7 @@ class LoadAhead:
             raise _GaveUp
         with durable(self._emit, "load.apply"):
             session.apply(changes)
+        apply_comments(session, package, schema)
         self._write_records(session, package, schema)
         with durable(self._emit, "load.commit"):
             session.commit(record_of(package, schema))

@@ -19,7 +19,7 @@ from ladle.load.dispositions import by_disposition, prepare
 from ladle.load.merge import check_merges, merge, merged_tables, root_key_fills
 from ladle.load.plan import plan
 from ladle.package.store import Package
-from ladle.schema.change import Change, Limits
+from ladle.schema.change import Change, Limits, changed_comments, has_comments
 from ladle.schema.change_names import from_plain
 from ladle.schema.records import is_record
 from ladle.schema.schema import Schema
@@ -116,6 +116,7 @@ def _load_once(package: Package, destination: Destination, dataset: str, emit: E
         changes = plan(session, package, schema, newest, destination.limits)
         with durable(emit, "load.apply"):
             session.apply(changes)
+        apply_comments(session, package, schema)
         root_key_fills(session, schema, changes)
         if manifest.empty_tables:
             with durable(emit, "load.clear"):
@@ -169,6 +170,16 @@ def record_of(package: Package, schema: Schema) -> LoadRecord:
         formats=formats,
         folder=str(package.folder),
     )
+
+
+def apply_comments(session: Session, package: Package, schema: Schema) -> None:
+    """Change the comments of tables that were there before, where the schema changed since it was stored."""
+    if package.manifest.base_hash == schema.version_hash or not has_comments(schema.table_map.values()):
+        return
+    stored = session.stored_schema(schema.name)
+    before = Schema.from_dict(stored).table_map if stored is not None else {}
+    if before:
+        session.comment(changed_comments(before, schema.table_map, session.tables()))
 
 
 def _write(

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
 
 from ladle.normalize.keys import LOAD_ID, ROW_ID
 from ladle.normalize.unnest import Path
+from ladle.schema.provenance import Code
 from ladle.schema.records import CHANGES, is_record
 from ladle.schema.schema import Schema
 from ladle.schema.table import Column, Table
@@ -26,11 +28,18 @@ class Origin:
 
 
 Origins = Mapping[tuple[str, str], Origin]
+Codes = Mapping[str, Code | None]
+_NO_CODES: Codes = MappingProxyType({})
 _ARROW = pa.schema([(c.name, arrow_type(c)) for c in CHANGES.columns.values()])
 
 
 def change_rows(
-    stored: Schema | None, schema: Schema, origins: Origins, load_id: str, dropped: Collection[str] = ()
+    stored: Schema | None,
+    schema: Schema,
+    origins: Origins,
+    load_id: str,
+    dropped: Collection[str] = (),
+    codes: Codes = _NO_CODES,
 ) -> pa.RecordBatch:
     """Return a row for each table and column that `schema` has and `stored` lacks, or has with another type.
 
@@ -40,6 +49,7 @@ def change_rows(
         origins: by table and column, of what the package brought.
         load_id: of the package.
         dropped: tables that the load drops first.
+        codes: of the resources, by name.
     """
     before = stored.table_map if stored is not None else {}
     at = datetime.now(UTC)
@@ -55,7 +65,10 @@ def change_rows(
         "changed_at": at,
         LOAD_ID: load_id,
     }
-    rows = [{**common, **change, ROW_ID: f"{load_id}.{n}"} for n, change in enumerate(found)]
+    rows = [
+        {**common, **change, **code_cells(codes.get(change.get("resource") or "")), ROW_ID: f"{load_id}.{n}"}
+        for n, change in enumerate(found)
+    ]
     return pa.RecordBatch.from_pylist(rows, _ARROW)
 
 
@@ -94,3 +107,10 @@ def _of_column(table: Table, column: Column, origins: Origins) -> dict[str, Any]
         "resource": origin.resource if origin else _resource(table, origins),
         "path": ".".join(origin.path) if origin else None,
     }
+
+
+def code_cells(code: Code | None) -> dict[str, Any]:
+    """Return the columns that tell of the code."""
+    if code is None:
+        return {}
+    return {"module": code.module, "function": code.function, "code_version": code.version}

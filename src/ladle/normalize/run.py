@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from ladle.errors import DataError
 from ladle.events import Emit, Notice, Progress
 from ladle.normalize.arrays import is_same
-from ladle.normalize.changes import Origin, change_rows
+from ladle.normalize.changes import Origin
 from ladle.normalize.columns import Typing, check_not_null, null_error, type_columns
 from ladle.normalize.given import Given
 from ladle.normalize.growth import Growing, Grown
@@ -27,6 +27,7 @@ from ladle.normalize.keys import (
 )
 from ladle.normalize.names import Kinds, Names, name_leaves, spelling_tag
 from ladle.normalize.nulls import NullColumns, as_there, is_kept, is_null_column
+from ladle.normalize.recorded import recorded
 from ladle.normalize.rows import Part, Rows, rows_of
 from ladle.normalize.unnest import Path, Piece, unnest
 from ladle.package.manifest import DataFile
@@ -36,7 +37,7 @@ from ladle.schema.change import Limits
 from ladle.schema.given_names import GivenNames, in_given_names
 from ladle.schema.lattice import Exact
 from ladle.schema.naming import naming
-from ladle.schema.records import CHANGES, CHANGES_TABLE
+from ladle.schema.protection import is_dropped
 from ladle.schema.schema import Schema
 from ladle.schema.table import Column, Table
 from ladle.schema.types import arrow_type, kind_of
@@ -55,6 +56,7 @@ class Options:
     `widen`: a value that doesn't fit its column widens it, where the lattice has a type for both.
     `null_columns`: what becomes of columns that saw only nulls.
     `exact`: tells whether doubles hold what a column at the destination has.
+    `keep_origins`: whether the package keeps where each column's values came from.
     """
 
     add_dlt_id: bool = False
@@ -63,6 +65,7 @@ class Options:
     widen: bool = False
     null_columns: NullColumns = field(default_factory=NullColumns)
     exact: Exact | None = None
+    keep_origins: bool = False
 
 
 @dataclass(slots=True)
@@ -236,6 +239,8 @@ class Normalizer:
         self._tables[table.name] = table
         if typed.fresh:
             self._note_origins(table.name, typed.fresh, rows, resource)
+        if self._options.keep_origins:
+            self._note_origins(table.name, frozenset(arrays).difference(key_names), rows, resource)
         seen.fresh |= typed.fresh
         seen.joined |= typed.joined
         seen.rows += rows.count
@@ -247,7 +252,14 @@ class Normalizer:
         for name in fresh:
             # a variant comes from where its column does
             path = paths.get(name) or paths.get(name.rpartition(f"{self._names.naming.separator}v_")[0], ())
-            self._origins[table, name] = Origin(resource, (*rows.first.path, *path))
+            self._origins.setdefault((table, name), Origin(resource, (*rows.first.path, *path)))
+
+    def _kept_origins(self) -> dict[str, dict[str, tuple[str, str]]]:
+        kept: dict[str, dict[str, tuple[str, str]]] = {}
+        origins = self._given.origins(self._origins) if self._options.keep_origins else {}
+        for (table, column), origin in origins.items():
+            kept.setdefault(table, {})[column] = (origin.resource, ".".join(origin.path))
+        return kept
 
     def _write(self, name: str, arrays: dict[str, pa.Array]) -> None:
         if self._growing.anew:
@@ -327,7 +339,7 @@ class Normalizer:
         tables = [self._final(t) for t in self._tables.values()]
         schema = replace(self._base, table_map={t.name: t for t in tables}, stored_hash=None)
         schema = as_there(self._given.schema(schema), stored, package.manifest.drop_tables)
-        schema, recorded = self._record_changes(schema.bumped(stored), stored)
+        schema, recorded = self._record(package, schema.bumped(stored), stored)
         names, resources = self._given.names, package.manifest.resources
         counts = {name: seen.rows for name, seen in self._seen.items()}
         if names:
@@ -342,26 +354,21 @@ class Normalizer:
             schema=schema.to_dict(),
             base_hash=stored.version_hash if stored else None,
             counts={**counts, **{file.table: file.rows for file in recorded}},
+            origins=self._kept_origins(),
         )
 
-    def _record_changes(self, schema: Schema, stored: Schema | None) -> tuple[Schema, tuple[DataFile, ...]]:
-        """Write what changed as rows; return the schema with their table, and its file if there are any."""
-        if not (self._limits.records and self._options.record_changes):
+    def _record(
+        self, package: Package, schema: Schema, stored: Schema | None
+    ) -> tuple[Schema, tuple[DataFile, ...]]:
+        """Write what ladle keeps beside the data; return the schema with those tables, and their files."""
+        if not self._limits.records:
             return schema, ()
-        same = stored is not None and schema.version_hash == stored.version_hash
-        if same and not self._package.manifest.drop_tables:
-            return schema, ()
-        if CHANGES_TABLE not in schema.table_map:
-            seen = CHANGES.with_extra(**{"x-normalizer": {"seen-data": True}})
-            longer = schema.with_tables([seen]).bumped(stored)
-        else:
-            longer = schema
-        dropped, origins = self._package.manifest.drop_tables, self._given.origins(self._origins)
-        rows = change_rows(stored, longer, origins, self._package.load_id, dropped)
-        if not rows.num_rows:
-            return schema, ()
-        self._writer.append(CHANGES_TABLE, rows)
-        return longer, self._writer.seal_more()
+        origins = self._given.origins(self._origins)
+        changes = self._options.record_changes
+        schema, found = recorded(package.manifest, schema, stored, origins, changes=changes)
+        for table, rows in found.items():
+            self._writer.append(table, rows)
+        return schema, self._writer.seal_more() if found else ()
 
     def _passed_files(self, package: Package) -> list[DataFile] | None:
         """Return raw files that serve as ready files; None where only some of a resource's batches could."""
@@ -386,7 +393,7 @@ class Normalizer:
         separator = self._names.naming.separator
         for column in table.columns.values():
             hinted = known is not None and column.name in known.columns
-            if column.data_type is None and seen is not None and seen.rows:
+            if column.data_type is None and seen is not None and seen.rows and not is_dropped(column):
                 column = self._of_nulls(table, column, hinted)
             if column.data_type is not None or is_kept(column, hinted, table, self._tables, separator):
                 kept[column.name] = column

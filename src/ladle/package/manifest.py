@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from ladle.errors import PackageError
+from ladle.schema.provenance import Code, Input
 from ladle.state.values import from_json, to_json
 
 FORMAT = 1
@@ -36,7 +37,7 @@ class DataFile:
 class ResourceInfo:
     """One resource of a package: where its rows go, and how they meet what is there.
 
-    `parts` maps each raw stream's key to the root table it feeds.
+    `parts` maps each raw stream's key to the root table it feeds. `code`: that makes its rows; None for data.
     """
 
     name: str
@@ -44,6 +45,13 @@ class ResourceInfo:
     write_disposition: str
     rows: int = 0
     parts: Mapping[str, str] = field(default_factory=dict)
+    code: Code | None = None
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> ResourceInfo:
+        """Build from the stored form."""
+        code = stored.get("code")
+        return cls(**{**stored, "code": Code(**code) if code else None})
 
 
 _STATES = ("state", "state_base")
@@ -66,6 +74,8 @@ class Manifest:
         edits: of the schema, that a user asked for, in plain form; such a package has no rows of data.
         alters: what they rename and drop at the destination, in plain form.
         refresh: tables to drop and tables to empty just before the load.
+        inputs: what the resources said they read.
+        origins: resource and path that each column's values came from, by table; empty unless asked for.
     """
 
     load_id: str
@@ -84,6 +94,8 @@ class Manifest:
     drop_tables: tuple[str, ...] = ()
     empty_tables: tuple[str, ...] = ()
     file_format: str | None = None
+    inputs: tuple[Input, ...] = ()
+    origins: Mapping[str, Mapping[str, tuple[str, str]]] = field(default_factory=dict)
     edits: tuple[Mapping[str, Any], ...] = ()
     alters: tuple[Mapping[str, Any], ...] = ()
 
@@ -113,7 +125,8 @@ class Manifest:
         try:
             stored["raw"] = tuple(DataFile(**f) for f in stored["raw"])
             stored["ready"] = tuple(DataFile(**f) for f in stored["ready"])
-            stored["resources"] = tuple(ResourceInfo(**r) for r in stored["resources"])
+            stored["resources"] = tuple(ResourceInfo.from_dict(r) for r in stored["resources"])
+            stored["inputs"] = tuple(Input(**i) for i in stored.get("inputs", ()))
             stored["drop_tables"] = tuple(stored["drop_tables"])
             stored["empty_tables"] = tuple(stored["empty_tables"])
             stored |= {name: tuple(stored.get(name) or ()) for name in ("edits", "alters")}

@@ -1,4 +1,4 @@
-"""Settings of schema evolution, and looks at the destination: what a load would change, what doubles hold."""
+"""Settings of normalize, and the look at the destination that one kind of widening needs."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from functools import cache
 
 from sqlglot import exp
 
-from ladle.config.settings import setting
+from ladle.config.settings import flag, setting
 from ladle.destinations import dialect as statements
 from ladle.destinations.base import Destination, readable
 from ladle.errors import ConfigError
-from ladle.load.plan import plan
 from ladle.normalize.nulls import NullColumns
-from ladle.package.store import Package
-from ladle.schema.change import Change
+from ladle.normalize.run import Options
 from ladle.schema.given_names import GivenNames, in_given_names
 from ladle.schema.lattice import Exact
 from ladle.schema.schema import Schema
@@ -53,29 +51,32 @@ def _choice(key: str, default: str, choices: tuple[str, ...]) -> str:
     return str(found)
 
 
-def planned(package: Package, destination: Destination, dataset: str) -> list[Change]:
-    """Return what loading a normalised package would change; nothing is written.
+def normalize_options(destination: Destination | None, dataset: str | None, keep_origins: bool) -> Options:
+    """Return the options of normalize, as the settings say.
 
     Raises:
-        DestinationError: it would be refused.
+        ConfigError: a setting isn't what it may be.
     """
-    if not destination.limits.records:
-        return []  # a function: nothing is there that could change
-    schema = Schema.from_dict(package.manifest.schema)
-    with closing(destination.open(dataset)) as session:
-        newest, _ = session.newest(schema.name, package.manifest.pipeline)
-        return plan(session, package, schema, newest, destination.limits)
+    return Options(
+        add_dlt_id=flag("normalize", "parquet_normalizer", "add_dlt_id"),
+        add_dlt_load_id=flag("normalize", "parquet_normalizer", "add_dlt_load_id"),
+        record_changes=flag("normalize", "record_changes", default=True),
+        keep_origins=keep_origins,
+        widen=widens_by_value(),
+        null_columns=null_columns(),
+        exact=exact_doubles(destination, dataset),
+    )
 
 
 def exact_doubles(
-    destination: Destination | None, dataset: str, names: GivenNames | None = None
+    destination: Destination | None, dataset: str | None, schema: Schema | None = None
 ) -> Exact | None:
     """Return what tells whether doubles hold every number of a column; None where nothing can be read.
 
     Args:
         destination: None for none.
         dataset: of the table.
-        names: where it is asked by derived names.
+        schema: where it is asked by derived names: has the given ones.
     """
     if destination is None or not hasattr(destination, "reader"):
         return None
@@ -83,11 +84,11 @@ def exact_doubles(
 
     @cache
     def exact(table: str, column: str) -> bool:
-        with closing(place.reader(dataset)) as reader:
+        with closing(place.reader(str(dataset))) as reader:
             if table not in reader.tables():
                 return True
-            query: exp.Expression = statements.beyond_doubles(dataset, table, column)
+            query: exp.Expression = statements.beyond_doubles(str(dataset), table, column)
             with reader.stream(reader.dialect.sql(query)) as rows:
                 return not any(batch.num_rows for batch in rows.batches)
 
-    return in_given_names(exact, names) if names else exact
+    return exact if schema is None else in_given_names(exact, GivenNames.of(schema))

@@ -18,6 +18,7 @@ from ladle.destinations.registry import resolve
 from ladle.errors import LadleError, UsageError
 from ladle.events import Emit, Notice
 from ladle.governance.notify import Listener
+from ladle.governance.reporter import table_events
 from ladle.package.manifest import Manifest
 from ladle.package.store import Packages
 from ladle.pipelines.arguments import check_choice, checked_name, checked_staging, schema_name
@@ -27,6 +28,7 @@ from ladle.pipelines.edits import SchemaPlan, losses, planned, schema_of
 from ladle.pipelines.info import ExtractInfo, LoadInfo, NormalizeInfo, PackageInfo, PipelineTrace, now
 from ladle.pipelines.memory import Memory
 from ladle.pipelines.order import Extracted, Order, Remember, extracted_info, normalized_info
+from ladle.pipelines.planning import plan_source
 from ladle.pipelines.refresh import REFRESH, Refresh
 from ladle.pipelines.steps import Steps
 from ladle.pipelines.work import RunningPolicy, Work
@@ -288,7 +290,7 @@ class Pipeline:
         Raises:
             LadleError: as `run` would, also where the destination would refuse a change.
         """
-        self._need_destination()
+        destination = self._need_destination()
         check_choice("refresh", refresh, REFRESH)
         hints = Hints.of(
             table_name=table_name,
@@ -303,7 +305,7 @@ class Pipeline:
             orders = [Order(s, hints, refresh or self.refresh, overlap=False) for s in sources]
             changes: dict[str, dict[str, Any]] = {}
             for order in orders:
-                changes.update(self._work.plan_source(order))
+                changes.update(plan_source(self._work, order, destination))
             return changes
 
     def backfill(
@@ -512,6 +514,33 @@ class Pipeline:
         elif isinstance(schema, str):
             schema = known.get(schema, schema)
         return reading.Dataset(self._need_destination(), str(self.dataset_name), schema)
+
+    def lineage(self) -> reading.Lineage:
+        """Return where rows and columns come from: loads, sources, code and inputs.
+
+        Raises:
+            UsageError: no destination is known, or it only takes data.
+        """
+        return self.dataset().lineage()
+
+    def lineage_events(self, table_name: str | None = None) -> list[str]:
+        """Return OpenLineage events that tell of the tables as they are: each as one line of JSON.
+
+        Args:
+            table_name: of one table; default all.
+
+        Raises:
+            TableNotFound: there is none of that name.
+            MissingDependency: the OpenLineage client isn't installed.
+        """
+        with context.of_pipeline(self.pipeline_name):
+            return table_events(
+                self.lineage(),
+                self.schemas.values(),
+                self._need_destination(),
+                str(self.dataset_name),
+                table_name,
+            )
 
     def sql_client(self, schema_name: str | None = None) -> reading.SqlClient:
         """Return a client for SQL on the dataset, a context that holds the connection.

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
-from ladle.config.settings import flag, number
+from ladle.config.settings import number
 from ladle.destinations.base import Destination
 from ladle.errors import DataError, DestinationError, PackageError, PipelineIsRunning
-from ladle.events import Emit, Notice, durable, silent
+from ladle.events import Emit, Notice, durable
 from ladle.extract.run import ExtractOptions, declare, extract, table_name
 from ladle.governance.notify import Listener, notify
+from ladle.governance.openlineage import Run
+from ladle.governance.policy import policy
+from ladle.governance.reporter import Reporter, reporter
 from ladle.load.ahead import BEGIN_BYTES, LoadAhead
 from ladle.load.merge import check_merges
 from ladle.load.plan import schema_update
@@ -27,10 +28,11 @@ from ladle.package.lock import FileLock
 from ladle.package.store import Package, Packages
 from ladle.pipelines.arguments import schema_name
 from ladle.pipelines.edits import edits_of, prepared, whole
-from ladle.pipelines.evolution import exact_doubles, null_columns, planned, widens_by_value
+from ladle.pipelines.evolution import exact_doubles, normalize_options
 from ladle.pipelines.info import ExtractInfo, NormalizeInfo, PackageInfo, now
 from ladle.pipelines.memory import Memory
 from ladle.pipelines.named import in_derived_names, in_given_names, on_top
+from ladle.pipelines.noted import with_inputs
 from ladle.pipelines.order import Beside, Extracted, Order, extracted_info, normalized_info
 from ladle.pipelines.refresh import Reset, plan
 from ladle.pipelines.reported import schema_changes
@@ -38,10 +40,12 @@ from ladle.pipelines.steps import Steps
 from ladle.schema.change import Limits
 from ladle.schema.edits import Edit
 from ladle.schema.given_names import GivenNames, derived_form
-from ladle.schema.lattice import Exact
+from ladle.schema.protection import Policy
 from ladle.schema.records import CHANGES_TABLE, is_record
 from ladle.schema.schema import STATE_TABLE, Schema
 from ladle.sources.current import at_work
+from ladle.sources.inputs import Inputs
+from ladle.sources.provenance import tree_of
 from ladle.state.folder import PipelineFolder
 
 RunningPolicy = Literal["wait", "fail", "join"]
@@ -71,6 +75,7 @@ class Work:
     listeners: list[Listener] = field(default_factory=list)
     _lock: FileLock = field(init=False)
     _lock_depth: int = 0
+    _reporter: Reporter | None = None
 
     def __post_init__(self) -> None:
         self._lock = FileLock(self.memory.folder.root / "run.lock")
@@ -115,42 +120,31 @@ class Work:
         stored = order.source.given_schema or known or Schema(order.source.name, naming=self._limits().naming)
         package = self.packages.create(self.pipeline_name)
         beside = Beside()
-        with self.steps.step("extract", package.load_id):
-            try:
-                sealed = self._extract(order, package, stored, known or stored, beside)
-            except BaseException:
-                beside.abandon()
-                with contextlib.suppress(OSError):
-                    self.packages.discard(package)
-                raise
-        if sealed is None:
-            beside.abandon()
-            self.packages.discard(package)
-            return None
-        infos = (extracted_info(sealed, beside.metrics),)
-        self.steps.noted("extract", ExtractInfo(self.owner, since, now(), infos, first_run))
-        return self._normalized(sealed, beside, known, first_run)
-
-    def plan_source(self, order: Order) -> dict[str, dict[str, Any]]:
-        """Extract and normalise one source as for a run, and return what loading it would change.
-
-        Works on a folder of its own: nothing of it is kept, wherever it ends.
-        """
-        assert self.destination is not None
-        known = self.folder.schema(order.source.name)
-        stored = order.source.given_schema or known or Schema(order.source.name, naming=self._limits().naming)
-        with tempfile.TemporaryDirectory(prefix="ladle-plan-") as folder:
-            package = Packages(Path(folder), silent).create(self.pipeline_name)
+        with self.reporter().telling(Run(package.load_id, self.pipeline_name, order.source.name)) as told:
             with self.steps.step("extract", package.load_id):
-                sealed = self._extract(order, package, stored, known or stored, Beside())
+                try:
+                    sealed = self.extract_into(order, package, stored, known or stored, beside)
+                except BaseException:
+                    beside.abandon()
+                    with contextlib.suppress(OSError):
+                        self.packages.discard(package)
+                    raise
             if sealed is None:
-                return {}
-            with self.steps.step("normalize", package.load_id):
-                sealed = normalize(sealed, known, self._limits(), self._options(), self.emit)
-            with self.steps.step("load", package.load_id):
-                return schema_update(planned(sealed, self.destination, str(self.dataset_name)))
+                beside.abandon()
+                self.packages.discard(package)
+                told()
+                return None
+            infos = (extracted_info(sealed, beside.metrics),)
+            self.steps.noted("extract", ExtractInfo(self.owner, since, now(), infos, first_run))
+            return self._normalized(sealed, beside, known, first_run)
 
-    def _extract(
+    def reporter(self) -> Reporter:
+        """Return who tells others of loads, as the settings say when a run begins."""
+        if self._reporter is None:
+            self._reporter = reporter(self.destination, str(self.dataset_name), self.emit, tree_of)
+        return self._reporter
+
+    def extract_into(
         self, order: Order, package: Package, stored: Schema, loaded: Schema, beside: Beside
     ) -> Package | None:
         """Pull the source and seal the package; None where loading it would change nothing."""
@@ -158,12 +152,14 @@ class Work:
         base = self.memory.source_state(name)
         reset = self._reset(order, loaded, base)
         content = copy.deepcopy(reset.state if reset else base)
-        package = self._declared(order, package, stored, reset)
+        protect = policy()
+        package = self._declared(order, package, stored, reset, protect)
         if order.overlap:
             beside.ahead = self._ahead(package)
             ready = beside.ahead.put if beside.ahead else None
             beside.background = BackgroundNormalizer(self._normalizer(package, ready))
         notes: dict[str, Any] = {}
+        inputs = Inputs()
         options = ExtractOptions(
             order.hints,
             limits=self._limits(),
@@ -172,9 +168,12 @@ class Work:
             source_state=content,
             package_state=notes,
             metrics=beside.metrics,
-            exact=self._exact(GivenNames.of(stored)),
+            exact=exact_doubles(self.destination, self.dataset_name, stored),
+            inputs=inputs,
+            policy=protect,
         )
         package = extract(order.source, package, options, self.emit, beside.background)
+        package = with_inputs(package, inputs, self.emit)
         if order.remember is not None:
             order.remember(content)
         after = self.memory.next(name, base, content, self.destination, self.dataset_name)
@@ -233,7 +232,9 @@ class Work:
         self.emit(Notice(f"{reset}, when the load of source `{order.source.name}` begins"))
         return reset
 
-    def _declared(self, order: Order, package: Package, stored: Schema, reset: Reset | None) -> Package:
+    def _declared(
+        self, order: Order, package: Package, stored: Schema, reset: Reset | None, protect: Policy
+    ) -> Package:
         """Declare the resources, on a schema without what will be dropped."""
         if reset is not None and reset.drops:
             # What a user's own schema declares of a table that goes holds for the table that comes.
@@ -241,8 +242,8 @@ class Work:
             stored = stored.without_tables(
                 t for t in reset.tables if t in tables and "x-normalizer" in tables[t].extra
             )
-        exact = self._exact(GivenNames.of(stored))
-        package = declare(order.source, package, derived_form(stored), order.hints, self._limits(), exact)
+        can = self._limits(), exact_doubles(self.destination, self.dataset_name, stored)
+        package = declare(order.source, package, derived_form(stored), order.hints, *can, protect)
         if self.destination is not None:
             manifest = package.manifest
             check_merges(Schema.from_dict(manifest.schema), manifest.resources, self.destination)
@@ -282,21 +283,13 @@ class Work:
     def _limits(self) -> Limits:
         return self.destination.limits if self.destination else Limits()
 
-    def _options(self) -> Options:
-        return Options(
-            add_dlt_id=flag("normalize", "parquet_normalizer", "add_dlt_id"),
-            add_dlt_load_id=flag("normalize", "parquet_normalizer", "add_dlt_load_id"),
-            record_changes=flag("normalize", "record_changes", default=True),
-            widen=widens_by_value(),
-            null_columns=null_columns(),
-            exact=self._exact(),
-        )
-
-    def _exact(self, names: GivenNames | None = None) -> Exact | None:
-        return exact_doubles(self.destination, str(self.dataset_name), names)
+    def options(self) -> Options:
+        """Return the settings of normalize."""
+        origins = self.reporter().target is not None
+        return normalize_options(self.destination, self.dataset_name, origins)
 
     def _normalizer(self, package: Package, ready: Ready | None) -> Normalizer:
-        return Normalizer(package, self._limits(), self._options(), self.emit, ready=ready)
+        return Normalizer(package, self._limits(), self.options(), self.emit, ready=ready)
 
     def normalize_package(self, package: Package) -> Package:
         """Normalise an extracted package on the newest schema, or a normalised one anew.
@@ -314,11 +307,12 @@ class Work:
             package = package.save(stage="extracted", ready=(), counts={}, **in_derived_names(package))
         name = package.manifest.schema["name"]
         stored = self.folder.schema(name)
-        with self.steps.step("normalize", package.load_id):
+        run = Run.of(package.manifest)
+        with self.reporter().watching(run), self.steps.step("normalize", package.load_id):
             if stored is not None:
                 package = on_top(package, stored, self._limits())
             try:
-                return normalize(package, stored, self._limits(), self._options(), self.emit)
+                return normalize(package, stored, self._limits(), self.options(), self.emit)
             except DataError as error:
                 # It is sealed, so it comes up again with every run until somebody decides.
                 kept = "the package is kept; pipeline.drop_pending_packages() forgets it"
@@ -355,9 +349,10 @@ class Work:
             DestinationError: the package is kept.
         """
         assert self.destination is not None
-        package = extracted.package
+        package, reporter = extracted.package, self.reporter()
         notes = copy.deepcopy(dict(package.manifest.package_state))
         with (
+            reporter.watching(Run.of(package.manifest)),
             self.steps.step("load", package.load_id),
             extracted,
             self._noting(package, notes),
@@ -378,6 +373,8 @@ class Work:
             if result.changes or CHANGES_TABLE in package.manifest.counts:
                 changed = schema_changes(package, result, str(self.dataset_name))
                 notify(changed, self.listeners, self.emit)
+            if package.manifest.resources:
+                reporter.tell("COMPLETE", Run.of(package.manifest))
             self.packages.finish(package, "loaded", package_state=notes)
         rows = {n: c for n, c in result.rows.items() if not is_record(n)}
         if package.manifest.state is not None:
@@ -443,6 +440,7 @@ class Work:
         finally:
             self._lock_depth -= 1
             if self._lock_depth == 0:
+                self._reporter = None
                 self._lock.release()
 
     def load_schema(self, schema: Schema) -> PackageInfo:
@@ -466,7 +464,7 @@ class Work:
         return self.load_package(Extracted(package), early=False)
 
     def _editing(self) -> tuple[Limits, bool]:
-        return self._limits(), self._options().record_changes
+        return self._limits(), self.options().record_changes
 
     def _load_bare(self, schema: Schema, state: dict[str, Any] | None) -> PackageInfo:
         package = self.packages.create(self.pipeline_name)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from ladle.schema.records import is_record
 from ladle.schema.table import Column, Table
+from ladle.schema.tags import comment
 from ladle.schema.types import same_type
 
 MERGES = ("delete-insert", "upsert", "insert-only")
@@ -75,6 +77,75 @@ class RelaxColumn:
 
 
 Change = AddTable | AddColumn | WidenColumn | RelaxColumn
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """What the destination shows about a table, or about one of its columns; no text takes it away."""
+
+    table: str
+    column: str | None
+    text: str | None
+
+
+def comments(change: Change) -> Iterator[Comment]:
+    """Yield the comments on what a change makes."""
+    if isinstance(change, AddTable):
+        yield from (c for c in _comments(change.table) if c.text is not None)
+    elif is_record(change.table) or not isinstance(change, AddColumn):
+        return
+    elif (text := column_comment(change.column)) is not None:
+        yield Comment(change.table, change.column.name, text)
+
+
+def changed_comments(
+    before: Mapping[str, Table], after: Mapping[str, Table], there: Mapping[str, Mapping[str, str]]
+) -> list[Comment]:
+    """Return the comments that differ, on tables and columns that are there.
+
+    Args:
+        before: tables by name, as stored.
+        after: tables by name, as they are now.
+        there: columns by table, as the destination reports them.
+    """
+    changed = []
+    for name, table in after.items():
+        if name in there and table != before.get(name):
+            known = set(_comments(before[name])) if name in before else set()
+            changed += [
+                c
+                for c in _comments(table)
+                if c not in known
+                and (c.column is None or c.column in there[name])
+                and (c.text is not None or any(k.column == c.column for k in known))
+            ]
+    return changed
+
+
+def has_comments(tables: Iterable[Table]) -> bool:
+    """Whether there is anything to show about any of the tables or their columns."""
+    return any(c.text is not None for table in tables for c in _comments(table))
+
+
+def _comments(table: Table) -> Iterator[Comment]:
+    if is_record(table.name):
+        return  # fifteen statements in the first load of a dataset, for tables that the docs explain
+    yield Comment(table.name, None, table_comment(table))
+    for column in table.typed_columns():
+        yield Comment(table.name, column.name, column_comment(column))
+
+
+def table_comment(table: Table) -> str | None:
+    """Return a table's description and tags as one line."""
+    description = table.extra.get("description") if table.extra else None
+    return comment(description if isinstance(description, str) else None, table.extra)
+
+
+def column_comment(column: Column) -> str | None:
+    """Return a column's description and tags as one line."""
+    if column.description is None and not column.extra:
+        return None
+    return comment(column.description, column.extra)
 
 
 def diff(

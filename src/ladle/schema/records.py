@@ -1,4 +1,4 @@
-"""Tables that ladle keeps beside the data: what it refused, and which load changed which column.
+"""Tables that ladle keeps beside the data: what it refused, what each load read, and which column it changed.
 
 They are tables of the schema like others, made once they have rows; the reference sees plain tables. Their
 names begin with `_ladle_`, which no resource may use.
@@ -13,9 +13,10 @@ from ladle.schema.table import Column, Table
 RECORD_PREFIX = "_ladle_"
 REJECTS_TABLE = "_ladle_rejects"
 CHANGES_TABLE = "_ladle_changes"
+INPUTS_TABLE = "_ladle_inputs"
 
 
-def _table(name: str, description: str, **columns: tuple[str, str]) -> Table:
+def _table(name: str, description: str, /, **columns: tuple[str, str]) -> Table:
     keys: dict[str, dict[str, Any]] = {
         "_dlt_load_id": {"data_type": "text", "nullable": False},
         "_dlt_id": {"data_type": "text", "nullable": False, "row_key": True},
@@ -63,7 +64,22 @@ CHANGES = _table(
     changed_at=("timestamp", "when"),
 )
 
-RECORDS = {REJECTS_TABLE: REJECTS, CHANGES_TABLE: CHANGES}
+INPUTS = _table(
+    INPUTS_TABLE,
+    "What each load read, as far as resources told; one row for each input.",
+    resource=("text", "the resource that read it"),
+    source=("text", "the source of the resource"),
+    namespace=("text", "where it is: a database, a bucket, a host, or `file`"),
+    name=("text", "which it is, there"),
+    row_count=("bigint", "rows read from it; null where that isn't known"),
+    facets=("text", "what else was noted of it, as JSON; without secrets"),
+    module=("text", "module of the resource's code"),
+    function=("text", "qualified name of the resource's function"),
+    code_version=("text", "version of the package that the code is in, or its git commit"),
+    noted_at=("timestamp", "when"),
+)
+
+RECORDS = {REJECTS_TABLE: REJECTS, CHANGES_TABLE: CHANGES, INPUTS_TABLE: INPUTS}
 
 
 def is_record(table: str) -> bool:

@@ -24,6 +24,7 @@ from ladle.errors import (
     ResourceNameNotAvailable,
     SourceSectionNotAvailable,
 )
+from ladle.sources.inputs import Inputs
 from ladle.sources.interval import interval as interval_in_force
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "get_resource_metrics",
     "interval",
     "load_package_state",
+    "note_input",
     "pipe",
     "pipeline",
     "resource",
@@ -59,6 +61,7 @@ class Scope:
         package_state: the mutable dict stored with the load package.
         interval: start and end that a scheduler asked for.
         metrics: by resource name, mutable; end up in the trace.
+        inputs: mutable; what resources say they read.
     """
 
     pipeline: Any = None
@@ -68,6 +71,7 @@ class Scope:
     package_state: dict[str, Any] | None = None
     interval: tuple[Any, Any] | None = None
     metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
+    inputs: Inputs | None = None
 
 
 NOWHERE = Scope()
@@ -236,6 +240,29 @@ def resource_metrics() -> dict[str, Any]:
 
 get_resource = resource
 get_resource_metrics = resource_metrics
+
+
+def note_input(name: str, namespace: str | None = None, *, rows: int | None = None, **facets: Any) -> None:
+    """Note what the resource whose code runs has read; it is stored with the load, see `Dataset.lineage`.
+
+    Of each resource the first 1,000 are kept. The same one noted again adds to its rows. Where resources are
+    read without a pipeline, nothing is noted.
+
+    Args:
+        name: a URL, a path, or a name in `namespace`. A login in it, and values of its query that are secret
+            by their names, are left out.
+        namespace: where it is; default: scheme and host of a URL, or `file`.
+        rows: read from it.
+        facets: plain values that describe it; those that are secret by their names are masked.
+
+    Raises:
+        CurrentSourceNotAvailable: no resource is being read.
+        UsageError: a name that is no text, or a facet that JSON can't hold.
+    """
+    reader = resource()
+    noted = scope.get().inputs
+    if noted is not None:
+        noted.add(str(reader.name), name, namespace, rows, facets)
 
 
 def load_package_state() -> dict[str, Any]:

@@ -73,6 +73,7 @@ def resource(
     _base_spec: Any = None,
     standalone: bool | None = None,
     data_from: Any = None,
+    tags: Mapping[str, Any] | None = None,
 ) -> Callable[[Callable[P, Any]], ResourceFunction[P]]: ...
 @overload
 def resource(
@@ -97,6 +98,7 @@ def resource(
     _base_spec: Any = None,
     standalone: bool | None = None,
     data_from: Any = None,
+    tags: Mapping[str, Any] | None = None,
 ) -> ResourceFunction[P]: ...
 @overload
 def resource(
@@ -121,6 +123,7 @@ def resource(
     _base_spec: Any = None,
     standalone: bool | None = None,
     data_from: Any = None,
+    tags: Mapping[str, Any] | None = None,
 ) -> Resource: ...
 @explained
 def resource(
@@ -145,6 +148,7 @@ def resource(
     _base_spec: Any = None,
     standalone: bool | None = None,
     data_from: Any = None,
+    tags: Mapping[str, Any] | None = None,
 ) -> Any:
     """Make a resource of a function or of data; as a decorator with or without arguments.
 
@@ -174,6 +178,7 @@ def resource(
         _base_spec: accepted and not needed.
         standalone: accepted and not needed: every resource may stand alone.
         data_from: a resource to take items from: makes this a transformer.
+        tags: what the table is, whose, and so on: kept in the schema, shown as the table's comment.
 
     Raises:
         UsageError: a hint is wrong; raised here, not at run time.
@@ -244,6 +249,7 @@ def transformer(
     parallelized: bool = False,
     section: str | Dynamic | None = None,
     standalone: bool | None = None,
+    tags: Mapping[str, Any] | None = None,
 ) -> Callable[[Callable[Concatenate[Any, P], Any]], ResourceFunction[P]]: ...
 @overload
 def transformer(
@@ -266,6 +272,7 @@ def transformer(
     parallelized: bool = False,
     section: str | Dynamic | None = None,
     standalone: bool | None = None,
+    tags: Mapping[str, Any] | None = None,
 ) -> ResourceFunction[P]: ...
 @explained
 def transformer(
@@ -288,6 +295,7 @@ def transformer(
     parallelized: bool = False,
     section: Any = None,
     standalone: bool | None = None,
+    tags: Mapping[str, Any] | None = None,
 ) -> Any:
     """Make a transformer: a resource whose function gets each item (or page) that another resource yields.
 
@@ -312,6 +320,7 @@ def transformer(
         parallelized: make each call in a worker thread.
         section: of the settings.
         standalone: accepted and not needed.
+        tags: what the table is, whose, and so on: kept in the schema, shown as the table's comment.
 
     Raises:
         InvalidTransformerGeneratorFunction: the function takes no item.
@@ -340,6 +349,7 @@ def source(
     schema_contract: Any = None,
     spec: Any = None,
     parallelized: bool = False,
+    tags: Mapping[str, Any] | None = None,
 ) -> Callable[[Callable[P, Any]], SourceFactory[P]]: ...
 @overload
 def source(
@@ -352,6 +362,7 @@ def source(
     schema_contract: Any = None,
     spec: Any = None,
     parallelized: bool = False,
+    tags: Mapping[str, Any] | None = None,
 ) -> SourceFactory[P]: ...
 @explained
 def source(
@@ -364,6 +375,7 @@ def source(
     schema_contract: Any = None,
     spec: Any = None,
     parallelized: bool = False,
+    tags: Mapping[str, Any] | None = None,
 ) -> Any:
     """Make a source of a function that returns or yields resources; as a decorator with or without arguments.
 
@@ -379,6 +391,7 @@ def source(
         schema_contract: for resources that don't say; noted in the schema.
         spec: class that describes the settings of the function's arguments.
         parallelized: run the functions of all resources in worker threads.
+        tags: of the source: owner, domain and so on; kept in the schema's settings.
 
     Raises:
         UsageError: an argument is wrong.

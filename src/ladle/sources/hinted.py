@@ -46,6 +46,7 @@ class Hinted:
         references: Any = None,
         create_table_variant: bool = False,
         nested_hints: Any = None,
+        tags: Any = None,
     ) -> Self:
         """Change hints: None leaves one as it is, an empty value (`""`, `[]`, `{}`) removes it.
 
@@ -66,6 +67,7 @@ class Hinted:
             references: to other tables; noted in the schema.
             create_table_variant: keep these hints for the table named, beside those of the resource.
             nested_hints: by path, for child tables.
+            tags: what the table is, whose, and so on: kept in the schema, shown as the table's comment.
 
         Raises:
             UsageError: a hint is wrong.
@@ -101,6 +103,11 @@ class Hinted:
     def hints_of_table(self, table_name: str) -> Hints | None:
         """Return the hints kept for one table by `create_table_variant`, if any."""
         return self._variants.get(table_name)
+
+    @property
+    def variants(self) -> Mapping[str, Hints]:
+        """Hints kept by table with `create_table_variant`."""
+        return self._variants
 
     def set_incremental(self, new_incremental: Any) -> Any:
         """Set the cursor of a resource whose function has no such argument; an empty value removes it.

@@ -9,7 +9,10 @@ from typing import Any
 
 from ladle.errors import DataItemRequiredForDynamicTableHints, InconsistentTableTemplate, UsageError
 from ladle.schema.change import MERGES
+from ladle.schema.protection import DROP, Policy, check_column, rule_of
+from ladle.schema.protection import check_keys as check_protected_keys
 from ladle.schema.table import DATA_TYPES, WRITE_DISPOSITIONS
+from ladle.schema.tags import PREFIX, PROTECT, check_tag, tag_hints
 from ladle.sources.models import columns_of_model, is_model
 
 Columns = Mapping[str, Mapping[str, Any]]
@@ -29,15 +32,17 @@ _NESTED_KEYS = (
     "references",
     "file_format",
     "table_format",
+    "tags",
 )
 # fmt: off
 _COLUMN_KEYS = (
     "name", "data_type", "nullable", "precision", "scale", "timezone", "description", "primary_key",
     "merge_key", "unique", "row_key", "parent_key", "root_key", "partition", "cluster",
-    "sort", "hard_delete", "dedup_sort", "incremental", "variant",
+    "sort", "hard_delete", "dedup_sort", "incremental", "variant", "tags", PROTECT,
 )
 # fmt: on
-_EMPTY: Mapping[str, Any] = {}
+_TYPE_KEYS = ("data_type", "precision", "scale", "timezone")
+_MERGED = ("columns", "nested_hints", "additional", "tags")
 _NESTED_DISPOSITIONS = ("append", "replace")
 
 
@@ -62,6 +67,7 @@ class Hints:
     nested_hints: Any = field(default_factory=dict)
     additional: Mapping[str, Any] = field(default_factory=dict)
     model: Any = None
+    tags: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, **hints: Any) -> Hints:
@@ -83,7 +89,27 @@ class Hints:
         unknown = given.keys() - _CHECKS.keys() - set(HINT_NAMES)
         if unknown:
             raise UsageError.unknown_choice("hint", min(unknown), HINT_NAMES)
-        return cls(**checked)
+        made = cls(**checked)
+        made.check_keys()
+        return made
+
+    def protected(self, policy: Policy) -> Hints:
+        """Return the hints without the types of columns that are protected: those become text."""
+        if not isinstance(self.columns, Mapping) or not isinstance(self.nested_hints, Mapping):
+            return self
+        nested = {
+            path: {**given, "columns": _without_types(columns_of(given["columns"]), policy)}
+            if given.get("columns") and not callable(given["columns"])
+            else given
+            for path, given in self.nested_hints.items()
+        }
+        return replace(self, columns=_without_types(self.columns, policy), nested_hints=nested)
+
+    def check_keys(self) -> None:
+        """Raise UsageError where a key is protected in a way that would lose rows."""
+        keys = [k for names in (self.primary_key, self.merge_key) if isinstance(names, tuple) for k in names]
+        if keys and isinstance(self.columns, Mapping):
+            check_protected_keys(self.columns, keys)
 
     def over(self, other: Hints) -> Hints:
         """Return these hints, those of `other` where these say nothing; columns and references merge."""
@@ -96,6 +122,7 @@ class Hints:
         merged["columns"] = _joined_columns(other.columns, self.columns)
         merged["nested_hints"] = self.nested_hints or other.nested_hints
         merged["additional"] = {**other.additional, **self.additional}
+        merged["tags"] = {**other.tags, **self.tags}
         return Hints(**merged)
 
     def applied(self, hints: Mapping[str, Any]) -> Hints:
@@ -148,13 +175,12 @@ class Hints:
         return made.over(rest)
 
 
-_PLAIN = tuple(f.name for f in fields(Hints) if f.name not in ("columns", "nested_hints", "additional"))
-_BLANK: dict[str, Any] = {
-    f.name: {} if f.name in ("columns", "nested_hints", "additional") else None for f in fields(Hints)
-}
+_PLAIN = tuple(f.name for f in fields(Hints) if f.name not in _MERGED)
+_BLANK: dict[str, Any] = {f.name: {} if f.name in _MERGED else None for f in fields(Hints)}
 _REMOVED: dict[str, dict[str, Any]] = {
     "columns": {"columns": {}, "model": None},
     "nested_hints": {"nested_hints": {}},
+    "tags": {"tags": {}},
     "additional_table_hints": {"additional": {}},
     "primary_key": {"primary_key": ()},
     "merge_key": {"merge_key": ()},
@@ -234,7 +260,7 @@ def columns_of(columns: Any) -> Columns:
     if columns is None:
         return {}
     if is_model(columns):
-        return columns_of_model(columns)
+        columns = _without_own_types(columns_of_model(columns))
     if isinstance(columns, Mapping) and all(isinstance(c, Mapping) for c in columns.values()):
         found = {str(n): {k: v for k, v in c.items() if k != "name"} for n, c in columns.items()}
     elif isinstance(columns, Sequence) and all(isinstance(c, Mapping) and "name" in c for c in columns):
@@ -249,7 +275,47 @@ def columns_of(columns: Any) -> Columns:
         if hints.get("data_type") is not None:
             check_choice(f"data_type of column `{name}`:", hints["data_type"], DATA_TYPES)
         _check_spelling(name, hints)
-    return found
+    return {name: _tagged(name, hints) for name, hints in found.items()}
+
+
+def _tagged(column: str, hints: Mapping[str, Any]) -> dict[str, Any]:
+    """Return column hints with their tags in the stored form, checked."""
+    of = f"column `{column}`"
+    made = {k: v for k, v in hints.items() if k not in ("tags", PROTECT)}
+    if hints.get("tags") is not None:
+        made.update(tag_hints(hints["tags"], of))
+    if hints.get(PROTECT) is not None:
+        made[PREFIX + PROTECT] = hints[PROTECT]
+    for key in made:
+        if key.startswith(PREFIX):
+            check_tag(key.removeprefix(PREFIX), made[key], of)
+    check_column(column, made)
+    return made
+
+
+def _without_types(columns: Columns, policy: Policy) -> Columns:
+    return {
+        name: hints
+        if (rule := rule_of(hints, policy)) is None or rule.action == DROP
+        else {k: v for k, v in hints.items() if k not in _TYPE_KEYS}
+        for name, hints in columns.items()
+    }
+
+
+def _without_own_types(columns: Columns) -> Columns:
+    """Return a model's columns; the type of a field isn't what is stored once it is protected."""
+    untyped = {name: {k: v for k, v in hints.items() if k != "data_type"} for name, hints in columns.items()}
+    protected = {n for n, h in untyped.items() if _tagged(n, h).get(PREFIX + PROTECT, "none") != "none"}
+    return {name: untyped[name] if name in protected else hints for name, hints in columns.items()}
+
+
+def _table_tags(tags: Any) -> dict[str, Any]:
+    made = tag_hints(tags, "a table")
+    if PREFIX + PROTECT in made:
+        raise UsageError(
+            "a table can't be protected, its columns can", hint='columns={"email": {"protect": "hash"}}'
+        )
+    return made
 
 
 def _check_spelling(column: str, hints: Mapping[str, Any]) -> None:
@@ -356,6 +422,7 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "nested_hints": nested_hints_of,
     "additional": _additional,
     "model": lambda value: value,
+    "tags": _table_tags,
 }
 HINT_NAMES = tuple(
     sorted({*(n for n in _CHECKS if n not in ("additional", "model")), "columns", "additional_table_hints"})

@@ -132,7 +132,7 @@ class Boundary:
             raise IncrementalPrimaryKeyMissing(
                 f"a row has nothing under the primary key `{self._key[found.index(MISSING)]}` of the cursor",
                 resource=self._resource,
-                value=row,
+                fields=list(row) if isinstance(row, Mapping) else None,  # no values: some may be protected
                 expected="every row has " + ", ".join(f"`{name}`" for name in self._key),
                 hint="name fields as the rows do, or primary_key=() to compare no rows",
             )

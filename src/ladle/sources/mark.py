@@ -99,6 +99,7 @@ def make_hints(
     references: Any = None,
     incremental: Any = None,
     nested_hints: Any = None,
+    tags: Any = None,
 ) -> dict[str, Any]:
     """Check hints and return those given as a dict, for `with_hints` and `apply_hints`.
 

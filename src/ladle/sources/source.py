@@ -6,7 +6,7 @@ import functools
 import importlib
 import inspect
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, ParamSpec
 
 from ladle.config import context
@@ -24,6 +24,7 @@ from ladle.errors import (
 from ladle.schema.naming import naming
 from ladle.schema.schema import Schema
 from ladle.schema.table import Table
+from ladle.schema.tags import source_tags
 from ladle.sources import current
 from ladle.sources.hints import Hints, check_choice, check_contract
 from ladle.sources.lanes import PullOptions, is_instruction
@@ -94,6 +95,7 @@ class Source:
         root_key: whether child tables get `_dlt_root_id`; None for where it is needed.
         section: of the settings.
         schema_contract: for resources that don't say; noted in the schema.
+        tags: of the source, as `x-annotation-<name>`; kept in the schema's settings.
     """
 
     name: str
@@ -103,6 +105,7 @@ class Source:
     root_key: bool | None = None
     section: str | None = None
     schema_contract: Any = None
+    tags: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.listed = tuple(self.listed)
@@ -380,6 +383,7 @@ class SourceFactory(Generic[P]):
             listed,
             self._options.get("schema"),
             section=self.section,
+            tags=source_tags(self._options.get("tags") or {}),
             **given,
         )
 
@@ -394,6 +398,7 @@ class SourceFactory(Generic[P]):
         schema_contract: Any = None,
         spec: Any = None,
         parallelized: bool | None = None,
+        tags: Mapping[str, Any] | None = None,
     ) -> SourceFactory[P]:
         """Return the same source under other names or with other options; None leaves one as it is."""
         given = {k: v for k, v in locals().items() if k != "self" and v is not None}
@@ -413,6 +418,8 @@ def check_source_options(options: Mapping[str, Any]) -> None:
         Hints.of(max_table_nesting=options["max_table_nesting"])
     if options.get("schema_contract") is not None:
         check_contract(options["schema_contract"])
+    if options.get("tags") is not None:
+        source_tags(options["tags"])
     for name in ("root_key", "parallelized"):
         if not isinstance(options.get(name), (bool, type(None))):
             raise UsageError(f"{name} can't be `{options[name]!r}`", expected="True, False or None")

@@ -27,7 +27,7 @@ def noted_hints(hints: Hints) -> dict[str, Any]:
     noted = {name: getattr(hints, name) for name in _NOTED if getattr(hints, name) is not None}
     if hints.max_table_nesting is not None:
         noted["x-normalizer"] = {"max_nesting": hints.max_table_nesting}
-    return {**noted, **hints.additional}
+    return {**noted, **hints.additional, **hints.tags}
 
 
 def table_schema(hints: Hints, resource: str | None, name: str | None = None) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -91,3 +92,36 @@ def test_the_module_is_the_command_line() -> None:
         env={"PYTHONPATH": ":".join(sys.path)},
     )
     assert done.stdout.strip() == ladle.__version__
+
+
+def test_lineage_shows_columns_one_column_and_a_row(site: Site) -> None:
+    load_id = site.pipeline().list_completed_load_packages()[0]
+    code, text = call(site, "lineage", "p")
+    lines = [line.split() for line in text.splitlines()]
+    assert code == 0
+    assert lines[0] == ["table_name", "column_name", "data_type", "load_id", "introduced_at", "from", "code"]
+    assert [line[:4] for line in lines[1:3]] == [
+        ["t", "a", "bigint", load_id],
+        ["t", "_dlt_load_id", "text", load_id],
+    ]
+    assert "p.t.l" in text
+
+    code, text = call(site, "lineage", "p", "t__l.value")
+    told = dict(line.split(maxsplit=1) for line in text.splitlines())
+    assert (code, told["path"], told["load_id"]) == (0, "l.value", load_id)
+
+    row_id = site.query("SELECT _dlt_id FROM ds.t__l")[0][0]
+    code, text = call(site, "lineage", "p", "t__l", "--row", row_id, "--format", "json")
+    row = json.loads(text)
+    assert (code, row["root_table"], row["load_id"], row["row_id"]) == (0, "t", load_id, row_id)
+
+
+def test_lineage_as_json_has_a_line_for_each_column(site: Site) -> None:
+    code, text = call(site, "lineage", "p", "t__l", "--format", "json")
+    names = [json.loads(line)["column_name"] for line in text.splitlines()]
+    assert (code, names) == (0, ["value", "_dlt_parent_id", "_dlt_list_idx", "_dlt_id"])
+
+
+def test_a_row_needs_its_table(site: Site) -> None:
+    code, text = call(site, "lineage", "p", "--row", "x")
+    assert (code, "name the table of the row" in text) == (2, True)

@@ -10,7 +10,7 @@ from tests.unit.config.places import write
 
 import ladle
 from ladle.config import context
-from ladle.config.settings import data_dir, flag, not_found, searched, setting
+from ladle.config.settings import data_dir, flag, not_found, searched, setting, several
 from ladle.destinations.registry import resolve
 from ladle.errors import ConfigFieldMissingException, InvalidPipelineName, ValueNotSecretException
 
@@ -34,6 +34,16 @@ def test_a_path_is_a_key_in_the_files() -> None:
     assert context.pipeline_name.get() is None
     with pytest.raises(ValueNotSecretException):
         setting("destination", "duckdb", "credentials", secret=True)
+
+
+def test_several_of_a_section_are_looked_up_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    write("config", "[a.b]\nx = 1\ny = 'from the file'\n[p.a.b]\nx = 2")
+    monkeypatch.setenv("A__B__Y", "from the environment")
+    monkeypatch.setenv("A__B__EMPTY", "")
+    found = several("a", "b", names=("x", "y", "empty", "none"))
+    assert found == {"x": "1", "y": "from the environment", "empty": None, "none": None}
+    with context.of_pipeline("p"):
+        assert several("a", "b", names=("x",)) == {"x": "2"}
 
 
 def test_an_empty_setting_is_unset(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from ladle.destinations.base import LoadRecord
-from ladle.schema.change import AddTable, Change, Limits
+from ladle.schema.change import AddTable, Change, Comment, Limits
 from ladle.schema.change_names import NameChange, after
 from ladle.schema.table import Table
 
@@ -60,6 +60,9 @@ class MemorySession:
                 self.columns[change.table.name] = dict.fromkeys(names, "any")
             else:
                 self.columns[change.table][change.column.name] = "any"
+
+    def comment(self, changed: Sequence[Comment]) -> None:
+        self.memory.calls += [f"comment {c.table}.{c.column} {c.text}" for c in changed]
 
     def altering(self, changes: Sequence[NameChange]) -> list[str]:
         return [str(change) for change in changes]

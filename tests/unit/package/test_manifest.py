@@ -13,6 +13,7 @@ import pytest
 
 from ladle.errors import PackageError
 from ladle.package.manifest import FORMAT, DataFile, Manifest, ResourceInfo, replace_file
+from ladle.schema.provenance import Code, Input
 
 MANIFEST = Manifest(
     load_id="1.5",
@@ -21,7 +22,7 @@ MANIFEST = Manifest(
     created_at=1.5,
     schema={"name": "s"},
     base_hash="h",
-    resources=(ResourceInfo("r", "t", "append", 2, {"0": "T"}),),
+    resources=(ResourceInfo("r", "t", "append", 2, {"0": "T"}, Code("m", "f", "m.py", "1.0")),),
     raw=(DataFile("raw/0", "0", 2, 10),),
     ready=(DataFile("ready/0", "t", 2, 20), DataFile("ready/1", "t", 0, 5)),
     state={"_state_version": 3},
@@ -29,6 +30,8 @@ MANIFEST = Manifest(
     drop_tables=("a",),
     empty_tables=("b", "c"),
     file_format="parquet",
+    inputs=(Input("r", "s3://b", "k", 3, {"etag": "x"}), Input("r", "file", "a.csv")),
+    origins={"t": {"a": ["r", "x.a"]}},  # type: ignore[dict-item]
 )
 
 
@@ -38,6 +41,13 @@ def test_stored_form_comes_back(tmp_path: Path) -> None:
 
 def test_a_new_manifest_comes_back(tmp_path: Path) -> None:
     assert Manifest.from_bytes(Manifest("1", "p").to_bytes(), tmp_path) == Manifest("1", "p")
+
+
+def test_a_manifest_of_an_earlier_version_comes_back_without_code_and_inputs(tmp_path: Path) -> None:
+    stored = json.loads(MANIFEST.to_bytes())
+    del stored["inputs"], stored["origins"], stored["resources"][0]["code"]
+    found = Manifest.from_bytes(orjson.dumps(stored), tmp_path)
+    assert (found.inputs, found.origins, found.resources[0].code) == ((), {}, None)
 
 
 def test_typed_values_of_state_come_back(tmp_path: Path) -> None:

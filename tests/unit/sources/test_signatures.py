@@ -130,11 +130,15 @@ SOURCE_PROPERTIES = [
 ]
 
 
+OWN = {"tags"}
+"""Arguments that the reference doesn't have; they come after all others, and by name."""
+
+
 def shown(function: Any) -> str:
     parts = []
     for p in inspect.signature(function).parameters.values():
         stars = {p.VAR_POSITIONAL: "*", p.VAR_KEYWORD: "**"}.get(p.kind, "")
-        if p.name != "self":
+        if p.name != "self" and p.name not in OWN:
             parts.append(f"{stars}{p.name}" if p.default is p.empty else f"{p.name}={p.default!r}")
     return ", ".join(parts)
 
@@ -143,6 +147,16 @@ def agree(ours: str, theirs: str) -> bool:
     pairs = list(zip(ours.split(", "), theirs.split(", "), strict=False))
     same = all(o == t or (t.endswith("=...") and o.split("=")[0] == t.split("=")[0]) for o, t in pairs)
     return same and len(ours.split(", ")) == len(theirs.split(", "))
+
+
+@pytest.mark.parametrize(
+    "function", [ladle.source, ladle.resource, ladle.transformer, ladle.mark.make_hints, Resource.apply_hints]
+)
+def test_own_arguments_come_last(function: Any) -> None:
+    names = list(inspect.signature(function).parameters)
+    own = [name for name in names if name in OWN]
+    assert own
+    assert names[-len(own) :] == own
 
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda f: f.__name__)
