@@ -33,7 +33,7 @@ _RUNNERS = {
     "duckdb": "peers/duckdb_runner.py",
     "postgres": "peers/postgres_runner.py",
 }
-_PREPARED = ("arrow", "parquet", "read_json", "adbc", "encoded")  # measures that start from files
+_PREPARED = ("arrow", "parquet", "contract", "read_json", "adbc", "encoded")  # measures that start from files
 _EVERYDAY = ("incremental_rows", "incremental_arrow", "resources", "requests")
 _PACKAGES = {
     "ladle": ("pyarrow", "duckdb", "sqlglot", "adbc-driver-postgresql", "psycopg", "pandas"),
@@ -81,7 +81,7 @@ def _expected(arguments: Mapping[str, Any]) -> dict[str, int]:
         return {}
     if arguments["measure"] in _EVERYDAY:
         return {}  # they look themselves
-    if arguments.get("rows") == "flat" or arguments["measure"] in ("arrow", "parquet"):
+    if arguments.get("rows") == "flat" or arguments["measure"] in ("arrow", "parquet", "contract"):
         return {"t": count}
     return dict(zip(NESTED_TABLES, (count, 2 * count, count), strict=True))
 
@@ -109,7 +109,9 @@ class Bench:
 
     def _prepare(self, wanted: Sequence[Mapping[str, Any]]) -> None:
         counts = {
-            "flat" if arguments["measure"] in ("arrow", "parquet") else "nested": arguments["count"]
+            "flat" if arguments["measure"] in ("arrow", "parquet", "contract") else "nested": arguments[
+                "count"
+            ]
             for arguments in wanted
             if arguments.get("measure") in _PREPARED
         }

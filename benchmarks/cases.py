@@ -191,6 +191,14 @@ def _everyday(sizes: Sizes) -> list[Case]:
     ]
 
 
+def _contract(sizes: Sizes) -> list[Case]:
+    what = f"a frozen contract on clean Arrow, {_rows(sizes.frame)}, against none"
+    ours = _ladle("contract", "cpu_s", 5, count=sizes.frame, modes="freeze")
+    without = _ladle("contract", "cpu_s", 5, count=sizes.frame, modes=None)
+    peer = Side("ladle, no contract", without.runner, without.arguments, "cpu_s", 5)
+    return [Case("contract", what, ours, peer, "at most", 1.10, "CPU s")]
+
+
 def _one_row() -> list[Case]:
     what = "one row into an existing DuckDB dataset, warm"
 
@@ -245,5 +253,5 @@ def _memory(sizes: Sizes) -> list[Case]:
 
 def all_cases(sizes: Sizes) -> list[Case]:
     """Return every row of the table, in its order."""
-    sized = (_to_duckdb, _frames, _to_postgres, _memory, _everyday)
+    sized = (_to_duckdb, _frames, _to_postgres, _memory, _everyday, _contract)
     return [*(case for cases in sized for case in cases(sizes)), *_one_row(), *_start()]

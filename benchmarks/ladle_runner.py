@@ -13,6 +13,7 @@ from data import ROWS, iter_nested
 
 Arguments = Mapping[str, Any]
 _ARROW_ROWS = 100_000
+_FIRST_ROWS = 1_000
 
 
 def _pipeline(arguments: Arguments, dataset: str = "ds") -> Any:
@@ -58,6 +59,17 @@ def arrow(arguments: Arguments) -> Figures:
     return timed(lambda: _pipeline(arguments).run(table, table_name="t"))
 
 
+def contract(arguments: Arguments) -> Figures:
+    """Load an Arrow table into a table that is there, under the contract given, or none."""
+    from tables import read_ipc
+
+    table = read_ipc(Path(arguments["prepared"]), ("flat",))["flat"]
+    _warm_up(arguments)
+    _pipeline(arguments).run(table.slice(0, _FIRST_ROWS), table_name="t")
+    options = {"schema_contract": arguments["modes"]} if arguments["modes"] else {}
+    return timed(lambda: _pipeline(arguments).run(table.slice(_FIRST_ROWS), table_name="t", **options))
+
+
 def parquet(arguments: Arguments) -> Figures:
     """Load a Parquet file, read by pyarrow in batches."""
     import pyarrow.parquet as pq
@@ -85,5 +97,12 @@ def _made(arguments: Arguments) -> tuple[Any, Any]:
 
 
 if __name__ == "__main__":
-    own = {"rows": rows, "generator": generator, "arrow": arrow, "parquet": parquet, "one_row": one_row}
+    own = {
+        "rows": rows,
+        "generator": generator,
+        "arrow": arrow,
+        "contract": contract,
+        "parquet": parquet,
+        "one_row": one_row,
+    }
     main(own | everyday.measures(_made))

@@ -90,6 +90,8 @@ LONG_FILES: dict[str, str] = {
 # Where Arrow becomes Python values: on failure, or over something that is small by its nature.
 TO_PYLIST: dict[str, str] = {
     "ladle.normalize.arrays": "spellings that Arrow can't read are parsed once per distinct value",
+    "ladle.normalize.findings": "numbers of refused rows, which become JSON one by one",
+    "ladle.normalize.rejects": "refused rows become JSON",
     "ladle.normalize.growth": "decimals that don't fit: one row for each number of digits",
 }
 

@@ -37,6 +37,8 @@ LadleError
     ├── SourceError                    reading failed
     │   └── ResourceExtractionError    the code of a resource raised
     ├── DataError                      a value is wrong: resource, table, column, row
+    │   ├── DataValidationError        it breaks a contract or a rule: mend the data, or allow it
+    │   │   └── TooManyRejects         more was refused than `max_rejects` allows
     │   ├── IncrementalCursorPathMissing       a row has no cursor
     │   ├── IncrementalCursorPathHasValueNone  a row's cursor is None
     │   ├── IncrementalCursorInvalidCoercion   cursors of different types
@@ -70,6 +72,7 @@ __all__ = [
     "CurrentSourceSchemaNotAvailable",
     "DataError",
     "DataItemRequiredForDynamicTableHints",
+    "DataValidationError",
     "DeletingResourcesNotSupported",
     "DestinationError",
     "DestinationTerminalException",
@@ -121,6 +124,7 @@ __all__ = [
     "SourceSectionNotAvailable",
     "TableNotFound",
     "TomlProviderReadException",
+    "TooManyRejects",
     "UnknownSourceReference",
     "UsageError",
     "ValueNotSecretException",
@@ -129,7 +133,7 @@ __all__ = [
 
 _MAX_LISTED = 5
 _MAX_VALUE_CHARS = 80
-_WHOLE = ("working_dir", "path")  # of no use when cut
+_WHOLE = ("working_dir", "path", "rejects")  # of no use when cut
 
 
 def shorten(value: object, max_chars: int = _MAX_VALUE_CHARS) -> str:
@@ -168,6 +172,9 @@ class LadleError(Exception):
         self.hint = hint
         self.facts: dict[str, Any] = {k: v for k, v in facts.items() if v is not None}
 
+    _UNSHOWN: frozenset[str] = frozenset()
+    """Facts that are attributes and not part of the text."""
+
     def __getattr__(self, name: str) -> Any:
         facts = self.__dict__.get("facts")
         if facts is not None and name in facts:
@@ -183,8 +190,8 @@ class LadleError(Exception):
 
     def __str__(self) -> str:
         lines = [self.what]
-        if self.facts:
-            lines.append("  " + " ".join(f"{k}=`{_fact(k, v)}`" for k, v in self.facts.items()))
+        if shown := [f"{k}=`{_fact(k, v)}`" for k, v in self.facts.items() if k not in self._UNSHOWN]:
+            lines.append("  " + " ".join(shown))
         if self.expected:
             lines.append(f"  expected: {self.expected}")
         if self.hint:
@@ -458,6 +465,40 @@ class ResourceExtractionError(SourceError):
 
 class DataError(PipelineStepFailed):
     """A value can't be stored; names resource, table, column and row."""
+
+
+class DataValidationError(DataError):
+    """Rows break a schema contract or a data quality rule, and it says that nothing may be loaded then.
+
+    Attributes:
+        schema_name, table_name, column_name: where; the column is None where a table is new.
+        schema_entity: `tables`, `columns` or `data_type`; `rules` for a data quality rule.
+        contract_mode: `freeze`; `fail` for a rule.
+        table_schema: the table in stored form, as it was before; None where it is new.
+        schema_contract: the contract that holds, by entity.
+        data_item: the row.
+    """
+
+    _UNSHOWN = frozenset(
+        (
+            "schema_name",
+            "table_name",
+            "column_name",
+            "schema_entity",
+            "contract_mode",
+            "table_schema",
+            "schema_contract",
+            "data_item",
+        )
+    )
+
+    def __getattr__(self, name: str) -> Any:
+        facts = self.__dict__.get("facts", {})
+        return facts.get(name) if name in self._UNSHOWN else super().__getattr__(name)
+
+
+class TooManyRejects(DataValidationError):
+    """More rows and values were refused than `max_rejects` allows; nothing was loaded."""
 
 
 class StateTooLarge(PipelineStepFailed):

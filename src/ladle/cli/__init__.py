@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 import ladle
-from ladle.cli import config, lineage, pii, schema_changes
+from ladle.cli import config, lineage, pii, schema
 from ladle.errors import LadleError
 
 app = typer.Typer(
@@ -17,7 +17,7 @@ app = typer.Typer(
 )
 app.add_typer(config.app, name="config")
 app.add_typer(pii.app, name="pii")
-app.add_typer(schema_changes.app, name="schema")
+app.add_typer(schema.app, name="schema", cls=schema.Group)
 
 _Name = Annotated[str, typer.Argument(help="Name of the pipeline.", show_default=False)]
 _Dir = Annotated[Path | None, typer.Option(help="Where working folders are; default ~/.ladle/pipelines.")]
@@ -43,9 +43,9 @@ def status(pipeline: _Name, pipelines_dir: _Dir = None) -> None:
         typer.echo(f"destination   {found.destination.name} at {found.destination.displayable()}")
         typer.echo(f"guarantee     {found.destination.guarantee}")
     typer.echo(f"dataset       {found.dataset_name}")
-    for name, schema in found.schemas.items():
-        tables = ", ".join(schema.data_table_names()) or "none"
-        typer.echo(f"schema        {name} version {schema.version}: {tables}")
+    for name, known in found.schemas.items():
+        tables = ", ".join(known.data_table_names()) or "none"
+        typer.echo(f"schema        {name} version {known.version}: {tables}")
     typer.echo(f"extracted     {_listed(found.list_extracted_load_packages())}")
     typer.echo(f"normalized    {_listed(found.list_normalized_load_packages())}")
     typer.echo(f"loaded        {_listed(found.list_completed_load_packages()[-5:])}")

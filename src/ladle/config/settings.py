@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ladle.config.chain import here
 from ladle.config.lookup import look
@@ -51,6 +52,21 @@ def searched(
     hint = TSecretStrValue if secret else str
     found = look(key, hint, here(sections, required))
     return None if found is None else str(read(found, hint)) or None
+
+
+def searched_all(
+    keys: Mapping[str, type], sections: tuple[str, ...], required: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """Return those of several settings that there are.
+
+    Args:
+        keys: their names and types; a dict is a table, or JSON in an environment variable.
+        sections: as for `searched`.
+        required: as for `searched`.
+    """
+    where = here(sections, required)
+    found = {name: look(name, hint, where) for name, hint in keys.items()}
+    return {name: read(f, keys[name]) for name, f in found.items() if f is not None}
 
 
 def not_found(

@@ -97,15 +97,13 @@ class Catalog:
         return [
             n
             for n, t in self.tables.items()
-            if n not in SYSTEM_TABLE_MAP
-            and not is_record(n)
-            and (not self._marks_loaded or "x-normalizer" in t.extra)
+            if n not in SYSTEM_TABLE_MAP and not is_record(n) and (not self._marks_loaded or t.loaded)
         ]
 
     @property
     def _marks_loaded(self) -> bool:
         # A schema written by hand, for tables that others loaded, marks none of them.
-        return any("x-normalizer" in t.extra for t in self.tables.values())
+        return any(t.loaded for t in self.tables.values())
 
 
 def hints_of(column: Column) -> dict[str, Any]:

@@ -75,7 +75,9 @@ def column_type(column: Column) -> str:
 
 def compression(column: Column) -> str | None:
     """Return the clause for the keys that tie rows together: random text, which takes the default longest."""
-    return "USING COMPRESSION zstd" if column.row_key or column.parent_key or column.root_key else None
+    links = column.row_key or column.parent_key or column.root_key
+    # a schema that was imported may call a number a key between rows
+    return "USING COMPRESSION zstd" if links and column.data_type == "text" else None
 
 
 DIALECT = Dialect("duckdb", column_type, column_suffix=compression)

@@ -182,7 +182,7 @@ class FileCatalog:
             (schema, Table.from_dict(name, hints))
             for schema, path in self.schema_files().items()
             for name, hints in self._schema_of(path)["tables"].items()
-            if "x-normalizer" in hints and name not in SYSTEM_TABLE_MAP
+            if name not in SYSTEM_TABLE_MAP and Table.from_dict(name, hints).loaded
         ]
 
     def system_files(self, table: str) -> list[str]:

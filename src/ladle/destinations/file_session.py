@@ -294,9 +294,9 @@ class FileSession:
         assert self._record is not None
         stored = self._record.schema.get("tables", {})
         for name in dict.fromkeys(self._cleared):
-            if name in self._filled or "x-normalizer" not in stored.get(name, {}):
+            table = Table.from_dict(name, stored.get(name, {}))
+            if name in self._filled or not table.loaded:
                 continue
-            table = Table.from_dict(name, stored[name])
             columns = table.typed_columns()
             self._write_file(table, pa.schema([(c.name, arrow_type(c)) for c in columns]), iter(()))
 

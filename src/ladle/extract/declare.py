@@ -12,7 +12,6 @@ from ladle.package.manifest import ResourceInfo
 from ladle.package.store import Package
 from ladle.schema.change import Limits
 from ladle.schema.lattice import HOLDERS, Exact, in_place, needs_proof, widens
-from ladle.schema.naming import naming
 from ladle.schema.protection import NO_POLICY, Policy, with_protection
 from ladle.schema.records import is_record
 from ladle.schema.schema import SYSTEM_TABLES, Schema
@@ -38,7 +37,7 @@ class Can:
 
 def table_name(schema: Schema, source: str, limits: Limits) -> str:
     """Return the name of a root table as it will be at the destination."""
-    names = naming(schema.naming)
+    names = schema.convention
     return names.table(names.fit(source, max_length=limits.max_table_name))
 
 
@@ -73,7 +72,7 @@ def apply_hints(
             table=name,
             hint="choose another table_name",
         )
-    fit = partial(naming(schema.naming).fit, max_length=limits.max_column_name)
+    fit = partial(schema.convention.fit, max_length=limits.max_column_name)
     columns = {fit(n): _merged(table, fit(n), c) for n, c in hints.columns.items()}
     for hint, keys in (("primary_key", hints.primary_key), ("merge_key", hints.merge_key)):
         if keys is not None:
@@ -86,15 +85,16 @@ def apply_hints(
                 column.setdefault("nullable", False)
     declared = [Column.from_dict(n, c) for n, c in columns.items()]
     for hinted in declared:
-        _check_type(table, hinted, resource.name, can)
+        check_type(table, hinted, resource.name, can)
     table = table.with_columns(declared)
     table = replace(table, write_disposition=hints.write_disposition or "append")
     table = table.with_extra(**_noted(resource, hints))
+    if hints.max_table_nesting is not None:
+        table = table.noting(max_nesting=hints.max_table_nesting)
     return schema.with_tables([table, *_nested(schema, table, resource, hints, can)]), table
 
 
 def _noted(resource: Resource, hints: Hints) -> dict[str, Any]:
-    # `x-normalizer` says that a table was loaded: the nesting of a resource isn't noted there.
     noted = {k: v for k, v in noted_hints(hints).items() if k != "x-normalizer"}
     if hints.model is not None:
         noted["schema_contract"] = contract_of_model(hints.model, hints.schema_contract)
@@ -104,7 +104,7 @@ def _noted(resource: Resource, hints: Hints) -> dict[str, Any]:
 def _nested(schema: Schema, root: Table, resource: Resource, hints: Hints, can: Can) -> Iterator[Table]:
     """Yield the child tables as nested hints declare them."""
     limits = can.limits
-    names = naming(schema.naming)
+    names = schema.convention
     fit = partial(names.fit, max_length=limits.max_column_name)
     source_name = hints.table_name or resource.name
     for name, parent, given in nested_tables(source_name, names, hints.nested_hints, limits.max_table_name):
@@ -114,16 +114,18 @@ def _nested(schema: Schema, root: Table, resource: Resource, hints: Hints, can: 
             Column.from_dict(fit(n), _merged(table, fit(n), c)) for n, c in key_columns(nested).items()
         ]
         for column in declared:
-            _check_type(table, column, resource.name, can)
+            check_type(table, column, resource.name, can)
         if nested.write_disposition is not None:
             table = replace(table, write_disposition=nested.write_disposition)
-        yield table.with_columns(declared).with_extra(**noted_hints(nested))
+        noted = noted_hints(nested)
+        notes = noted.pop("x-normalizer", {})
+        yield table.with_columns(declared).with_extra(**noted).noting(**notes)
 
 
-def _check_type(table: Table, column: Column, resource: str, can: Can) -> None:
+def check_type(table: Table, column: Column, resource: str, can: Can) -> None:
     """Refuse a hint that gives a column with data a type which doesn't hold all of it."""
     known = table.columns.get(column.name)
-    if known is None or known.data_type is None or "x-normalizer" not in table.extra:
+    if known is None or known.data_type is None or not table.loaded:
         return
     if same_type(known, column):
         return
@@ -219,8 +221,13 @@ def declare(
         replace(schema.table_map[i.table], write_disposition=i.write_disposition) for i in infos
     )
     schema = with_root_key(schema, source)
-    if source.schema_contract is not None:
-        schema = replace(schema, settings={**schema.settings, "schema_contract": source.schema_contract})
+    if source.max_table_nesting is not None and source.max_table_nesting != schema.max_nesting:
+        schema = replace(schema, max_nesting=source.max_table_nesting, stored_hash=None)
+    # What the run is given holds for tables that come later, too.
+    given = (hints.schema_contract, source.schema_contract)
+    contract = next((c for c in given if c is not None and not callable(c)), None)
+    if contract is not None:
+        schema = replace(schema, settings={**schema.settings, "schema_contract": contract})
     if source.tags:
         schema = replace(schema, settings={**schema.settings, **source.tags}, stored_hash=None)
     used = {t.name: t for info in infos for t in schema.chain(info.table)}

@@ -9,7 +9,6 @@ from typing import Any
 from ladle.errors import UsageError
 from ladle.extract.protect import Guard
 from ladle.schema.change import Limits
-from ladle.schema.naming import naming
 from ladle.schema.protection import Policy, Protection, rule_of
 from ladle.schema.schema import Schema
 from ladle.schema.secrecy import KEYED, Sealer, check_cipher, missing_key
@@ -40,7 +39,7 @@ class Guards:
             ConfigError: no key, or one that is too short.
             MissingDependency: a package that encrypts isn't there.
         """
-        names = naming(schema.naming)
+        names = schema.convention
         chain = schema.chain(names.table(names.fit(root, max_length=self._limits.max_table_name)))
         if not any(column.extra for table in chain for column in table.columns.values()):
             return None

@@ -20,7 +20,6 @@ from ladle.package.manifest import ResourceInfo
 from ladle.package.store import Package
 from ladle.schema.change import Limits
 from ladle.schema.lattice import Exact
-from ladle.schema.naming import naming
 from ladle.schema.protection import NO_POLICY, Policy, with_protection
 from ladle.schema.schema import Schema
 from ladle.schema.table import Table
@@ -195,7 +194,14 @@ class _Extraction:
         else:
             key = self._new_part(resource, name, hints)
         # A destination's own limit goes before the source's, as in the reference.
-        limits = (hints.max_table_nesting, self._options.limits.max_nesting, self._source.max_table_nesting)
+        table = self.schema.table_map.get(table_name(self.schema, name, self._options.limits))
+        limits = (
+            hints.max_table_nesting,
+            table.max_nesting if table is not None else None,
+            self._options.limits.max_nesting,
+            self._source.max_table_nesting,
+            self.schema.max_nesting,
+        )
         plan = self._plan(name, next((n for n in limits if n is not None), None))
         where = Where(resource.name, name, 0)
         stream = Stream(key, where, plan, self._options.batch_bytes, self._outlet)
@@ -241,7 +247,7 @@ class _Extraction:
 
     def _plan(self, name: str, max_nesting: int | None) -> JsonPlan:
         root = table_name(self.schema, name, self._options.limits)
-        names = naming(self.schema.naming)
+        names = self.schema.convention
         below_root = root + names.separator
         below = {c for c in self._json if c[0] == root or c[0].startswith(below_root)}
         return JsonPlan(names, frozenset(below), max_nesting)

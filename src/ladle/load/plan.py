@@ -48,7 +48,7 @@ def plan(
 def wanted(package: Package, schema: Schema) -> dict[str, Table]:
     """Return the tables that have to be there when the package is committed."""
     counts = package.manifest.counts
-    used = {n: t for n, t in schema.table_map.items() if n in counts or "x-normalizer" in t.extra}
+    used = {n: t for n, t in schema.table_map.items() if n in counts or t.loaded}
     return {**SYSTEM_TABLE_MAP, **used}
 
 

@@ -44,17 +44,3 @@ def by_distinct(values: pa.Array, parse: Callable[[Any], Any], target: pa.DataTy
     encoded = pc.dictionary_encode(values)
     parsed = pa.array([parse(v) for v in encoded.dictionary.to_pylist()], target)
     return parsed.take(encoded.indices)
-
-
-def is_same(batch: pa.RecordBatch, arrays: dict[str, pa.Array]) -> bool:
-    """Whether the arrays are the very columns of the batch: same names, types and memory."""
-    if list(arrays) != batch.schema.names:
-        return False
-    return all(
-        a.type.equals(b.type) and a.offset == b.offset and _addresses(a) == _addresses(b)
-        for a, b in zip(arrays.values(), batch.columns, strict=True)
-    )
-
-
-def _addresses(array: pa.Array) -> list[int]:
-    return [buffer.address for buffer in array.buffers() if buffer is not None]

@@ -77,16 +77,20 @@ class BackgroundNormalizer:
             self._thread.join()
             self._thread = None
 
-    def drain(self) -> None:
+    def drain(self, package: Package | None = None) -> None:
         """Wait until all batches are done, so that an error shows before extract is sealed.
 
+        Args:
+            package: as extract made it; default as it was when the Normalizer was made.
+
         Raises:
+            TooManyRejects: more was refused than is allowed.
             DataError: a batch failed, or a key column had no value.
         """
         self._join()
         self._raise()
         try:
-            self._normalizer.check()
+            self._normalizer.check(package)
         except LadleError as error:
             raise error.with_facts(step="normalize") from None
 

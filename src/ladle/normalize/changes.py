@@ -73,7 +73,7 @@ def change_rows(
 
 
 def _loaded(table: Table | None) -> Table | None:
-    return table if table is not None and "x-normalizer" in table.extra else None
+    return table if table is not None and table.loaded else None
 
 
 def _of_table(before: Table | None, table: Table, origins: Origins) -> Iterator[dict[str, Any]]:

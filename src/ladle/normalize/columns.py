@@ -15,12 +15,15 @@ from ladle.normalize.detect import DETECTORS
 from ladle.normalize.growth import Growth, needed
 from ladle.normalize.names import Kinds, Named, Names
 from ladle.normalize.nulls import without_mark
+from ladle.schema.hints_by_name import NameRules
 from ladle.schema.table import DATA_TYPES, Column, Table
 from ladle.schema.types import arrow_type, column_of, same_type
 
 _DETECTABLE = ("text", "bigint", "double", "wei", "binary")
 _RANK = {"s": 0, "ms": 1, "us": 2, "ns": 3}
 _PRECISION = {"s": 0, "ms": 3, "us": None, "ns": 9}
+_NO_RULES = NameRules()
+_DETECTED_IN_TEXT = ("timestamp", "date")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,8 @@ class Typing:
         fresh: names of the columns of this table that got their type within this package.
         joined: those of them whose type grew since.
         growth: whether columns may grow to a wider type; None where none can.
+        rules: what a new column gets because of its name; not for frames.
+        coerces: whether values of another type become the column's where they can without loss.
     """
 
     names: Names
@@ -48,6 +53,8 @@ class Typing:
     fresh: frozenset[str] = frozenset()
     joined: frozenset[str] = frozenset()
     growth: Growth | None = None
+    rules: NameRules = _NO_RULES
+    coerces: bool = True
 
     def named_type(self, column: str) -> str | None:
         """Return the data type that a name like that of a variant column promises: it always holds that."""
@@ -64,6 +71,7 @@ class Typed:
         arrays: by column name; all of the piece's row count.
         fresh: names of columns that got their type in this batch.
         joined: names of fresh columns whose type grew in this batch.
+        spilled: what didn't fit: its column, the variant column it went to, and there its values.
         grown: columns that took a wider type of the lattice in this batch: all of the package has to have it.
     """
 
@@ -71,6 +79,7 @@ class Typed:
     arrays: dict[str, pa.Array]
     fresh: frozenset[str]
     joined: frozenset[str]
+    spilled: tuple[tuple[str, str, pa.Array], ...] = ()
     grown: Mapping[str, Column] = field(default_factory=dict)
 
 
@@ -86,7 +95,7 @@ def type_columns(named: Iterable[Named], table: Table, typing: Typing) -> Typed:
     growth = typing.growth
     grown: dict[str, Column] = {}
     arrays: dict[str, pa.Array] = {}
-    spilled: list[tuple[str, pa.Array]] = []
+    spilled: list[tuple[str, str, pa.Array]] = []
     columns: dict[str, Column] = dict(table.columns)
     added: set[str] = set()
     joined: set[str] = set()
@@ -116,11 +125,12 @@ def type_columns(named: Iterable[Named], table: Table, typing: Typing) -> Typed:
             if target == name:
                 arrays[target] = array
             else:
-                spilled.append((target, array))
+                spilled.append((name, target, array))
     # Only now: what came under the very name of a variant column keeps its place.
-    for target, array in spilled:
+    for _, target, array in spilled:
         _put(target, array, arrays, columns, typing)
-    return Typed(replace(table, columns=columns), arrays, frozenset(added), frozenset(joined), grown)
+    made = replace(table, columns=columns)
+    return Typed(made, arrays, frozenset(added), frozenset(joined), tuple(spilled), grown)
 
 
 def _put(
@@ -146,6 +156,10 @@ def _infer(hint: Column, kinds: Kinds, typing: Typing) -> Column:
     hint = without_mark(hint)
     if not typing.frame and (named := typing.named_type(hint.name)):
         return replace(hint, data_type=named)
+    if not typing.frame:
+        hint = typing.rules.hinted(hint)
+        if preferred := typing.rules.data_type(hint.name):
+            return replace(hint, data_type=preferred)
     first_kind, first = min(kinds, key=lambda pair: first_valid(pair[1]))
     found = column_of(hint.name, first.type, typing.frame)
     data_type = kind_data_type(first_kind)
@@ -179,7 +193,8 @@ def _join(column: Column, kinds: Kinds, typing: Typing) -> Column:
     by_kind = dict(kinds)
     named = not typing.frame and typing.named_type(column.name)
     by_value = typing.growth is not None and typing.growth.by_value
-    if column.data_type == "bigint" and "double" in by_kind and not named and not by_value:
+    joins = typing.coerces and not by_value
+    if column.data_type == "bigint" and "double" in by_kind and not named and joins:
         return replace(column, data_type="double", precision=None)
     same = next((a for k, a in kinds if kind_data_type(k) == column.data_type), None)
     if same is None or not typing.frame:
@@ -249,6 +264,9 @@ def _fit(
     for kind, values in kinds:
         if not typing.holds_nul and kind in ("text", "json"):
             values = _without_nul(values)
+        if not (typing.coerces or typing.frame or _is_kind_of(column, kind)):
+            out.extend(_spill(column, kind, values, typing, columns, added))
+            continue
         if whole and kind not in ("bigint", "double"):
             given, as_given = values, kind
             values, failed = coerce(given, as_given, replace(column, data_type="bigint", precision=None))
@@ -263,6 +281,13 @@ def _fit(
     if fitted is not None:
         out.insert(0, (column.name, fitted))
     return out
+
+
+def _is_kind_of(column: Column, kind: str) -> bool:
+    """Whether values of a kind are what the column holds; text can be a detected timestamp or date."""
+    return kind_data_type(kind) == column.data_type or (
+        kind == "text" and column.data_type in _DETECTED_IN_TEXT
+    )
 
 
 def _coerce(

@@ -15,7 +15,7 @@ from ladle.normalize.iso import is_iso_timestamp, parse_date
 
 __all__ = ["DETECTORS", "detect", "is_iso_timestamp"]
 
-_YEAR_S = 365.2425 * 86400
+_FIVE_YEARS_S = 5 * 365 * 86400
 _INT64 = range(-(2**63), 2**63)
 _WEI_DIGITS = 76
 
@@ -41,7 +41,7 @@ def iso_date(value: Any) -> str | None:
 
 
 def timestamp(value: Any, now_s: float | None = None) -> str | None:
-    """`timestamp` for a number of epoch seconds within a year of now.
+    """`timestamp` for a number of epoch seconds within five years of now, as the reference has it.
 
     Args:
         value: any value; only int and float can be detected.
@@ -50,7 +50,7 @@ def timestamp(value: Any, now_s: float | None = None) -> str | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     now = time.time() if now_s is None else now_s
-    return "timestamp" if abs(value - now) <= _YEAR_S else None
+    return "timestamp" if abs(value - now) <= _FIVE_YEARS_S else None
 
 
 def large_integer(value: Any) -> str | None:

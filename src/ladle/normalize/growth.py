@@ -128,7 +128,7 @@ class Growing:
         marked = [c for c in table.columns.values() if DECLARED in c.extra]
         if marked:
             self._fixed[table.name] = self._fixed.get(table.name, frozenset()) | {c.name for c in marked}
-        if "x-normalizer" in table.extra and table.name not in self._loaded:
+        if table.loaded and table.name not in self._loaded:
             self._loaded[table.name] = {c.name: c for c in table.typed_columns()}
         return table.with_columns(map(undeclared, marked)) if marked else table
 

@@ -65,7 +65,7 @@ def _share(column: str, group: list[Leaf], names: Names) -> list[Named]:
     group = sorted(group, key=lambda leaf: (names.naming.separator.join(leaf.path) != column, leaf.path))
     first = next((leaf for leaf in group if leaf.kinds), group[0])
     shared: list[tuple[str, pa.Array]] = list(first.kinds)
-    taken = _has_value(first.kinds)
+    taken = has_value(first.kinds)
     extra: list[Named] = []
     for leaf in group:
         if leaf is first or not leaf.kinds:
@@ -76,8 +76,8 @@ def _share(column: str, group: list[Leaf], names: Names) -> list[Named]:
             extra.append((names.suffixed(column, tag), leaf.path, left))
         free = pc.invert(taken)
         shared.extend((kind, keep(values, free)) for kind, values in leaf.kinds)
-        taken = pc.or_(taken, _has_value(leaf.kinds))
-    return [(column, first.path, _merge_kinds(shared)), *extra]
+        taken = pc.or_(taken, has_value(leaf.kinds))
+    return [(column, first.path, merge_kinds(shared)), *extra]
 
 
 def spelling_tag(source: str) -> str:
@@ -86,7 +86,8 @@ def spelling_tag(source: str) -> str:
     return base64.b32encode(digest)[:6].decode().lower()
 
 
-def _has_value(kinds: Kinds) -> pa.Array:
+def has_value(kinds: Kinds) -> pa.Array:
+    """Return a mask of the rows in which a column has a value; `kinds` has at least one array."""
     masks = [values.is_valid() for _, values in kinds]
     result = masks[0]
     for mask in masks[1:]:
@@ -94,7 +95,8 @@ def _has_value(kinds: Kinds) -> pa.Array:
     return result
 
 
-def _merge_kinds(kinds: list[tuple[str, pa.Array]]) -> Kinds:
+def merge_kinds(kinds: list[tuple[str, pa.Array]]) -> Kinds:
+    """Return one array for each kind and type; in a row at most one of those given has a value."""
     merged: dict[tuple[str, pa.DataType], pa.Array] = {}
     for kind, values in kinds:
         key = (kind, values.type)

@@ -85,7 +85,7 @@ def as_there(schema: Schema, stored: Schema | None, dropped: Collection[str]) ->
 
 
 def _relaxed(table: Table, stored: Table) -> Table:
-    if _MARK not in stored.extra:
+    if not stored.loaded:
         return table
     relaxed = []
     for column in table.typed_columns():

@@ -28,6 +28,9 @@ class Part:
         named: its columns by name.
         keys: of its rows.
         above: what its rows are in; None for the root.
+        table: that its rows go to.
+        index: of the part within its batch.
+        numbers: int64, where some of its rows were left out, the numbers of those that are still in.
     """
 
     piece: Piece
@@ -35,6 +38,21 @@ class Part:
     named: list[Named]
     keys: RowKeys
     above: Part | None
+    table: str = ""
+    index: int = 0
+    numbers: pa.Array | None = None
+
+    def number(self, row: int) -> int:
+        """Return the number that a row had before any were left out."""
+        return row if self.numbers is None else int(self.numbers[row].as_py())
+
+    def root_row(self, row: int) -> int:
+        """Return the number of the root row that a row is in, counted before any were left out."""
+        part = self
+        while part.above is not None and part.piece.parent_rows is not None:
+            row = part.piece.parent_rows[row].as_py()
+            part = part.above
+        return part.number(row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +75,15 @@ class Rows:
     @property
     def first(self) -> Part:
         """The part that the first row comes from."""
-        return self.parts[0] if self.order is None else self._place(0)[0]
+        return self.parts[0] if self.order is None else self.place(0)[0]
 
     def root_row(self, row: int) -> int:
         """Return the number of the root row that a row is in."""
-        part, row = self._place(row)
-        while part.above is not None and part.piece.parent_rows is not None:
-            row = part.piece.parent_rows[row].as_py()
-            part = part.above
-        return row
+        part, row = self.place(row)
+        return part.root_row(row)
 
-    def _place(self, row: int) -> tuple[Part, int]:
+    def place(self, row: int) -> tuple[Part, int]:
+        """Return the part that a row is of, and its number there."""
         number = row if self.order is None else self.order[row].as_py()
         for part in self.parts[:-1]:
             if number < part.piece.rows:
@@ -104,6 +120,10 @@ class Rows:
             (kind, self._ordered([_some(found.get(n), p, type_) for n, p in enumerate(self.parts)]))
             for (kind, type_), found in arrays.items()
         )
+
+    def in_order(self, of_parts: Sequence[pa.Array]) -> pa.Array:
+        """Return one array in the order of the rows, of one array per part."""
+        return of_parts[0] if self.order is None else self._ordered(of_parts)
 
     def _ordered(self, arrays: Sequence[pa.Array]) -> pa.Array:
         return pa.concat_arrays(arrays).take(self.order)

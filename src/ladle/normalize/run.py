@@ -2,70 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from ladle.errors import DataError
 from ladle.events import Emit, Notice, Progress
-from ladle.normalize.arrays import is_same
+from ladle.normalize.accounts import Accounts
 from ladle.normalize.changes import Origin
-from ladle.normalize.columns import Typing, check_not_null, null_error, type_columns
+from ladle.normalize.columns import Typing, null_error, type_columns
+from ladle.normalize.conform import ROOT_KEYS, Since, is_same, rewritten, taken_error
+from ladle.normalize.fed import Fed, check_nulls
 from ladle.normalize.given import Given
-from ladle.normalize.growth import Growing, Grown
-from ladle.normalize.keys import (
-    KEY_COLUMNS,
-    LOAD_ID,
-    ROOT_ID,
-    ROW_ID,
-    child_keys,
-    random_ids,
-    root_keys,
-    with_key_columns,
-)
-from ladle.normalize.names import Kinds, Names, name_leaves, spelling_tag
-from ladle.normalize.nulls import NullColumns, as_there, is_kept, is_null_column
+from ladle.normalize.govern import Governor, Judged
+from ladle.normalize.growth import Growing, Grown, Growth
+from ladle.normalize.keys import KEY_COLUMNS, LOAD_ID, ROOT_ID, ROW_ID, with_key_columns
+from ladle.normalize.names import Names
+from ladle.normalize.nulls import as_there, is_kept, is_null_column
+from ladle.normalize.options import Options
+from ladle.normalize.parts import by_table, parts_of
+from ladle.normalize.propagate import with_propagated
 from ladle.normalize.recorded import recorded
+from ladle.normalize.rejects import RejectLog, counted
 from ladle.normalize.rows import Part, Rows, rows_of
-from ladle.normalize.unnest import Path, Piece, unnest
+from ladle.normalize.unnest import Path, unnest
 from ladle.package.manifest import DataFile
 from ladle.package.raw import is_frame
 from ladle.package.store import Package
 from ladle.schema.change import Limits
 from ladle.schema.given_names import GivenNames, in_given_names
-from ladle.schema.lattice import Exact
-from ladle.schema.naming import naming
 from ladle.schema.protection import is_dropped
+from ladle.schema.records import is_record
+from ladle.schema.rejects import REJECTS_KEY
 from ladle.schema.schema import Schema
+from ladle.schema.stored import NO_COERCION
 from ladle.schema.table import Column, Table
-from ladle.schema.types import arrow_type, kind_of
+
+__all__ = ["Normalizer", "Options", "Ready", "normalize"]
 
 Ready = Callable[[Table, pa.RecordBatch], None]
 _HINTED = ("primary_key", "merge_key")
-_ROOT_KEYS = (LOAD_ID, ROW_ID)
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """Settings of normalize.
-
-    `add_dlt_id`, `add_dlt_load_id`: also for flat frames, which have none by default.
-    `record_changes`: whether changes of the schema become rows of `_ladle_changes`.
-    `widen`: a value that doesn't fit its column widens it, where the lattice has a type for both.
-    `null_columns`: what becomes of columns that saw only nulls.
-    `exact`: tells whether doubles hold what a column at the destination has.
-    `keep_origins`: whether the package keeps where each column's values came from.
-    """
-
-    add_dlt_id: bool = False
-    add_dlt_load_id: bool = False
-    record_changes: bool = False
-    widen: bool = False
-    null_columns: NullColumns = field(default_factory=NullColumns)
-    exact: Exact | None = None
-    keep_origins: bool = False
 
 
 @dataclass(slots=True)
@@ -116,13 +93,20 @@ class Normalizer:
         exact = options.exact and in_given_names(options.exact, GivenNames.of(base))
         self._growing = Growing(options.widen, limits, exact, grown)
         self._base = base.with_tables(self._growing.take(base.table_map.values()))
-        self._names = Names(naming(self._base.naming), limits.max_table_name, limits.max_column_name)
+        self._names = Names(base.convention, limits.max_table_name, limits.max_column_name)
+        self._rules, self._propagation = base.rules, base.propagation
+        self._coerces = base.normalizer_module != NO_COERCION
         self._given = Given(self._base, self._names)
         self._tables = self._given.kept(self._base.table_map.values())
         self._seen: dict[str, _Progress] = {}
         self._root_rows: dict[str, int] = {}
         self._origins: dict[tuple[str, str], Origin] = {}
         self._writer = package.writer("ready")
+        self._log = RejectLog(self._writer, package.load_id, options.max_rejects, limits.records)
+        self._governor = Governor(
+            self._base, options.contract, options.checks(), self._log, options.reject_root, self._given
+        )
+        self._books = Accounts()
         self._outdated = False
 
     def declare(self, tables: Sequence[Table]) -> None:
@@ -134,6 +118,7 @@ class Normalizer:
         tables = self._growing.take(tables)
         self._outdated = self._outdated or any(t.name in self._seen for t in tables)
         self._base = self._base.with_tables(tables)
+        self._governor.declare(self._base)
         self._tables.update(self._given.kept(tables))
 
     def feed(self, resource: str, root: str, batch: pa.RecordBatch) -> None:
@@ -145,6 +130,7 @@ class Normalizer:
             batch: nested, in the raw format.
 
         Raises:
+            DataValidationError: a frozen contract or a rule that fails is broken, or too much was refused.
             DataError: a null where none is allowed.
         """
         if self._outdated or self._given.drops_rows(self._names.table(root, ()), batch.num_rows):
@@ -157,47 +143,36 @@ class Normalizer:
         keyed = not (frame and len(pieces) == 1 and any(leaf.kinds for leaf in pieces[0].leaves))
         self._part = (resource, root)
         self._unchanged = batch if self._passing and not keyed else None
-        fed = [(n, rows_of(parts, self._names)) for n, parts in self._parts(root, pieces).items()]
-        for name, rows in fed:
-            self._tables[name] = self._table(name, rows, root, resource)
-        for name, rows in fed:
-            try:
-                self._feed_table(self._tables[name], rows, (frame, keyed), resource)
-            except DataError as error:
-                if (row := error.facts.get("row")) is not None:
-                    error.facts["row"] = first_row + rows.root_row(row)
-                raise
+        parts = parts_of(root, pieces, self._names, self._given, partial(self._with_above, root))
+        typed = partial(self._typed, resource, root, (frame, keyed))
+        judged = self._judged(parts, (resource, first_row), typed)
+        for one in judged.fed:
+            self._take(one, resource)
+        self._books.add(parts, {one.before.name: one.count for one in judged.fed}, judged.out)
         self._emit(Progress("normalize", root, batch.num_rows))
 
-    def _parts(self, root: str, pieces: list[Piece]) -> dict[str, list[Part]]:
-        """Name and key the pieces; return them by table."""
-        parts: list[Part | None] = []
-        paths: list[Path] = []
-        tables: dict[str, list[Part]] = {}
-        for index, piece in enumerate(pieces):
-            paths.append((*paths[piece.parent], *piece.path) if index else ())
-            table = self._names.table(root, paths[index])
-            left_out = index and (parts[piece.parent] is None or self._given.drops_rows(table, piece.rows))
-            if left_out or (piece.rows == 0 and index):
-                parts.append(None)
-                continue
-            shared = tables.setdefault(table, [])
-            salted = any(part.piece.parent == piece.parent for part in shared)
-            salt = spelling_tag("\0".join(piece.path)) + "." if salted else ""
-            named = name_leaves(piece.leaves, self._names)
-            own = next((_text_of(kinds) for column, _, kinds in named if column == ROW_ID), None)
-            above = parts[piece.parent] if index else None
-            keys = child_keys(piece, above.keys, own, salt) if above else root_keys(piece, own)
-            part = Part(piece, paths[index], named, keys, above)
-            parts.append(part)
-            shared.append(part)
-        return tables
+    def _judged(
+        self, parts: list[Part], of: tuple[str, int], typed: Callable[[Sequence[Part]], list[Fed]]
+    ) -> Judged:
+        """Return the rows of a batch that may pass, typed."""
+        if any(not self._governor.is_free(part.table, parts[0].table) for part in parts):
+            return self._governor.judge(parts, of, typed)
+        fed = typed(parts)
+        for one in fed:
+            check_nulls(one, *of)
+        return Judged(fed, {})
+
+    def _with_above(self, root: str, part: Part) -> Part:
+        """Return a part of a child table with what it takes over from the rows above it."""
+        if part.above is None or not self._propagation.values:
+            return part
+        return with_propagated(part, self._propagation, self._table_of(root), self._package.load_id)
 
     def _table(self, name: str, rows: Rows, root: str, resource: str) -> Table:
         table = self._tables.get(name) or self._new_table(name, rows.first, root, resource)
         for part in rows.parts:
             if part.above is not None and table.parent is None and table.resource is not None:
-                raise _taken_error(table, self._names.table(root, part.above.path), part.piece, resource)
+                raise taken_error(table, self._names.table(root, part.above.path), part.piece, resource)
         return table
 
     def _new_table(self, name: str, first: Part, root: str, resource: str) -> Table:
@@ -206,15 +181,29 @@ class Normalizer:
         # of several possible parents, that of the first row, wherever a batch was cut
         return Table(name, parent=self._names.table(root, first.above.path))
 
-    def _feed_table(self, table: Table, rows: Rows, mode: tuple[bool, bool], resource: str) -> None:
+    def _typed(self, resource: str, root: str, mode: tuple[bool, bool], parts: Sequence[Part]) -> list[Fed]:
+        """Type the rows of each table; changes nothing."""
+        rows = {name: rows_of(of_table, self._names) for name, of_table in by_table(parts).items()}
+        tables = {name: self._table(name, of, root, resource) for name, of in rows.items()}
+        return [
+            self._typed_table(tables[name], of, tables, mode, self._growth(name, root))
+            for name, of in rows.items()
+        ]
+
+    def _typed_table(
+        self,
+        table: Table,
+        rows: Rows,
+        made: Mapping[str, Table],
+        mode: tuple[bool, bool],
+        growth: Growth | None,
+    ) -> Fed:
         frame, keyed = mode
         named = rows.named()
-        seen = self._seen.setdefault(table.name, _Progress())
+        seen = self._seen.get(table.name) or _Progress()
         child = rows.parts[0].above is not None
-        key_names = self._key_names(table, child, keyed, {column for column, _, _ in named})
+        key_names = self._key_names(table, child, keyed, {column for column, _, _ in named}, made)
         data = [entry for entry in named if entry[0] not in key_names]
-        if self._given:
-            data = self._given.kept_values(table.name, data)
         typing = Typing(
             self._names,
             wei_digits=self._limits.wei_digits,
@@ -224,28 +213,39 @@ class Normalizer:
             frame=frame,
             fresh=seen.fresh,
             joined=frozenset(seen.joined),
-            growth=self._growing.of(table.name),
+            growth=growth,
+            rules=self._rules,
+            coerces=self._coerces,
         )
         typed = type_columns(data, table, typing)
-        self._growing.note(table.name, typed.grown, seen.rows)
+        keys = rows.keys(self._package.load_id, ROOT_ID in key_names)
+        typed.arrays.update((n, keys[n]) for n in key_names)
+        typed = replace(typed, table=with_key_columns(typed.table, key_names))
+        return Fed(table, typed, rows, named, key_names, rows.count)
+
+    def _growth(self, table: str, root: str) -> Growth | None:
+        """Return what decides how a table's columns grow; None where they don't, or the contract says no."""
+        if not self._coerces or not self._governor.types_evolve(table, self._names.table(root, ())):
+            return None
+        return self._growing.of(table)
+
+    def _take(self, fed: Fed, resource: str) -> None:
+        """Note what a batch brought to a table, and write it."""
+        typed, name = fed.typed, fed.before.name
         if self._given:
             typed = self._given.kept_variants(typed)
-        arrays = typed.arrays
-        made = rows.keys(self._package.load_id, ROOT_ID in key_names)
-        arrays.update((n, made[n]) for n in key_names)
-        table = with_key_columns(typed.table, key_names)
-        if rows.count:
-            check_not_null(replace(typed, table=table), named, resource)
-        self._tables[table.name] = table
+        seen = self._seen.setdefault(name, _Progress())
+        self._growing.note(name, typed.grown, seen.rows)
+        self._tables[name] = typed.table
         if typed.fresh:
-            self._note_origins(table.name, typed.fresh, rows, resource)
+            self._note_origins(name, typed.fresh, fed.rows, resource)
         if self._options.keep_origins:
-            self._note_origins(table.name, frozenset(arrays).difference(key_names), rows, resource)
+            self._note_origins(name, frozenset(typed.arrays).difference(fed.keys), fed.rows, resource)
         seen.fresh |= typed.fresh
         seen.joined |= typed.joined
-        seen.rows += rows.count
-        seen.bare |= not child and len(key_names) < len(_ROOT_KEYS)
-        self._write(table.name, arrays)
+        seen.rows += fed.count
+        seen.bare |= fed.rows.parts[0].above is None and len(fed.keys) < len(ROOT_KEYS)
+        self._write(name, typed.arrays)
 
     def _note_origins(self, table: str, fresh: frozenset[str], rows: Rows, resource: str) -> None:
         paths = {column: path for column, path, _ in rows.named()}
@@ -282,9 +282,11 @@ class Normalizer:
         if self._ready is not None:
             self._ready(table, made)
 
-    def _key_names(self, table: Table, child: bool, keyed: bool, present: set[str]) -> list[str]:
+    def _key_names(
+        self, table: Table, child: bool, keyed: bool, present: set[str], made: Mapping[str, Table]
+    ) -> list[str]:
         if child:
-            root = [ROOT_ID] if self._wants_root_key(table) else []
+            root = [ROOT_ID] if self._wants_root_key(table, made) else []
             return [*root, "_dlt_parent_id", "_dlt_list_idx", ROW_ID]
         if keyed:
             return [LOAD_ID, ROW_ID]
@@ -296,21 +298,33 @@ class Normalizer:
             wanted.append(ROW_ID)
         return wanted
 
-    def _wants_root_key(self, table: Table) -> bool:
-        if ROOT_ID in table.columns:
+    def _table_of(self, root: str) -> Callable[[Path], str]:
+        return lambda path: self._names.table(root, path)
+
+    def _wants_root_key(self, table: Table, made: Mapping[str, Table]) -> bool:
+        if ROOT_ID in table.columns or self._propagation.root_ids is None:
             return True
-        while table.parent is not None and table.parent in self._tables:
-            table = self._tables[table.parent]
+        while table.parent is not None and (
+            above := made.get(table.parent) or self._tables.get(table.parent)
+        ):
+            table = above
+        if table.name in self._propagation.root_ids:
+            return True
         return table.write_disposition == "merge" or bool(table.extra.get("x-root-key"))
 
-    def check(self) -> None:
+    def check(self, package: Package | None = None) -> None:
         """Check what only shows once all batches were seen.
 
+        Args:
+            package: as extract made it; default as it was in the beginning.
+
         Raises:
+            TooManyRejects: more was refused than is allowed.
             DataError: a key column had no value in any row.
         """
         if self._outdated:
             return
+        self._log.check(self._root_rows, package or self._package)
         for table in self._tables.values():
             seen = self._seen.get(table.name)
             for column in table.columns.values():
@@ -328,32 +342,42 @@ class Normalizer:
         Raises:
             DataError: as `check`.
         """
-        self.check()
+        self.check(package)
         again = self._outdated or self._growing.anew
         passed = None if again else self._passed_files(package)
         if passed is None:
             self.abandon()
             grown = None if self._outdated else self._growing.grown
             return normalize(package, stored, self._limits, self._options, self._emit, again, grown)
-        files = self._conform((*passed, *self._writer.seal()))
+        self._log.add_of_extract(package)
+        written = self._writer.seal()
+        files = [
+            f for file in (*passed, *written) if not is_record(file.table) for f in self._rewritten(file)
+        ]
+        rejects = tuple(file for file in written if is_record(file.table))
         tables = [self._final(t) for t in self._tables.values()]
         schema = replace(self._base, table_map={t.name: t for t in tables}, stored_hash=None)
-        schema = as_there(self._given.schema(schema), stored, package.manifest.drop_tables)
-        schema, recorded = self._record(package, schema.bumped(stored), stored)
+        schema = self._given.schema(self._log.with_table(schema))
+        schema = as_there(schema, stored, package.manifest.drop_tables)
+        schema, records = self._record(package, schema.bumped(stored), stored)
         names, resources = self._given.names, package.manifest.resources
         counts = {name: seen.rows for name, seen in self._seen.items()}
+        self._books.check(counts)
         if names:
             counts = {names.table(name): rows for name, rows in counts.items()}
             resources = tuple(replace(r, table=names.table(r.table)) for r in resources)
             for text in self._given.notices():
                 self._emit(Notice(text))
+        self._log.tell(self._emit)
+        self._governor.tell(self._emit)
         return package.save(
             stage="normalized",
-            ready=(*files, *recorded),
+            ready=(*files, *rejects, *records),
             resources=resources,
             schema=schema.to_dict(),
             base_hash=stored.version_hash if stored else None,
-            counts={**counts, **{file.table: file.rows for file in recorded}},
+            counts={**counts, **counted((*rejects, *records))},
+            accounts={names.table(name): account for name, account in self._books.by_table().items()},
             origins=self._kept_origins(),
         )
 
@@ -399,7 +423,7 @@ class Normalizer:
                 kept[column.name] = column
         table = self._in_order(replace(table, columns=kept))
         if seen is not None and seen.rows:
-            table = table.with_extra(**{"x-normalizer": {"seen-data": True}})
+            table = table.noting(**{"seen-data": True})
         return table
 
     def _in_order(self, table: Table) -> Table:
@@ -423,54 +447,14 @@ class Normalizer:
             )
         return settled
 
-    def _conform(self, files: tuple[DataFile, ...]) -> tuple[DataFile, ...]:
-        """Rewrite files of tables whose fresh columns grew, or that got keys, after they were written."""
-        return tuple(made for file in files for made in self._rewritten(file))
-
     def _rewritten(self, file: DataFile) -> tuple[DataFile, ...]:
+        """Rewrite a file whose table's fresh columns grew, or that got keys, after it was written."""
         name = self._given.names.source_table(file.table)
-        table, seen = self._tables[name], self._seen[name]
-        if not seen.joined and not (seen.bare and any(n in table.columns for n in _ROOT_KEYS)):
-            return (file,)
-        there = self._given.source_schema(name, self._package.schema_of(file))
-        wanted = {n: arrow_type(table.columns[n], self._limits.wei_digits) for n in seen.joined}
-        grown = [n for n, t in wanted.items() if n in there.names and not there.field(n).type.equals(t)]
-        missing = [n for n in _ROOT_KEYS if n in table.columns and n not in there.names]
-        if not grown and not (seen.bare and missing):
-            return (file,)
+        seen = self._seen[name]
         typing = Typing(self._names, wei_digits=self._limits.wei_digits)
-        for batch in self._package.read([file]):
-            arrays = dict(zip(there.names, batch.columns, strict=True))
-            named = [(n, (n,), ((str(kind_of(arrays[n].type)), arrays[n]),)) for n in grown]
-            typed = type_columns(named, self._tables[name], typing)
-            self._tables[name] = typed.table
-            arrays.update(typed.arrays)
-            keys = {
-                LOAD_ID: pa.repeat(pa.scalar(self._package.load_id), batch.num_rows),
-                ROW_ID: random_ids(batch.num_rows),
-            }
-            arrays.update((n, keys[n]) for n in missing)
-            arrays = self._given.arrays(name, arrays)
-            made = pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays))
-            self._writer.append(file.table, made)
-        return self._writer.seal_more()
-
-
-def _taken_error(table: Table, parent: str, piece: Piece, resource: str) -> DataError:
-    key = ".".join(piece.path)
-    return DataError(
-        f"the list `{key}` of table `{parent}` would go to `{table.name}`, the table of `{table.resource}`",
-        resource=resource,
-        table=parent,
-        column=key,
-        expected="a table for each of them",
-        hint=f"give resource `{table.resource}` another table_name, or rename the key with add_map",
-    )
-
-
-def _text_of(kinds: Kinds) -> pa.Array | None:
-    arrays = [values.cast(pa.string()) for _, values in kinds]
-    return pc.coalesce(*arrays) if arrays else None
+        since = Since(self._tables[name], seen.joined, seen.bare, self._given)
+        files, self._tables[name] = rewritten(file, since, self._package, self._writer, typing)
+        return files
 
 
 def normalize(
@@ -485,12 +469,15 @@ def normalize(
     """Normalise a whole extracted package. Safe to repeat: an attempt that didn't finish leaves nothing.
 
     Raises:
+        DataValidationError: a frozen contract or a rule is broken, or more was refused than is allowed.
         DataError: a value can't be stored, or a null stands where none is allowed.
     """
     fold = Normalizer(package, limits, options, emit, passing, grown=grown)
     roots = {key: (r.name, table) for r in package.manifest.resources for key, table in r.parts.items()}
     try:
         for file in package.files("raw"):
+            if file.table == REJECTS_KEY:
+                continue
             resource, root = roots[file.table]
             for batch in package.read([file]):
                 fold.feed(resource, root, batch)

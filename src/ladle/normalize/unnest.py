@@ -35,6 +35,7 @@ class Piece:
         parent: index of the parent piece in the result of `unnest`; -1 for the root.
         parent_rows: int64, for each row the row number in the parent piece; None for the root.
         positions: int64, for each row its position in its list, from 0; None for the root.
+        values: the rows as they came, nested.
     """
 
     path: Path
@@ -43,6 +44,7 @@ class Piece:
     parent: int = -1
     parent_rows: pa.Array | None = None
     positions: pa.Array | None = None
+    values: pa.Array | None = None
 
 
 def unnest(rows: pa.Array) -> list[Piece]:
@@ -55,14 +57,15 @@ def unnest(rows: pa.Array) -> list[Piece]:
         The root piece (same rows, same order), then a piece per list path: one row per list element.
         Memory: O(batch); most columns share buffers with `rows`.
     """
-    leaves, lists = _walk(restore_deep(rows), ())
-    pieces = [Piece((), tuple(leaves), len(rows))]
+    rows = restore_deep(rows)
+    leaves, lists = _walk(rows, ())
+    pieces = [Piece((), tuple(leaves), len(rows), values=rows)]
     queue = [(0, path, array) for path, array in lists]
     while queue:
         parent, path, array = queue.pop(0)
         values, parent_rows, positions = _explode(array)
         leaves, lists = _walk(values, ())
-        pieces.append(Piece(path, tuple(leaves), len(values), parent, parent_rows, positions))
+        pieces.append(Piece(path, tuple(leaves), len(values), parent, parent_rows, positions, values))
         queue.extend((len(pieces) - 1, below, inner) for below, inner in lists)
     return pieces
 

@@ -70,7 +70,8 @@ class Manifest:
         state_base: the source's part of the state that extract began with, to tell what it changed.
         package_state: what resources and the destination's code noted for this package alone.
         counts: rows by table, as normalize made them.
-        changes: counts by table of what didn't become rows one to one (for the sum of rows).
+        accounts: by table, rows `extracted`, `loaded` and `rejected`; the first is the sum of the others.
+        resource_accounts: by resource, what became of its items.
         edits: of the schema, that a user asked for, in plain form; such a package has no rows of data.
         alters: what they rename and drop at the destination, in plain form.
         refresh: tables to drop and tables to empty just before the load.
@@ -91,6 +92,8 @@ class Manifest:
     state_base: Mapping[str, Any] | None = None
     package_state: Mapping[str, Any] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
+    accounts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    resource_accounts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     drop_tables: tuple[str, ...] = ()
     empty_tables: tuple[str, ...] = ()
     file_format: str | None = None

@@ -72,7 +72,7 @@ def drift(schema: Schema, others: Mapping[str, Schema], destination: Destination
     loaded = {
         t.name: [c.name for c in t.typed_columns()]
         for t in schema.table_map.values()
-        if "x-normalizer" in t.extra and t.typed_columns() and not is_record(t.name)
+        if t.loaded and t.typed_columns() and not is_record(t.name)
     }
     missing = {
         t: tuple(c for c in columns if c not in there[t]) for t, columns in loaded.items() if t in there

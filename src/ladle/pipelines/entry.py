@@ -16,6 +16,7 @@ from ladle.pipelines.arguments import check_choice, checked_name, checked_stagin
 from ladle.pipelines.info import LoadInfo
 from ladle.pipelines.pipeline import Pipeline, active
 from ladle.pipelines.refresh import REFRESH, Refresh
+from ladle.pipelines.schemas import SchemaFiles
 from ladle.pipelines.work import RunningPolicy
 from ladle.progress import collector
 from ladle.sources.explained import explained
@@ -30,6 +31,8 @@ def pipeline(
     destination: Any = None,
     staging: Any = None,
     dataset_name: str | None = None,
+    import_schema_path: str | Path | None = None,
+    export_schema_path: str | Path | None = None,
     full_refresh: bool | None = None,
     dev_mode: bool = False,
     refresh: Refresh | None = None,
@@ -49,6 +52,9 @@ def pipeline(
         staging: files to load through, `"filesystem"`; accepted and passed by, with a notice, where the
             destination takes rows in bulk by itself, as all do now.
         dataset_name: where tables go; default `<pipeline_name>_dataset`.
+        import_schema_path: folder of schema files that people edit: the first run puts there what is
+            declared, later runs take what was changed. Format: setting `schema.external_schema_format`
+        export_schema_path: folder that always has the newest schemas as files.
         full_refresh: the old name of `dev_mode`.
         dev_mode: a fresh dataset (name with a time suffix) and a fresh working folder for this object.
         refresh: applied on every run; see `Pipeline.run`.
@@ -81,6 +87,7 @@ def pipeline(
             dataset_name=dataset_name or _configured("dataset_name"),
             dev_mode=dev_mode or bool(full_refresh) or flag("dev_mode") or flag("pipeline", "dev_mode"),
             refresh=refresh,
+            schema_files=_schema_files(import_schema_path, export_schema_path),
             emit=collector(progress if progress is not None else _configured("progress")),
             on_running=on_running,
             running_wait_s=running_wait_s,
@@ -88,6 +95,21 @@ def pipeline(
         )
     made.activate()
     return made
+
+
+def _schema_files(imports: str | Path | None, exports: str | Path | None) -> SchemaFiles:
+    imports = imports or _configured("import_schema_path") or setting("schema", "import_schema_path")
+    exports = exports or _configured("export_schema_path") or setting("schema", "export_schema_path")
+    if not (imports or exports):
+        return SchemaFiles()
+    key = "external_schema_format"
+    leave_out = setting(f"{key}_remove_defaults") or setting("schema", f"{key}_remove_defaults") or "true"
+    return SchemaFiles(
+        Path(imports) if imports else None,
+        Path(exports) if exports else None,
+        kind=setting(key) or setting("schema", key) or "yaml",
+        remove_defaults=leave_out.strip().lower() in ("1", "true", "yes", "on"),
+    )
 
 
 def _configured(key: str) -> str | None:

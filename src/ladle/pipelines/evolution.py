@@ -1,4 +1,4 @@
-"""Settings of normalize, and the look at the destination that one kind of widening needs."""
+"""Settings of how schemas evolve, and the look at the destination that one kind of widening needs."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from functools import cache
 
 from sqlglot import exp
 
-from ladle.config.settings import flag, setting
+from ladle.config.settings import setting
 from ladle.destinations import dialect as statements
 from ladle.destinations.base import Destination, readable
 from ladle.errors import ConfigError
 from ladle.normalize.nulls import NullColumns
-from ladle.normalize.run import Options
 from ladle.schema.given_names import GivenNames, in_given_names
 from ladle.schema.lattice import Exact
 from ladle.schema.schema import Schema
@@ -49,23 +48,6 @@ def _choice(key: str, default: str, choices: tuple[str, ...]) -> str:
             f"the setting `SCHEMA__{key.upper()}` can't be `{found}`", expected=" or ".join(choices)
         )
     return str(found)
-
-
-def normalize_options(destination: Destination | None, dataset: str | None, keep_origins: bool) -> Options:
-    """Return the options of normalize, as the settings say.
-
-    Raises:
-        ConfigError: a setting isn't what it may be.
-    """
-    return Options(
-        add_dlt_id=flag("normalize", "parquet_normalizer", "add_dlt_id"),
-        add_dlt_load_id=flag("normalize", "parquet_normalizer", "add_dlt_load_id"),
-        record_changes=flag("normalize", "record_changes", default=True),
-        keep_origins=keep_origins,
-        widen=widens_by_value(),
-        null_columns=null_columns(),
-        exact=exact_doubles(destination, dataset),
-    )
 
 
 def exact_doubles(

@@ -12,10 +12,13 @@ from ladle.config.settings import number
 from ladle.destinations.base import Destination, Session
 from ladle.events import Emit, durable
 from ladle.package.store import Package, Packages
+from ladle.pipelines.schemas import SchemaFiles
 from ladle.pipelines.steps import Steps
 from ladle.schema.schema import Schema
 from ladle.state.folder import PipelineFolder, next_state
 from ladle.state.scopes import MAX_STATE_BYTES, check_size, rebased, source_state, with_source_state
+
+_NO_FILES = SchemaFiles()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ class Memory:
         packages: those on their way bring newer states.
         steps: where looking at the destination is noted.
         emit: hears of durable steps.
+        files: where schemas come from and go to as files.
     """
 
     pipeline_name: str
@@ -47,6 +51,7 @@ class Memory:
     packages: Packages
     steps: Steps
     emit: Emit
+    files: SchemaFiles = _NO_FILES
 
     def newest(self) -> dict[str, Any]:
         """Return the state that the next package builds on: the folder's, or that of a package on its way."""
@@ -148,8 +153,10 @@ class Memory:
     def _take_schema(self, name: str, session: Session) -> None:
         found = session.stored_schema(name)
         if found is not None:
+            schema = Schema.from_dict(found)
             with durable(self.emit, "folder.schema"):
-                self.folder.save_schema(Schema.from_dict(found))
+                self.folder.save_schema(schema)
+            self.files.export(schema)
 
     def save(self, state: Mapping[str, Any], destination: Destination) -> None:
         """Make a committed state the folder's; what is local stays."""

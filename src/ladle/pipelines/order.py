@@ -33,6 +33,7 @@ class Order:
         overlap: normalise and load beside it.
         remember: changes the source's state once all was read.
         pull: how many resources and items at once; None as the settings say.
+        plans: nothing of it is to be kept, no files of schemas either.
     """
 
     source: Source
@@ -42,6 +43,7 @@ class Order:
     overlap: bool = True
     remember: Remember | None = None
     pull: PullOptions | None = None
+    plans: bool = False
 
 
 @dataclass(slots=True)

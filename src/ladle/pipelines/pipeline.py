@@ -19,6 +19,7 @@ from ladle.errors import LadleError, UsageError
 from ladle.events import Emit, Notice
 from ladle.governance.notify import Listener
 from ladle.governance.reporter import table_events
+from ladle.normalize.rejects import Budget
 from ladle.package.manifest import Manifest
 from ladle.package.store import Packages
 from ladle.pipelines.arguments import check_choice, checked_name, checked_staging, schema_name
@@ -30,6 +31,7 @@ from ladle.pipelines.memory import Memory
 from ladle.pipelines.order import Extracted, Order, Remember, extracted_info, normalized_info
 from ladle.pipelines.planning import plan_source
 from ladle.pipelines.refresh import REFRESH, Refresh
+from ladle.pipelines.schemas import SchemaFiles
 from ladle.pipelines.steps import Steps
 from ladle.pipelines.work import RunningPolicy, Work
 from ladle.schema.edits import Edit
@@ -68,6 +70,7 @@ class Pipeline:
         emit: Emit,
         on_running: RunningPolicy = "wait",
         running_wait_s: float = 3600.0,
+        schema_files: SchemaFiles | None = None,
         on_schema_change: Listener | None = None,
     ) -> None:
         self.pipeline_name = checked_name(pipeline_name)
@@ -80,7 +83,8 @@ class Pipeline:
         if dev_mode:
             self._folder.remove()
         self._packages = Packages(self._folder.root, emit)
-        self._memory = Memory(pipeline_name, self._folder, self._packages, self._steps, emit)
+        files = schema_files or SchemaFiles()
+        self._memory = Memory(pipeline_name, self._folder, self._packages, self._steps, emit, files)
         self._work = Work(
             self,
             self._memory,
@@ -200,6 +204,7 @@ class Pipeline:
         loader_file_format: str | None = None,
         table_format: str | None = None,
         schema_contract: Any = None,
+        max_rejects: int | float | str | None = None,
         refresh: Refresh | None = None,
     ) -> LoadInfo:
         """Load `data`; first finish packages that an earlier run left.
@@ -220,7 +225,10 @@ class Pipeline:
             schema: a schema to use, or the name of one.
             loader_file_format: `parquet`, `jsonl` or `csv`, for file destinations.
             table_format: for destinations that know several; stored with the table.
-            schema_contract: stored with the tables; not enforced in this version.
+            schema_contract: what rows may change: `evolve`, `freeze`, `discard_row` or `discard_value`, or a
+                dict of these by `tables`, `columns`, `data_type`. Stored: it holds until another is given.
+            max_rejects: how much contracts, rules and models may refuse: a count, or a share of a resource's
+                rows such as 0.01 or `1%`; default the setting `normalize.max_rejects`, else any number.
             refresh: drop tables or rows and state first: `drop_sources`, `drop_resources`, `drop_data`.
 
         Returns:
@@ -229,6 +237,7 @@ class Pipeline:
         Raises:
             UsageError: an argument is wrong; nothing was read.
             SourceError, DataError: extract or normalize failed; nothing of this run was loaded.
+            DataValidationError: rows break a frozen contract or a rule, or too many were refused.
             DestinationError: the package is kept and loaded by the next run.
             PipelineIsRunning: another run has the pipeline, and the policy is to fail.
 
@@ -244,6 +253,7 @@ class Pipeline:
         )
         check_choice("loader_file_format", loader_file_format, _FORMATS)
         check_choice("refresh", refresh, REFRESH)
+        self._work.max_rejects = None if max_rejects is None else Budget.of(max_rejects)
         self._set_destination(destination, dataset_name, credentials, staging)
         self._need_destination()
         sources = self._sources(data, hints, schema)
@@ -302,7 +312,7 @@ class Pipeline:
         with self._steps.traced(self._packages.release), self._work.turn():
             if self._memory.must_look():
                 self._work.restore()
-            orders = [Order(s, hints, refresh or self.refresh, overlap=False) for s in sources]
+            orders = [Order(s, hints, refresh or self.refresh, overlap=False, plans=True) for s in sources]
             changes: dict[str, dict[str, Any]] = {}
             for order in orders:
                 changes.update(plan_source(self._work, order, destination))
@@ -376,6 +386,7 @@ class Pipeline:
             emit=self._memory.emit,
             on_running="join",
             running_wait_s=self._work.running_wait_s,
+            schema_files=self._memory.files,
         )
         made._work.dataset_name = self.dataset_name
         made._work.listeners = self._work.listeners
@@ -394,7 +405,7 @@ class Pipeline:
             order = Order(source, hints, refresh or self.refresh, file_format, remember=remember)
             extracted = self._work.extract_source(order)
             if extracted is not None:
-                with self._work.turn():
+                with self._work.turn(), self._work.discarding(extracted.package):
                     loaded.append(self._work.load_package(extracted, early=False))
         return loaded
 
@@ -447,12 +458,18 @@ class Pipeline:
         infos = tuple(extracted_info(e.package) for e in packages if e is not None)
         return self._steps.noted("extract", ExtractInfo(self, since, now(), infos, first_run))
 
-    def normalize(self, workers: int = 1) -> NormalizeInfo:
-        """Normalise all extracted packages. `workers` is accepted and ignored: the work is done by Arrow.
+    def normalize(self, workers: int = 1, *, max_rejects: int | float | str | None = None) -> NormalizeInfo:
+        """Normalise all extracted packages.
+
+        Args:
+            workers: accepted and ignored: the work is done by Arrow.
+            max_rejects: as for `run`.
 
         Raises:
-            DataError: a value can't be stored.
+            DataValidationError: rows break a frozen contract or a rule, or too many were refused.
+            DataError: a value can't be stored. The package is kept, here as above.
         """
+        self._work.max_rejects = None if max_rejects is None else Budget.of(max_rejects)
         first_run, since = self.first_run, now()
         done = []
         with self._steps.traced(self._packages.release), self._work.turn():
@@ -833,7 +850,7 @@ class Pipeline:
         with context.of_pipeline(self.pipeline_name):
             found = sources_of(data, default, hints)
         if isinstance(schema, Schema):
-            found = [replace(s, given_schema=self._folder.schema(s.name) or schema) for s in found]
+            found = [replace(s, given_schema=schema.clone()) for s in found]
         return found
 
     def _set_destination(

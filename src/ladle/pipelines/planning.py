@@ -25,11 +25,10 @@ def plan_source(work: Work, order: Order, destination: Destination) -> dict[str,
     """
     limits = destination.limits
     known = work.folder.schema(order.source.name)
-    stored = order.source.given_schema or known or Schema(order.source.name, naming=limits.naming)
     with tempfile.TemporaryDirectory(prefix="ladle-plan-") as folder:
         package = Packages(Path(folder), silent).create(work.pipeline_name)
         with work.steps.step("extract", package.load_id):
-            sealed = work.extract_into(order, package, stored, known or stored, Beside())
+            sealed = work.extract_into(order, package, known, Beside())
         if sealed is None:
             return {}
         with work.steps.step("normalize", package.load_id):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ from ladle.config.settings import number
 from ladle.destinations.base import Destination
 from ladle.errors import DataError, DestinationError, PackageError, PipelineIsRunning
 from ladle.events import Emit, Notice, durable
+from ladle.extract.declare import Can
 from ladle.extract.run import ExtractOptions, declare, extract, table_name
 from ladle.governance.notify import Listener, notify
 from ladle.governance.openlineage import Run
@@ -23,23 +24,26 @@ from ladle.load.merge import check_merges
 from ladle.load.plan import schema_update
 from ladle.load.run import BehindDestination, LoadResult, StateMissing, load
 from ladle.normalize.background import BackgroundNormalizer
+from ladle.normalize.findings import check_root_tables
 from ladle.normalize.run import Normalizer, Options, Ready, normalize
 from ladle.package.lock import FileLock
 from ladle.package.store import Package, Packages
 from ladle.pipelines.arguments import schema_name
 from ladle.pipelines.edits import edits_of, prepared, whole
-from ladle.pipelines.evolution import exact_doubles, normalize_options
+from ladle.pipelines.evolution import exact_doubles
 from ladle.pipelines.info import ExtractInfo, NormalizeInfo, PackageInfo, now
 from ladle.pipelines.memory import Memory
 from ladle.pipelines.named import in_derived_names, in_given_names, on_top
+from ladle.pipelines.normalizing import KEPT, default_contract, discarding, options
 from ladle.pipelines.noted import with_inputs
 from ladle.pipelines.order import Beside, Extracted, Order, extracted_info, normalized_info
 from ladle.pipelines.refresh import Reset, plan
 from ladle.pipelines.reported import schema_changes
+from ladle.pipelines.schemas import begun, follows, is_empty, is_same
 from ladle.pipelines.steps import Steps
 from ladle.schema.change import Limits
 from ladle.schema.edits import Edit
-from ladle.schema.given_names import GivenNames, derived_form
+from ladle.schema.given_names import GivenNames
 from ladle.schema.protection import Policy
 from ladle.schema.records import CHANGES_TABLE, is_record
 from ladle.schema.schema import STATE_TABLE, Schema
@@ -64,6 +68,7 @@ class Work:
         on_running: what to do while another run is under way.
         running_wait_s: how long to wait for it, in seconds.
         listeners: hear of changes of the schema.
+        max_rejects: how much may be refused, for the call at work; None as the setting says.
     """
 
     owner: Any
@@ -73,6 +78,7 @@ class Work:
     on_running: RunningPolicy
     running_wait_s: float
     listeners: list[Listener] = field(default_factory=list)
+    max_rejects: Any = None
     _lock: FileLock = field(init=False)
     _lock_depth: int = 0
     _reporter: Reporter | None = None
@@ -117,13 +123,12 @@ class Work:
         """
         since, first_run = now(), self.is_first_run()
         known = self.folder.schema(order.source.name)
-        stored = order.source.given_schema or known or Schema(order.source.name, naming=self._limits().naming)
         package = self.packages.create(self.pipeline_name)
         beside = Beside()
         with self.reporter().telling(Run(package.load_id, self.pipeline_name, order.source.name)) as told:
             with self.steps.step("extract", package.load_id):
                 try:
-                    sealed = self.extract_into(order, package, stored, known or stored, beside)
+                    sealed = self.extract_into(order, package, known, beside)
                 except BaseException:
                     beside.abandon()
                     with contextlib.suppress(OSError):
@@ -145,22 +150,23 @@ class Work:
         return self._reporter
 
     def extract_into(
-        self, order: Order, package: Package, stored: Schema, loaded: Schema, beside: Beside
+        self, order: Order, package: Package, known: Schema | None, beside: Beside
     ) -> Package | None:
         """Pull the source and seal the package; None where loading it would change nothing."""
         name = order.source.name
         base = self.memory.source_state(name)
+        loaded = known or Schema(name, naming=self._limits().naming)
         reset = self._reset(order, loaded, base)
         content = copy.deepcopy(reset.state if reset else base)
         protect = policy()
-        package = self._declared(order, package, stored, reset, protect)
+        package = self._declared(order, package, known, reset, protect)
         if order.overlap:
             beside.ahead = self._ahead(package)
             ready = beside.ahead.put if beside.ahead else None
             beside.background = BackgroundNormalizer(self._normalizer(package, ready))
         notes: dict[str, Any] = {}
         inputs = Inputs()
-        options = ExtractOptions(
+        asked = ExtractOptions(
             order.hints,
             limits=self._limits(),
             pull=order.pull,
@@ -168,18 +174,20 @@ class Work:
             source_state=content,
             package_state=notes,
             metrics=beside.metrics,
-            exact=exact_doubles(self.destination, self.dataset_name, stored),
+            exact=exact_doubles(self.destination, self.dataset_name, loaded),
             inputs=inputs,
             policy=protect,
         )
-        package = extract(order.source, package, options, self.emit, beside.background)
+        package = extract(order.source, package, asked, self.emit, beside.background)
         package = with_inputs(package, inputs, self.emit)
         if order.remember is not None:
             order.remember(content)
         after = self.memory.next(name, base, content, self.destination, self.dataset_name)
         if beside.background:
-            beside.background.drain()
-        if not after.changed and self._is_empty(package, stored):
+            beside.background.drain(package)
+        else:
+            check_root_tables(package.manifest, default_contract())
+        if not after.changed and is_empty(package, loaded):
             return None
         return package.save(
             state=after.state if after.changed else None,
@@ -196,7 +204,7 @@ class Work:
             return Extracted(package)
         since = now()
         try:
-            with self.steps.step("normalize", package.load_id):
+            with self.steps.step("normalize", package.load_id), self.discarding(package):
                 # Not the folder's schema of now: a run beside this one may have changed it since.
                 package = beside.background.finish(package, known)
         except BaseException:
@@ -233,34 +241,26 @@ class Work:
         return reset
 
     def _declared(
-        self, order: Order, package: Package, stored: Schema, reset: Reset | None, protect: Policy
+        self, order: Order, package: Package, known: Schema | None, reset: Reset | None, protect: Policy
     ) -> Package:
         """Declare the resources, on a schema without what will be dropped."""
-        if reset is not None and reset.drops:
+        if known is not None and reset is not None and reset.drops:
             # What a user's own schema declares of a table that goes holds for the table that comes.
-            tables = stored.table_map
-            stored = stored.without_tables(
-                t for t in reset.tables if t in tables and "x-normalizer" in tables[t].extra
-            )
-        can = self._limits(), exact_doubles(self.destination, self.dataset_name, stored)
-        package = declare(order.source, package, derived_form(stored), order.hints, *can, protect)
+            known = known.without_tables(reset.tables)
+        files = self.memory.files
+        imported = files.imported(order.source.name, known, self.emit)
+        can = Can(self._limits(), exact_doubles(self.destination, self.dataset_name, known))
+        stored = begun(order.source, known, can, imported)
+        package = declare(order.source, package, stored, order.hints, can.limits, can.exact, protect)
+        declared = Schema.from_dict(package.manifest.schema)
         if self.destination is not None:
-            manifest = package.manifest
-            check_merges(Schema.from_dict(manifest.schema), manifest.resources, self.destination)
+            check_merges(declared, package.manifest.resources, self.destination)
+        if files.imports is not None and not order.plans:
+            package = package.with_manifest(schema=files.offer(declared).to_dict())
         if reset is None:
             return package
         dropped = {"drop_tables" if reset.drops else "empty_tables": reset.tables}
         return package.with_manifest(**dropped)
-
-    def _is_empty(self, package: Package, stored: Schema) -> bool:
-        """Whether loading the package would change nothing: no rows, nothing to replace, drop or empty."""
-        manifest, names = package.manifest, GivenNames.of(stored)
-        replaced = any(
-            r.write_disposition == "replace" and "x-normalizer" in stored.table_map[table].extra
-            for r in manifest.resources
-            if (table := names.table(r.table)) in stored.table_map
-        )
-        return not (manifest.raw or manifest.drop_tables or manifest.empty_tables or replaced)
 
     def restore(self) -> None:
         """Take state and schemas from the destination where it knows more than the working folder."""
@@ -275,18 +275,23 @@ class Work:
         """Normalise and load what earlier runs left; their data comes before the new."""
         loaded = []
         for package in self.packages.pending():
-            if package.stage == "extracted":
-                package = self.normalize_package(package)
-            loaded.append(self.load_package(Extracted(package), early=True))
+            with self.discarding(package):
+                if package.stage == "extracted":
+                    package = self.normalize_package(package)
+                loaded.append(self.load_package(Extracted(package), early=True))
         return loaded
+
+    def discarding(self, package: Package) -> AbstractContextManager[None]:
+        """Forget a package that breaks a contract: kept, it would stand in the way of every later run."""
+        return discarding(package, self.packages, self.drop_pending)
 
     def _limits(self) -> Limits:
         return self.destination.limits if self.destination else Limits()
 
     def options(self) -> Options:
         """Return the settings of normalize."""
-        origins = self.reporter().target is not None
-        return normalize_options(self.destination, self.dataset_name, origins)
+        exact = exact_doubles(self.destination, self.dataset_name)
+        return options(self.max_rejects, keep_origins=self.reporter().target is not None, exact=exact)
 
     def _normalizer(self, package: Package, ready: Ready | None) -> Normalizer:
         return Normalizer(package, self._limits(), self.options(), self.emit, ready=ready)
@@ -315,28 +320,30 @@ class Work:
                 return normalize(package, stored, self._limits(), self.options(), self.emit)
             except DataError as error:
                 # It is sealed, so it comes up again with every run until somebody decides.
-                kept = "the package is kept; pipeline.drop_pending_packages() forgets it"
-                error.hint = f"{error.hint}; {kept}" if error.hint else kept
+                error.hint = f"{error.hint}{KEPT}" if error.hint else KEPT.removeprefix("; ")
                 raise
 
     def settle(self, package: Package) -> Package:
         """Make the package's schema the pipeline's; normalise anew where another run changed it meanwhile."""
         schema = Schema.from_dict(package.manifest.schema)
         stored = self.folder.schema(schema.name)
-        if stored is not None and not _follows(package, schema, stored):
+        if stored is not None and not follows(package, schema, stored):
             package = self.normalize_package(package)
             schema = Schema.from_dict(package.manifest.schema)
         # A schema may come back to an earlier content: its hash is known, and it is the newest all the same.
         is_next = stored is None or package.manifest.base_hash == stored.version_hash
-        changed = stored is None or schema.version_hash != stored.version_hash
+        changed = stored is None or not is_same(schema, stored)
         # Edits hold once they are committed: the folder mustn't know names that the destination hasn't.
         if is_next and changed and not package.manifest.edits:
             self._save_schema(schema)
+        elif self.memory.files.exports is not None and not package.manifest.edits:
+            self.memory.files.export(self.folder.schema(schema.name) or schema)
         return package
 
     def _save_schema(self, schema: Schema) -> None:
         with durable(self.emit, "folder.schema"):
             self.folder.save_schema(schema)
+        self.memory.files.export(schema)
 
     def load_package(self, extracted: Extracted, early: bool) -> PackageInfo:
         """Load a normalised package, then make its state the folder's; safe to repeat after a kill.
@@ -488,10 +495,3 @@ class Work:
                 # Out of reach now, the next run looks there first.
                 with contextlib.suppress(DestinationError):
                     self.restore()
-
-
-def _follows(package: Package, schema: Schema, stored: Schema) -> bool:
-    """Whether the package was normalised on the stored schema, or is part of it already."""
-    if package.manifest.base_hash == stored.version_hash:
-        return True
-    return schema.version_hash in (stored.version_hash, *stored.previous_hashes)

@@ -35,6 +35,8 @@ class Naming:
         case_sensitive: whether two names may differ by case only.
         rule: makes one identifier of columns.
         table_rule: makes one identifier of tables and datasets; the same rule in most conventions.
+        breaks_paths: whether keys and table names are taken as paths; schemas that dlt made before 1.5 take
+            each as one identifier.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Naming:
     case_sensitive: bool
     rule: Rule = field(repr=False)
     table_rule: Rule = field(repr=False)
+    breaks_paths: bool = True
 
     def identifier(self, text: str) -> str:
         """Normalise one identifier, separators in it included.
@@ -56,6 +59,8 @@ class Naming:
 
         `path(path(x)) == path(x)`, so that what was loaded keeps its names when it is loaded again.
         """
+        if not self.breaks_paths:
+            return _identifier(text if text.strip() else EMPTY_NAME, self.rule)
         return _path(text, self.separator, self.rule)
 
     def join(self, *parts: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -44,13 +44,20 @@ class Reject:
     record: str | None = None
 
 
+_FIELDS = [f.name for f in fields(Reject)]
+
+
 def rejects_batch(rejects: Iterable[Reject]) -> pa.RecordBatch:
     """Return rejects as Arrow, `RAW_REJECTS`; values longer than `MAX_VALUE_CHARS` are cut."""
     at = datetime.now(UTC)
-    rows = []
-    for reject in rejects:
-        row = {**asdict(reject), "rejected_at": at}
-        if reject.value is not None and len(reject.value) > MAX_VALUE_CHARS:
-            row["value"] = reject.value[: MAX_VALUE_CHARS - 1] + "…"
-        rows.append(row)
-    return pa.RecordBatch.from_pylist(rows, RAW_REJECTS)
+    given = list(rejects)
+    columns: dict[str, list[object]] = {name: [getattr(r, name) for r in given] for name in _FIELDS}
+    columns["value"] = [_cut(r.value) for r in given]
+    columns["rejected_at"] = [at] * len(given)
+    return pa.RecordBatch.from_pydict(columns, RAW_REJECTS)
+
+
+def _cut(value: str | None) -> str | None:
+    if value is None or len(value) <= MAX_VALUE_CHARS:
+        return value
+    return value[: MAX_VALUE_CHARS - 1] + "…"

@@ -66,8 +66,14 @@ class Column:
         Raises:
             UsageError: unknown `data_type`.
         """
-        known = {k: v for k, v in hints.items() if k in _COLUMN_FIELDS and v is not None}
-        extra = {k: v for k, v in hints.items() if k not in _COLUMN_FIELDS and k != "name"}
+        known: dict[str, Any] = {}
+        extra: dict[str, Any] = {}
+        for key, value in hints.items():  # the most called loop of a small run
+            if key in _COLUMN_FIELDS:
+                if value is not None:
+                    known[key] = value
+            elif key != "name":
+                extra[key] = value
         data_type = known.get("data_type")
         if data_type is not None and data_type not in DATA_TYPES:
             raise UsageError.unknown_choice(f"data_type of column `{name}`:", data_type, DATA_TYPES)
@@ -78,7 +84,7 @@ class Column:
     def to_dict(self) -> dict[str, Any]:
         """Return the stored form: hints that are set, `nullable` always."""
         out: dict[str, Any] = {"name": self.name, "nullable": self.nullable}
-        for key in _COLUMN_FIELDS:
+        for key in COLUMN_KEYS:
             value = getattr(self, key)
             if key != "nullable" and value is not None and value is not False:
                 out[key] = value
@@ -88,7 +94,9 @@ class Column:
         return out
 
 
-_COLUMN_FIELDS = tuple(f.name for f in fields(Column) if f.name not in ("name", "extra"))
+COLUMN_KEYS = tuple(f.name for f in fields(Column) if f.name not in ("name", "extra"))
+"""Hints of a column that are fields of their own."""
+_COLUMN_FIELDS = frozenset(COLUMN_KEYS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +158,22 @@ class Table:
         """Return a copy with table hints added; None removes one."""
         merged = {k: v for k, v in {**self.extra, **hints}.items() if v is not None}
         return replace(self, extra=MappingProxyType(merged))
+
+    @property
+    def loaded(self) -> bool:
+        """Whether rows of the table were loaded, or are on their way."""
+        return bool((self.extra.get("x-normalizer") or {}).get("seen-data"))
+
+    @property
+    def max_nesting(self) -> int | None:
+        """Levels of nesting that become tables and columns, where the table says."""
+        found: int | None = (self.extra.get("x-normalizer") or {}).get("max_nesting")
+        return found
+
+    def noting(self, **notes: Any) -> Table:
+        """Return a copy with notes of the normalizer added; None removes one."""
+        merged = {**(self.extra.get("x-normalizer") or {}), **notes}
+        return self.with_extra(**{"x-normalizer": {k: v for k, v in merged.items() if v is not None} or None})
 
     def typed_columns(self) -> list[Column]:
         """Columns that exist at a destination: those with a type."""

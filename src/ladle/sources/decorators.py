@@ -165,7 +165,8 @@ def resource(
         columns: hints by column name, a list of dicts with `name`, or a pydantic model.
         primary_key: column name or names; not null.
         merge_key: column name or names; not null.
-        schema_contract: what may change in the tables; noted in the schema.
+        schema_contract: what rows may change: `evolve`, `freeze`, `discard_row`, `discard_value`, or a dict
+            of these by `tables`, `columns`, `data_type`.
         table_format: `iceberg`, `delta`, `hive` or `native`; noted in the schema.
         file_format: for file destinations: `parquet`, `jsonl`, `csv` or `preferred`.
         references: dicts with `columns`, `referenced_table` and `referenced_columns`; noted in the schema.
@@ -310,7 +311,7 @@ def transformer(
         columns: hints by column name, a list of dicts with `name`, or a pydantic model.
         primary_key: column name or names.
         merge_key: column name or names.
-        schema_contract: noted in the schema.
+        schema_contract: what rows may change, as for `run`.
         table_format: noted in the schema.
         file_format: for file destinations.
         references: noted in the schema.
@@ -388,7 +389,7 @@ def source(
         max_table_nesting: levels of nesting that become columns and tables, for resources that don't say.
         root_key: True gives child tables `_dlt_root_id`.
         schema: a schema to begin with.
-        schema_contract: for resources that don't say; noted in the schema.
+        schema_contract: what rows may change, for resources that don't say.
         spec: class that describes the settings of the function's arguments.
         parallelized: run the functions of all resources in worker threads.
         tags: of the source: owner, domain and so on; kept in the schema's settings.

@@ -50,7 +50,9 @@ def _merged(parts: list[Source]) -> list[Source]:
         if at is None:
             merged.append(part)
         else:
-            merged[at] = replace(merged[at], listed=merged[at].listed + part.listed)
+            known = merged[at]
+            schema = known.own_schema or part.given_schema
+            merged[at] = replace(known, listed=known.listed + part.listed, given_schema=schema)
     return merged
 
 

@@ -60,7 +60,7 @@ class Hinted:
             primary_key: column name or names.
             merge_key: column name or names.
             incremental: a cursor; an empty value removes it.
-            schema_contract: noted in the schema.
+            schema_contract: what rows may change, as for `run`.
             additional_table_hints: more hints to note for the table.
             table_format: noted in the schema.
             file_format: for file destinations.

@@ -9,6 +9,7 @@ from typing import Any
 
 from ladle.errors import DataItemRequiredForDynamicTableHints, InconsistentTableTemplate, UsageError
 from ladle.schema.change import MERGES
+from ladle.schema.contract import Contract
 from ladle.schema.protection import DROP, Policy, check_column, rule_of
 from ladle.schema.protection import check_keys as check_protected_keys
 from ladle.schema.table import DATA_TYPES, WRITE_DISPOSITIONS
@@ -19,8 +20,6 @@ Columns = Mapping[str, Mapping[str, Any]]
 Dynamic = Callable[[Any], Any]
 FILE_FORMATS = ("parquet", "jsonl", "csv", "preferred")
 TABLE_FORMATS = ("iceberg", "delta", "hive", "native")
-CONTRACT_MODES = ("evolve", "discard_value", "freeze", "discard_row")
-CONTRACT_ENTITIES = ("tables", "columns", "data_type")
 REPLACE_STRATEGIES = ("truncate-and-insert", "insert-from-staging", "staging-optimized")
 _REFERENCE_KEYS = ("columns", "referenced_table", "referenced_columns", "label", "cardinality")
 _NESTED_KEYS = (
@@ -348,12 +347,8 @@ def _nesting(value: Any) -> int:
 
 def check_contract(contract: Any) -> Any:
     """Return a schema contract; raise UsageError where it is none."""
-    if isinstance(contract, Mapping):
-        check_keys("schema_contract", contract, CONTRACT_ENTITIES)
-        for entity, mode in contract.items():
-            check_choice(f"schema_contract for {entity}:", mode, CONTRACT_MODES)
-        return dict(contract)
-    return check_choice("schema_contract", contract, CONTRACT_MODES)
+    Contract.of(contract)
+    return dict(contract) if isinstance(contract, Mapping) else contract
 
 
 def _references(references: Any) -> list[dict[str, Any]]:

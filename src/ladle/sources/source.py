@@ -21,7 +21,6 @@ from ladle.errors import (
     SourceNotAFunction,
     UsageError,
 )
-from ladle.schema.naming import naming
 from ladle.schema.schema import Schema
 from ladle.schema.table import Table
 from ladle.schema.tags import source_tags
@@ -31,6 +30,7 @@ from ladle.sources.lanes import PullOptions, is_instruction
 from ladle.sources.names import name_of, section_of
 from ladle.sources.pull import pull
 from ladle.sources.resource import Resource
+from ladle.sources.schema_file import beside
 
 P = ParamSpec("P")
 
@@ -94,7 +94,7 @@ class Source:
         max_table_nesting: for resources that don't say.
         root_key: whether child tables get `_dlt_root_id`; None for where it is needed.
         section: of the settings.
-        schema_contract: for resources that don't say; noted in the schema.
+        schema_contract: what rows may change, for resources that don't say.
         tags: of the source, as `x-annotation-<name>`; kept in the schema's settings.
     """
 
@@ -140,8 +140,16 @@ class Source:
 
     @property
     def schema(self) -> Schema:
-        """The schema as far as it is known before anything is extracted, hints of resources left out."""
-        return self.given_schema or Schema(self.name)
+        """The source's own schema, without hints of resources; changes in place count for the next run."""
+        if self.given_schema is None:
+            self.given_schema = Schema(self.name)
+        return self.given_schema
+
+    @property
+    def own_schema(self) -> Schema | None:
+        """The source's own schema; None where it says nothing."""
+        given = self.given_schema
+        return None if given is None or given == Schema(given.name) else given
 
     @property
     def exhausted(self) -> bool:
@@ -251,7 +259,7 @@ class Source:
             meta: of the item.
         """
         schema = self.schema
-        names = naming(schema.naming)
+        names = schema.convention
         for resource in self.listed:
             if not resource.selected or (
                 item is None and (resource.has_dynamic_table_name or resource.hints.dynamic)
@@ -381,11 +389,16 @@ class SourceFactory(Generic[P]):
         return Source(
             self.name,
             listed,
-            self._options.get("schema"),
+            self._schema(),
             section=self.section,
             tags=source_tags(self._options.get("tags") or {}),
             **given,
         )
+
+    def _schema(self) -> Schema | None:
+        """Return a schema for one source: a copy of the one given, or of the file beside the function."""
+        given: Schema | None = self._options.get("schema")
+        return given.clone() if given is not None else beside(self._func, self.name)
 
     def clone(
         self,

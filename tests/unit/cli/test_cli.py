@@ -94,6 +94,36 @@ def test_the_module_is_the_command_line() -> None:
     assert done.stdout.strip() == ladle.__version__
 
 
+@pytest.mark.parametrize(
+    ("kind", "sign"),
+    [
+        ("yaml", "name: p\n"),
+        ("json", '"name": "p"'),
+        ("dbml", 'Table "t__l"'),
+        ("dot", "digraph"),
+        ("mermaid", "erDiagram"),
+    ],
+)
+def test_schema_of_a_pipeline_and_of_a_file(kind: str, sign: str, site: Site, tmp_path: Path) -> None:
+    code, text = call(site, "schema", "show", "p", "--format", kind)
+    assert (code, sign in text) == (0, True)
+    file = tmp_path / "p.schema.yaml"
+    file.write_text(site.pipeline().default_schema.to_pretty_yaml())
+    done = RUNNER.invoke(app, ["schema", str(file), "--format", kind])
+    assert (done.exit_code, done.output) == (0, text)
+
+
+def test_schema_that_is_not_there(site: Site) -> None:
+    with pytest.raises(ladle.errors.UsageError, match="there is no schema file"):
+        RUNNER.invoke(app, ["schema", "none.yaml"], catch_exceptions=False)
+    with pytest.raises(ladle.errors.UsageError, match="unknown schema of pipeline"):
+        RUNNER.invoke(
+            app,
+            ["schema", "show", "p", "--schema", "q", "--pipelines-dir", str(site.root / "pipelines")],
+            catch_exceptions=False,
+        )
+
+
 def test_lineage_shows_columns_one_column_and_a_row(site: Site) -> None:
     load_id = site.pipeline().list_completed_load_packages()[0]
     code, text = call(site, "lineage", "p")

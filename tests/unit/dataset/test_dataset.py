@@ -19,7 +19,7 @@ from ladle.errors import LadleError, LineageFailedException, TableNotFound, Usag
 from ladle.schema.schema import Schema
 from ladle.schema.table import Column, Table
 
-SYSTEM = ["_dlt_version", "_dlt_loads", "_dlt_pipeline_state", "_ladle_changes"]
+SYSTEM = ["_dlt_version", "_dlt_loads", "_dlt_pipeline_state"]
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def counting(site: Site, schema: Schema) -> tuple[Dataset, dict[str, int]]:
 
 
 def test_tables_and_how_to_get_them(ds: Dataset) -> None:
-    assert ds.tables == ["users", "users__pets", "users__pets__toys", "orders", *SYSTEM]
+    assert ds.tables == ["users", "users__pets", "users__pets__toys", "orders", *SYSTEM, "_ladle_changes"]
     assert ds["users"].to_sql() == ds.users.to_sql() == ds.table("users").to_sql()
     assert ds.loads_table().to_sql() == ds["_dlt_loads"].to_sql()
     assert ds.table("users", anything=1).columns == ds["users"].columns
@@ -73,7 +73,7 @@ def test_schemas_come_from_the_destination_where_none_is_given(site: Site) -> No
     found = ladle.dataset(site.destination, "ds")
     assert [s.name for s in found.schemas] == ["p"]
     assert found.schema.name == "p"
-    assert found.tables == ["users", "users__pets", "users__pets__toys", "orders", *SYSTEM]
+    assert found.tables == ["users", "users__pets", "users__pets__toys", "orders", *SYSTEM, "_ladle_changes"]
     assert ladle.dataset(site.destination, "ds", "p").tables == found.tables
     assert ladle.dataset(site.destination, "ds", ["p", Schema("q")]).schemas == (*found.schemas, Schema("q"))
 

@@ -62,11 +62,12 @@ def test_detectors(name: str, value: Any, data_type: str | None) -> None:
     [
         (NOW_S, "timestamp"),
         (int(NOW_S) - 300 * 86400, "timestamp"),
-        (NOW_S + 366 * 86400, None),
+        (NOW_S + 1824 * 86400, "timestamp"),
+        (NOW_S - 1826 * 86400, None),
         (float("nan"), None),
     ],
 )
-def test_numbers_within_a_year_of_now_are_timestamps(value: float, data_type: str | None) -> None:
+def test_numbers_within_five_years_of_now_are_timestamps(value: float, data_type: str | None) -> None:
     assert timestamp(value, NOW_S) == data_type
 
 

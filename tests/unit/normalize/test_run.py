@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,69 @@ def test_the_outcome_does_not_depend_on_cuts(name: str, cut: int, tmp_path: Path
     assert data(parts) == data(whole)
     assert types(parts.manifest.schema) == types(whole.manifest.schema)
     assert parts.manifest.counts == whole.manifest.counts
+
+
+SEEN = {"x-normalizer": {"seen-data": True}}
+KNOWN = Schema("s").with_tables(
+    [
+        Table("t", {"v": Column("v", "bigint")}, resource="r").with_extra(**SEEN),
+        Table("t__l", {"v": Column("v", "bigint", nullable=False)}, parent="t").with_extra(**SEEN),
+    ]
+)
+UNDER_CONTRACT: dict[str, tuple[Any, list[dict[str, Any]]]] = {
+    "a refused row gives no column its type": (
+        {"data_type": "discard_row"},
+        [{"v": "x", "n": "text"}, {"v": 1, "n": 5}, {"v": 2, "n": "y"}, {"v": 3, "n": 6}],
+    ),
+    "a refused row of new types": (
+        {"data_type": "discard_row"},
+        [{"n": 1, "m": "x"}, {"n": "y", "m": 2}, {"n": 2, "m": "z"}, {"n": "z", "w": 1}, {"w": "x"}],
+    ),
+    "values of new columns": ({"data_type": "discard_value"}, [{"n": 1}, {"n": 2.5}, {"n": "x"}, {"n": 3}]),
+    "columns before types": (
+        {"columns": "discard_row", "data_type": "discard_value"},
+        [{"v": "x", "n": 1}, {"v": "y"}, {"v": 1, "n": None}],
+    ),
+    "a child table of refused rows": (
+        {"columns": "discard_row"},
+        [{"n": 1, "k": [1]}, {"v": 1, "k": ["x"]}, {"v": 2, "k": [2]}],
+    ),
+    "nulls in children": (
+        {"data_type": "discard_value"},
+        [{"l": [{"v": 1}, {"v": None}, {}]}, {"l": [{"v": "x"}, {"v": 2}]}],
+    ),
+    "two spellings of a new list": (
+        {"tables": "discard_row"},
+        [{"A": [1], "v": 1}, {"a": ["x"]}, {"a": [], "v": 2}],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNDER_CONTRACT)
+@pytest.mark.parametrize("cut", [1, 2])
+def test_what_a_contract_refuses_does_not_depend_on_cuts(name: str, cut: int, tmp_path: Path) -> None:
+    contract, rows = UNDER_CONTRACT[name]
+    schema = replace(KNOWN, settings={"schema_contract": contract})
+    whole = normalized(tmp_path / "whole", raw(rows), schema=schema)
+    batches = [rows[i : i + cut] for i in range(0, len(rows), cut)]
+    parts = normalized(tmp_path / "parts", raw(*batches), schema=schema)
+    assert refused(parts) == refused(whole)
+    assert refused(whole)
+    made, wanted = data(parts), data(whole)
+    assert {n: r for n, r in made.items() if n != REJECTS} == {
+        n: r for n, r in wanted.items() if n != REJECTS
+    }
+    assert types(parts.manifest.schema) == types(whole.manifest.schema)
+    assert parts.manifest.accounts == whole.manifest.accounts
+
+
+REJECTS = "_ladle_rejects"
+
+
+def refused(package: Any) -> list[dict[str, Any]]:
+    """Rejects without what differs between two packages."""
+    rows = data(package).get(REJECTS, [])
+    return [{k: v for k, v in r.items() if k not in ("row_id", "parent_id", "rejected_at")} for r in rows]
 
 
 def types(schema: Any) -> Any:

@@ -104,7 +104,7 @@ def test_a13_source_with_all_arguments() -> None:
     assert made.gen.parallelized
     made.max_table_nesting, made.root_key, made.schema_contract = 0, False, "evolve"
     assert (made.max_table_nesting, made.root_key, made.schema_contract) == (0, False, "evolve")
-    assert ladle.source(schema=schema)(lambda: gen(1))().schema is schema
+    assert ladle.source(schema=schema)(lambda: gen(1))().schema == schema
     assert ladle.source(name="other")(lambda: gen(1))().name == "other"
 
 
