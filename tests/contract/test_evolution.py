@@ -11,7 +11,14 @@ import pyarrow as pa
 import pytest
 
 import ladle
-from ladle.errors import ConfigError, DataError, DestinationError, PipelineStepFailed, UsageError
+from ladle.errors import (
+    ConfigError,
+    DataError,
+    DataValidationError,
+    DestinationError,
+    PipelineStepFailed,
+    UsageError,
+)
 
 Query = Callable[[str], list[tuple[Any, ...]]]
 
@@ -301,6 +308,53 @@ def test_what_the_lattice_has_no_type_for_is_a_variant(place: Place) -> None:
     place.run([{"id": 1, "v": 1}])
     place.run([{"id": 2, "v": True}, {"id": 3, "v": b"x"}])
     assert set(place.columns()) == {"id", "v", "v__v_bool", "v__v_binary"}
+
+
+@pytest.mark.usefixtures("widening")
+@pytest.mark.parametrize("mode", ["freeze", "discard_row", "discard_value"])
+def test_a_contract_on_types_goes_before_the_policy(mode: str, place: Place) -> None:
+    contract = {"schema_contract": {"data_type": mode}}
+    place.run([{"id": 1, "v": 1}, {"id": 2, "v": 1.5}], **contract)
+    place.run([{"id": 3, "v": 2}], **contract)
+    before = place.columns()
+    assert before["v"][0].startswith("double")
+    if mode == "freeze":
+        with pytest.raises(DataValidationError):
+            place.run([{"id": 4, "v": "x"}], **contract)
+    else:
+        place.run([{"id": 4, "v": "x"}], **contract)
+    assert place.columns() == before
+    assert place.values("v") == [1.0, 1.5, 2.0, *([None] if mode == "discard_value" else [])]
+    place.run([{"id": 5, "v": "x"}], schema_contract="evolve")
+    assert set(place.columns()) == {"id", "v"}
+    assert place.values("v")[-1] == "x"
+
+
+@pytest.mark.usefixtures("widening")
+def test_a_row_that_a_contract_refuses_widens_nothing(place: Place) -> None:
+    place.run([{"id": 1, "v": 1}])
+    rows = [{"id": 2, "v": 2}, {"id": 3, "v": "x", "new": 1}]
+    place.run(rows, schema_contract={"columns": "discard_row"})
+    assert place.columns()["v"][0] == "bigint"
+    assert place.values("v") == [1, 2]
+
+
+def test_a_contract_keeps_the_digits_that_frames_would_widen(place: Place) -> None:
+    frame = pa.table({"id": pa.array([1], pa.int64()), "v": pa.array([1], pa.int16())})
+    place.run(frame)
+    wide = pa.table({"id": pa.array([2, 3], pa.int64()), "v": pa.array([2, 2**40], pa.int64())})
+    place.run(wide, schema_contract={"data_type": "discard_row"})
+    assert place.columns()["v"][0] == "smallint"
+    assert place.values("v") == [1, 2]
+
+
+def test_nesting_that_is_noted_makes_no_loaded_table(place: Place) -> None:
+    for kind in ("bigint", "bool"):
+        rows = ladle.resource(
+            [], name="t", columns={"v": {"data_type": kind}}, max_table_nesting=1, primary_key="id"
+        )
+        place.pipeline.run([rows, ladle.resource([{"id": 1}], name="other")])
+    assert place.columns() == {}
 
 
 def test_by_default_values_don_t_change_a_type(place: Place) -> None:
