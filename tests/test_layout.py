@@ -52,7 +52,7 @@ ARROWS: dict[str, set[str]] = {
 FORBIDDEN_ROOMS = {"common", "utils", "util", "helpers", "core", "base", "misc", "lib"}
 
 # Modules that resolve names to modules on demand: the public names, the registry of destinations, and the
-# declaration of a cursor, which needs Arrow when a frame comes.
+# declaration of a cursor or a model, which need Arrow when a frame comes.
 LAZY_IMPORTS = {
     "ladle",
     "ladle.config",
@@ -62,10 +62,12 @@ LAZY_IMPORTS = {
     "ladle.governance",
     "ladle.sources",
     "ladle.sources.incremental",
+    "ladle.sources.validator",
 }
 
 # Signatures people call by keyword, which take what they take in the reference.
 LONG_SIGNATURES: dict[str, str] = {
+    "ladle.cli.rejects.replay": "the options of the command",
     "ladle.destinations.decorator.destination": "the public decorator: how a function is called",
     "ladle.pipelines.entry.pipeline": "the settings of a pipeline",
     "ladle.pipelines.pipeline.Pipeline.__init__": "what `ladle.pipeline` takes",
@@ -89,6 +91,9 @@ LONG_FILES: dict[str, str] = {
 
 # Where Arrow becomes Python values: on failure, or over something that is small by its nature.
 TO_PYLIST: dict[str, str] = {
+    "ladle.normalize.quality.functions": "functions of users that judge a row at a time, and say so",
+    "ladle.normalize.quality.whole": "where rows that were left out at the end came from",
+    "ladle.normalize.quality.sweep": "rows that were left out at the end, on their way to the rejects",
     "ladle.normalize.arrays": "spellings that Arrow can't read are parsed once per distinct value",
     "ladle.normalize.findings": "numbers of refused rows, which become JSON one by one",
     "ladle.normalize.rejects": "refused rows become JSON",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ladle.pipelines.entry import attach, pipeline, run
     from ladle.pipelines.info import LoadInfo
     from ladle.pipelines.pipeline import Pipeline
+    from ladle.schema import rules
     from ladle.schema.schema import Schema
     from ladle.schema.tags import tag
     from ladle.sources import current, mark
@@ -47,6 +48,7 @@ __all__ = [
     "mark",
     "pipeline",
     "resource",
+    "rules",
     "run",
     "secrets",
     "send_slack_message",
@@ -88,6 +90,7 @@ _MODULES = {
     "errors": "ladle.errors",
     "governance": "ladle.governance",
     "mark": "ladle.sources.mark",
+    "rules": "ladle.schema.rules",
     "sources": "ladle.sources",
     "state": "ladle.state",
 }

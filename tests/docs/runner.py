@@ -24,7 +24,7 @@ def run_python(job: dict[str, Any], scope: dict[str, Any]) -> str:
     failed = None
     with contextlib.redirect_stdout(printed):
         try:
-            exec(compile(job["code"], name, "exec"), scope)
+            exec(compile(job["code"], name, "exec", dont_inherit=True), scope)
         except Exception as error:
             if not job["raises"]:
                 raise

@@ -116,7 +116,12 @@ def _plain(name: str, row: Row, numbers: Mapping[str, int]) -> Row:
         return {k: row.get(k) for k in ("change", "table_name", "column_name", "data_type")}
     if name == "_dlt_loads":
         return {"load": numbers[row["load_id"]], **_without(row, "load_id", "inserted_at")}
-    plain = {k: v for k, v in _without(row, "_dlt_id", "_dlt_root_id").items() if v is not None}
+    if name == "_ladle_replays":
+        load, _, number = row["reject_id"].rpartition(".")
+        return {"load": numbers[row["_dlt_load_id"]], "reject": [numbers[load], number]}
+    plain = {
+        k: v for k, v in _without(row, "_dlt_id", "_dlt_root_id", "rejected_at").items() if v is not None
+    }
     if "_dlt_load_id" in plain:
         plain["_dlt_load_id"] = numbers[plain["_dlt_load_id"]]
     if "_dlt_parent_id" in plain:

@@ -9,13 +9,14 @@ from typing import Annotated, Any
 import typer
 
 import ladle
-from ladle.cli import config, lineage, pii, schema
+from ladle.cli import config, lineage, pii, rejects, schema
 from ladle.errors import LadleError
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="Load data from anywhere, typed and relational."
 )
 app.add_typer(config.app, name="config")
+app.add_typer(rejects.app, name="rejects")
 app.add_typer(pii.app, name="pii")
 app.add_typer(schema.app, name="schema", cls=schema.Group)
 

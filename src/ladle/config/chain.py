@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from typing import Any
 
@@ -21,6 +23,8 @@ _VAULT_SETTINGS = "PROVIDERS__"
 _SWITCHES = tuple(
     f"{_VAULT_SETTINGS}ENABLE_{name}_SECRETS" for name in ("GOOGLE", "AWS", "AZURE", "HASHICORP", "AIRFLOW")
 )
+
+_held: ContextVar[tuple[ConfigProvider, ...] | None] = ContextVar("held_providers", default=None)
 
 
 class TomlProvider(DocProvider):
@@ -59,6 +63,8 @@ class Chain:
         Raises:
             TomlProviderReadException: a file isn't TOML.
         """
+        if (held := _held.get()) is not None:
+            return held
         files = {name: chosen(name) for name in _FILES}
         switches = self._switches()
         around = (notebooks.is_here(), "airflow" in sys.modules, repr(self._written[CONFIG].get("providers")))
@@ -80,6 +86,15 @@ class Chain:
         current = (*base, *self._vaults(base, docs, bool(switches)), *self._registered)
         self._current = (state, current)
         return current
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Look at the files once, and not again until the block ends; values set in code count at once."""
+        token = _held.set(self.providers())
+        try:
+            yield
+        finally:
+            _held.reset(token)
 
     def _switches(self) -> tuple[Any, ...]:
         """Return what the environment says of vaults; all of it only where there may be one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -14,11 +14,13 @@ from ladle.schema.change import Limits
 from ladle.schema.lattice import HOLDERS, Exact, in_place, needs_proof, widens
 from ladle.schema.protection import NO_POLICY, Policy, with_protection
 from ladle.schema.records import is_record
+from ladle.schema.rule import Rule
+from ladle.schema.rule_forms import declared, from_dict, without_code
 from ladle.schema.schema import SYSTEM_TABLES, Schema
 from ladle.schema.table import DECLARED, Column, Table
 from ladle.schema.types import same_type, type_text
 from ladle.sources.hints import Hints
-from ladle.sources.models import contract_of_model
+from ladle.sources.models import asked_mode, contract_of_model, is_authoritative
 from ladle.sources.provenance import code_of
 from ladle.sources.resource import Resource
 from ladle.sources.source import Source
@@ -73,7 +75,11 @@ def apply_hints(
             hint="choose another table_name",
         )
     fit = partial(schema.convention.fit, max_length=limits.max_column_name)
-    columns = {fit(n): _merged(table, fit(n), c) for n, c in hints.columns.items()}
+    columns = {
+        fit(n): _merged(table, fit(n), c)
+        for n, c in hints.columns.items()
+        if fit(n) in table.columns or _may_add(table, hints)
+    }
     for hint, keys in (("primary_key", hints.primary_key), ("merge_key", hints.merge_key)):
         if keys is not None:
             for known in table.columns.values():
@@ -83,19 +89,30 @@ def apply_hints(
                 column = columns.setdefault(fit(key), _known(table, fit(key)))
                 column[hint] = True
                 column.setdefault("nullable", False)
-    declared = [Column.from_dict(n, c) for n, c in columns.items()]
-    for hinted in declared:
-        check_type(table, hinted, resource.name, can)
-    table = table.with_columns(declared)
+    hinted = [Column.from_dict(n, c) for n, c in columns.items()]
+    for column_hints in hinted:
+        check_type(table, column_hints, resource.name, can)
+    table = table.with_columns(hinted)
     table = replace(table, write_disposition=hints.write_disposition or "append")
     table = table.with_extra(**_noted(resource, hints))
     if hints.max_table_nesting is not None:
         table = table.noting(max_nesting=hints.max_table_nesting)
+    table = _with_rules(table, hints, schema, limits)
     return schema.with_tables([table, *_nested(schema, table, resource, hints, can)]), table
 
 
+def _may_add(table: Table, hints: Hints) -> bool:
+    """Whether columns of the hints may be new: not those of a model where a contract says what may be.
+
+    They count as columns that rows bring then, unless the model is authoritative.
+    """
+    if hints.model is None or not table.loaded:
+        return True
+    return is_authoritative(hints.model) or asked_mode(hints.schema_contract, "columns") in (None, "evolve")
+
+
 def _noted(resource: Resource, hints: Hints) -> dict[str, Any]:
-    noted = {k: v for k, v in noted_hints(hints).items() if k != "x-normalizer"}
+    noted = {k: v for k, v in noted_hints(replace(hints, rules=None)).items() if k != "x-normalizer"}
     if hints.model is not None:
         noted["schema_contract"] = contract_of_model(hints.model, hints.schema_contract)
     return noted
@@ -110,16 +127,48 @@ def _nested(schema: Schema, root: Table, resource: Resource, hints: Hints, can: 
     for name, parent, given in nested_tables(source_name, names, hints.nested_hints, limits.max_table_name):
         nested = Hints.of(**given)
         table = schema.table_map.get(name) or Table(name, parent=parent)
-        declared = [
+        columns = [
             Column.from_dict(fit(n), _merged(table, fit(n), c)) for n, c in key_columns(nested).items()
         ]
-        for column in declared:
+        for column in columns:
             check_type(table, column, resource.name, can)
         if nested.write_disposition is not None:
             table = replace(table, write_disposition=nested.write_disposition)
-        noted = noted_hints(nested)
+        noted = noted_hints(replace(nested, rules=None))
         notes = noted.pop("x-normalizer", {})
-        yield table.with_columns(declared).with_extra(**noted).noting(**notes)
+        table = table.with_columns(columns).with_extra(**noted).noting(**notes)
+        yield _with_rules(table, nested, schema, limits)
+
+
+def _with_rules(table: Table, hints: Hints, schema: Schema, limits: Limits) -> Table:
+    """Return the table with the rules added, in the names of the schema."""
+    if hints.rules is None:
+        return table
+    rules = _in_names(hints.rules, schema, limits)
+    return table.with_extra(**{"x-rules": declared(table.extra.get("x-rules", ()), rules)})
+
+
+def _without_rules(schema: Schema, resources: Sequence[Resource], limits: Limits) -> Schema:
+    """Return the schema without the rules that the code of resources brought earlier: it says them anew.
+
+    Rules from elsewhere, such as a file, stay; their names become those of the schema.
+    """
+    tables, names = schema.table_map, {r.name for r in resources}
+    made = []
+    for table in (t for t in tables.values() if "x-rules" in t.extra):
+        root = table
+        while root.parent is not None and root.parent in tables:
+            root = tables[root.parent]
+        if root.resource not in names:
+            continue
+        kept = _in_names([from_dict(r) for r in without_code(table.extra["x-rules"])], schema, limits)
+        made.append(table.with_extra(**{"x-rules": [r.to_dict() for r in kept] or None}))
+    return schema.with_tables(made)
+
+
+def _in_names(rules: Iterable[Rule], schema: Schema, limits: Limits) -> list[Rule]:
+    column = partial(schema.convention.fit, max_length=limits.max_column_name)
+    return [rule.named(column, lambda name: table_name(schema, name, limits)) for rule in rules]
 
 
 def check_type(table: Table, column: Column, resource: str, can: Can) -> None:
@@ -204,6 +253,7 @@ def declare(
     """
     infos: list[ResourceInfo] = []
     asked: dict[str, tuple[str, str]] = {}
+    schema = _without_rules(schema, wanted(source, hints), limits)
     for resource in wanted(source, hints):
         merged = hints.over(resource.hints)
         if callable(merged.table_name):

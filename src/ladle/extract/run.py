@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ladle.errors import UsageError
+from ladle.errors import PackageError, UsageError
 from ladle.events import Emit
 from ladle.extract.arrow import Where
 from ladle.extract.batcher import BATCH_BYTES
@@ -15,14 +15,18 @@ from ladle.extract.declare import apply_hints, declare, table_name, wanted, with
 from ladle.extract.jsoned import JsonPlan
 from ladle.extract.outlets import Sorter
 from ladle.extract.protecting import Guards
+from ladle.extract.rejects import Rejects
 from ladle.extract.stream import Outlet, Sink, Stream, TableSink
-from ladle.package.manifest import ResourceInfo
+from ladle.package.manifest import DataFile, ResourceInfo
 from ladle.package.store import Package
 from ladle.schema.change import Limits
+from ladle.schema.given_names import GivenNames
 from ladle.schema.lattice import Exact
 from ladle.schema.protection import NO_POLICY, Policy, with_protection
+from ladle.schema.rejects import REJECTS_KEY
 from ladle.schema.schema import Schema
 from ladle.schema.table import Table
+from ladle.sources.accounts import Account
 from ladle.sources.current import Scope
 from ladle.sources.hints import Hints
 from ladle.sources.inputs import Inputs
@@ -52,6 +56,7 @@ class ExtractOptions:
         exact: tells whether doubles hold what a column has, where a hint asks for that.
         inputs: mutable; what resources say they read.
         policy: what is done to columns that are tagged as personal, and the key for it.
+        protected: whether rows were protected before: they are rejects that come again.
     """
 
     hints: Hints
@@ -66,6 +71,7 @@ class ExtractOptions:
     exact: Exact | None = None
     inputs: Inputs = field(default_factory=Inputs)
     policy: Policy = NO_POLICY
+    protected: bool = False
 
 
 def extract(
@@ -99,7 +105,14 @@ def extract(
         work = _Extraction(source, package, options, Outlet(writer, emit, sink, options.inputs))
         work.pull()
         manifest = {"schema": work.schema.to_dict()} if work.redeclared else {}
-        return package.with_manifest(stage="extracted", raw=writer.seal(), resources=work.infos(), **manifest)
+        raw = writer.seal()
+        return package.with_manifest(
+            stage="extracted",
+            raw=raw,
+            resources=work.infos(),
+            resource_accounts=work.accounts(raw),
+            **manifest,
+        )
     except BaseException:
         writer.abandon()
         raise
@@ -121,7 +134,19 @@ class _Extraction:
         self._infos_of = self._match(package.manifest.resources)
         self._json = _json_columns(self.schema.table_map.values())
         self._guards = Guards(options.policy, options.limits)
-        self._guards.check(self.schema, self._wanted, options.hints)
+        if not options.protected:
+            self._guards.check(self.schema, self._wanted, options.hints)
+        self._accounts: dict[str, Account] = {}
+        called = GivenNames.of(self.schema).table
+        self._rejects = Rejects(
+            outlet.writer, self._new_stream, lambda name: called(self._table_of(name)), self._hints_of
+        )
+
+    def _table_of(self, name: str) -> str:
+        return table_name(self.schema, name, self._options.limits)
+
+    def _hints_of(self, resource: Resource) -> Hints:
+        return self._options.hints.over(resource.hints)
 
     def _match(self, infos: Sequence[ResourceInfo]) -> dict[int, int]:
         """Return the index of each declared resource's info; resources of a name come in order."""
@@ -145,6 +170,9 @@ class _Extraction:
             interval=options.interval,
             metrics=options.metrics,
             inputs=options.inputs,
+            accounts=self._accounts,
+            refuse=self._rejects.take,
+            hints=options.hints,
         )
         for resource in self._wanted:
             self._note_inputs(resource)
@@ -158,6 +186,7 @@ class _Extraction:
                     continue
                 for stream in _streams_of(got, sorters):
                     stream.send(stream.batcher.flush())
+        self._rejects.flush()
 
     def _note_inputs(self, resource: Resource) -> None:
         """Note what is known before a resource is read: what was said of it, and what its data says."""
@@ -187,12 +216,31 @@ class _Extraction:
         if not declared or known is not None or hints != self._options.hints.over(resource.hints):
             self._declare(resource, name, hints)
         if known is not None:
-            known.guarded(self._guards.of(self.schema, name))
+            if not self._options.protected:
+                known.guarded(self._guards.of(self.schema, name))
             return known
         if declared and first is not None:
             key = next(iter(first.parts))
         else:
             key = self._new_part(resource, name, hints)
+        stream = self._stream(key, resource, name, hints, self._outlet)
+        self._streams[key] = self._of_table[id(resource), name] = stream
+        return stream
+
+    def _new_stream(self, resource: Resource, name: str, item: Any, outlet: Outlet) -> Stream:
+        """Return a stream that treats rows as those of the table, and is none of it.
+
+        A table that is named by its items may have got nothing but `item` and others that were refused: it is
+        declared now, as its hints say what is protected.
+        """
+        hints = resource.hints_of_table(name) or self._hints_of(resource)
+        if self._table_of(name) not in self.schema.table_map or hints.dynamic:
+            with suppress(Exception):  # the item is one that doesn't fit, as its hints may not
+                hints = hints.of_item(item)
+            self._declare(resource, name, hints)
+        return self._stream(REJECTS_KEY, resource, name, hints, outlet)
+
+    def _stream(self, key: str, resource: Resource, name: str, hints: Hints, outlet: Outlet) -> Stream:
         # A destination's own limit goes before the source's, as in the reference.
         table = self.schema.table_map.get(table_name(self.schema, name, self._options.limits))
         limits = (
@@ -203,10 +251,9 @@ class _Extraction:
             self.schema.max_nesting,
         )
         plan = self._plan(name, next((n for n in limits if n is not None), None))
-        where = Where(resource.name, name, 0)
-        stream = Stream(key, where, plan, self._options.batch_bytes, self._outlet)
-        stream.guarded(self._guards.of(self.schema, name))
-        self._streams[key] = self._of_table[id(resource), name] = stream
+        stream = Stream(key, Where(resource.name, name, 0), plan, self._options.batch_bytes, outlet)
+        if not self._options.protected:
+            stream.guarded(self._guards.of(self.schema, name))
         return stream
 
     def _new_part(self, resource: Resource, name: str, hints: Hints) -> str:
@@ -256,6 +303,31 @@ class _Extraction:
         """Return what became of each resource and table."""
         rows = {key: stream.rows for key, stream in self._streams.items()}
         return tuple(replace(i, rows=sum(rows.get(k, 0) for k in i.parts)) for i in self._infos)
+
+    def accounts(self, raw: Sequence[DataFile]) -> dict[str, dict[str, int]]:
+        """Return what became of the rows of each resource.
+
+        Raises:
+            PackageError: rows that the streams took aren't in the files.
+        """
+        of_key = {key: info.name for info in self._infos for key in info.parts}
+        written: dict[str, int] = {}
+        for file in raw:
+            if file.table in of_key:
+                name = of_key[file.table]
+                written[name] = written.get(name, 0) + file.rows
+        taken: dict[str, int] = {}
+        for key, stream in self._streams.items():
+            taken[of_key[key]] = taken.get(of_key[key], 0) + stream.rows
+        lost = {n: c for n, c in taken.items() if c != written.get(n, 0)}
+        if lost:
+            raise PackageError(
+                "not all rows that were read are in the package",
+                expected=", ".join(f"{c} rows of `{n}`, not {written.get(n, 0)}" for n, c in lost.items()),
+                hint="nothing was loaded; this is a fault of ladle, please report it",
+            )
+        names = dict.fromkeys(info.name for info in self._infos)
+        return {n: self._accounts.get(n, Account()).of(written.get(n, 0)) for n in names}
 
 
 def _json_columns(tables: Any) -> set[tuple[str, str]]:

@@ -101,6 +101,8 @@ class LoadAhead:
 
     def put(self, table: Table, batch: pa.RecordBatch) -> None:
         """Hand over a ready batch and its table, columns in final order. Blocks while too much waits."""
+        if is_record(table.name):
+            return  # written last, see `_write_records`
         with self._changed:
             while self._size > _WAITING_BYTES and not self._gave_up:
                 self._changed.wait()

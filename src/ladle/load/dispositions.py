@@ -34,6 +34,8 @@ def by_disposition(schema: Schema, resource: ResourceInfo) -> dict[str, list[Tab
 
     A child table follows its parent, unless a nested hint gave it a disposition of its own.
     """
+    if resource.again:
+        return {resource.write_disposition: list(schema.chain(resource.table))}
     own: dict[str, str] = {}
     found: dict[str, list[Table]] = {}
     for table in schema.chain(resource.table):

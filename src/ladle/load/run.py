@@ -221,7 +221,8 @@ def _write(
             due.update((table.name, table) for table in tables)
         else:
             rows.update((table.name, write(table)) for table in tables)
-    kept = [schema.table_map[name] for name in package.manifest.counts if is_record(name)]
+    own = filter(is_record, package.manifest.counts)
+    kept = [schema.table_map[name] for name in own if name not in rows and name not in due]
     rows.update((table.name, write(table)) for table in kept)
     if due:
         rows.update(_at_once(write, due, limits.writers, session))

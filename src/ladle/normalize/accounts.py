@@ -30,6 +30,12 @@ class Accounts:
         for name, count in out.items():
             self._tables[name]["rejected"] += count
 
+    def leave_out(self, rows: Mapping[str, int]) -> None:
+        """Note rows, by table, that were refused after they were written."""
+        for name, count in rows.items():
+            self._tables[name]["loaded"] -= count
+            self._tables[name]["rejected"] += count
+
     def check(self, written: Mapping[str, int]) -> None:
         """Make sure that every row is accounted for.
 

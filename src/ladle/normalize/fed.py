@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ladle.errors import DataError
 from ladle.normalize.columns import Typed, check_not_null
@@ -24,6 +25,7 @@ class Fed:
         named: the columns as they came.
         keys: names of the key columns.
         count: rows.
+        left: mask of the rows of `rows` that are still in; None for all.
     """
 
     before: Table
@@ -32,11 +34,17 @@ class Fed:
     named: list[Named]
     keys: list[str]
     count: int
+    left: pa.Array | None = None
 
     def kept(self, mask: pa.Array) -> Fed:
         """Return it with those rows only for which `mask` is true; `rows` and `named` stay as they are."""
         arrays = {name: array.filter(mask) for name, array in self.typed.arrays.items()}
-        return replace(self, typed=replace(self.typed, arrays=arrays), count=mask.true_count)
+        return replace(self, typed=replace(self.typed, arrays=arrays), count=mask.true_count, left=mask)
+
+    def root_rows(self, first_row: int) -> pa.Array:
+        """Return the numbers of the root rows that the rows are in, counted from `first_row`; int64."""
+        found = pc.add(self.rows.root_rows(), first_row)
+        return found if self.left is None else found.filter(self.left)
 
 
 def check_nulls(fed: Fed, resource: str, first_row: int) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ladle.events import Emit, Notice
 from ladle.schema.schema import Schema
 from ladle.schema.table import Column, Table
 
@@ -32,6 +33,18 @@ class NullColumns:
         if self.create:
             return replace(without_mark(column), data_type=self.data_type)
         return replace(column, extra={**column.extra, _MARK: {_SEEN_NULL: True}})
+
+
+def settled(table: str, column: Column, declared: bool, policy: NullColumns, emit: Emit) -> Column:
+    """Return a column of a table that has no type yet as it is kept; tell of it the first time."""
+    made = policy.settled(column, declared)
+    if made.data_type is None and not is_null_column(column):
+        emit(
+            Notice(
+                f"column `{column.name}` of table `{table}` saw only nulls: it has no type and isn't created"
+            )
+        )
+    return made
 
 
 def is_null_column(column: Column) -> bool:

@@ -54,6 +54,14 @@ class Part:
             part = part.above
         return part.number(row)
 
+    def root_rows(self) -> pa.Array:
+        """Return what `root_row` does, of all rows: int64."""
+        part, rows = self, pa.arange(0, self.piece.rows)
+        while part.above is not None and part.piece.parent_rows is not None:
+            rows = part.piece.parent_rows.take(rows)
+            part = part.above
+        return rows if part.numbers is None else part.numbers.take(rows)
+
 
 @dataclass(frozen=True, slots=True)
 class Rows:
@@ -81,6 +89,11 @@ class Rows:
         """Return the number of the root row that a row is in."""
         part, row = self.place(row)
         return part.root_row(row)
+
+    def root_rows(self) -> pa.Array:
+        """Return the numbers of the root rows that the rows are in, int64."""
+        found = [part.root_rows() for part in self.parts]
+        return found[0] if self.order is None else self._ordered(found)
 
     def place(self, row: int) -> tuple[Part, int]:
         """Return the part that a row is of, and its number there."""

@@ -17,12 +17,13 @@ from ladle.normalize.fed import Fed, check_nulls
 from ladle.normalize.given import Given
 from ladle.normalize.govern import Governor, Judged
 from ladle.normalize.growth import Growing, Grown, Growth
-from ladle.normalize.keys import KEY_COLUMNS, LOAD_ID, ROOT_ID, ROW_ID, with_key_columns
+from ladle.normalize.keys import LOAD_ID, ROOT_ID, ROW_ID, in_order, with_key_columns
 from ladle.normalize.names import Names
-from ladle.normalize.nulls import as_there, is_kept, is_null_column
+from ladle.normalize.nulls import as_there, is_kept, settled
 from ladle.normalize.options import Options
 from ladle.normalize.parts import by_table, parts_of
 from ladle.normalize.propagate import with_propagated
+from ladle.normalize.quality.sweep import ReadyStage, sweep
 from ladle.normalize.recorded import recorded
 from ladle.normalize.rejects import RejectLog, counted
 from ladle.normalize.rows import Part, Rows, rows_of
@@ -37,7 +38,7 @@ from ladle.schema.records import is_record
 from ladle.schema.rejects import REJECTS_KEY
 from ladle.schema.schema import Schema
 from ladle.schema.stored import NO_COERCION
-from ladle.schema.table import Column, Table
+from ladle.schema.table import Table
 
 __all__ = ["Normalizer", "Options", "Ready", "normalize"]
 
@@ -103,9 +104,12 @@ class Normalizer:
         self._origins: dict[tuple[str, str], Origin] = {}
         self._writer = package.writer("ready")
         self._log = RejectLog(self._writer, package.load_id, options.max_rejects, limits.records)
+        self._checks = options.checks()
+        self._checks.begin(self._base, package.manifest, self._given.names)
         self._governor = Governor(
-            self._base, options.contract, options.checks(), self._log, options.reject_root, self._given
+            self._base, options.contract, self._checks, self._log, options.reject_root, self._given
         )
+        self._swept: set[str] = set()
         self._books = Accounts()
         self._outdated = False
 
@@ -116,7 +120,7 @@ class Normalizer:
         outcome is as if all had been declared at the beginning.
         """
         tables = self._growing.take(tables)
-        self._outdated = self._outdated or any(t.name in self._seen for t in tables)
+        self._outdated |= self._checks.declare(tables) or any(t.name in self._seen for t in tables)
         self._base = self._base.with_tables(tables)
         self._governor.declare(self._base)
         self._tables.update(self._given.kept(tables))
@@ -147,7 +151,7 @@ class Normalizer:
         typed = partial(self._typed, resource, root, (frame, keyed))
         judged = self._judged(parts, (resource, first_row), typed)
         for one in judged.fed:
-            self._take(one, resource)
+            self._take(one, resource, first_row)
         self._books.add(parts, {one.before.name: one.count for one in judged.fed}, judged.out)
         self._emit(Progress("normalize", root, batch.num_rows))
 
@@ -229,7 +233,7 @@ class Normalizer:
             return None
         return self._growing.of(table)
 
-    def _take(self, fed: Fed, resource: str) -> None:
+    def _take(self, fed: Fed, resource: str, first_row: int) -> None:
         """Note what a batch brought to a table, and write it."""
         typed, name = fed.typed, fed.before.name
         if self._given:
@@ -245,7 +249,12 @@ class Normalizer:
         seen.joined |= typed.joined
         seen.rows += fed.count
         seen.bare |= fed.rows.parts[0].above is None and len(fed.keys) < len(ROOT_KEYS)
+        if self._growing.anew:
+            return  # a column grew: all is written anew, once all batches were seen
         self._write(name, typed.arrays)
+        self._checks.written(typed.table, typed.arrays, fed.count)
+        if self._checks.may_leave_out(name):
+            self._checks.came_from(name, resource, fed.root_rows(first_row))
 
     def _note_origins(self, table: str, fresh: frozenset[str], rows: Rows, resource: str) -> None:
         paths = {column: path for column, path, _ in rows.named()}
@@ -262,14 +271,13 @@ class Normalizer:
         return kept
 
     def _write(self, name: str, arrays: dict[str, pa.Array]) -> None:
-        if self._growing.anew:
-            return  # a column grew: all is written anew, once all batches were seen
         table = self._tables[name]
         if self._given or self._ready is not None:
             table = self._in_order(table)
         if self._given:
             table, arrays = self._given.table(table, self._tables), self._given.arrays(table.name, arrays)
-        if self._unchanged is not None and is_same(self._unchanged, arrays):
+        passes = self._unchanged is not None and not self._checks.may_leave_out(name)
+        if self._unchanged is not None and passes and is_same(self._unchanged, arrays):
             # Nothing changed: the raw file serves as the ready file.
             rows = self._passed.get(self._part, ("", 0))[1]
             self._passed[self._part] = (table.name, rows + self._unchanged.num_rows)
@@ -288,6 +296,8 @@ class Normalizer:
         if child:
             root = [ROOT_ID] if self._wants_root_key(table, made) else []
             return [*root, "_dlt_parent_id", "_dlt_list_idx", ROW_ID]
+        if table.parent is not None:
+            return [ROW_ID]  # replayed: its place in the parent comes with the row
         if keyed:
             return [LOAD_ID, ROW_ID]
         # A frame: keys only where asked for, or where the table has or the frame brings them.
@@ -319,11 +329,14 @@ class Normalizer:
             package: as extract made it; default as it was in the beginning.
 
         Raises:
+            DataValidationError: a rule is broken that only all rows show.
             TooManyRejects: more was refused than is allowed.
             DataError: a key column had no value in any row.
         """
         if self._outdated:
             return
+        if not self._growing.anew:
+            self._sweep()
         self._log.check(self._root_rows, package or self._package)
         for table in self._tables.values():
             seen = self._seen.get(table.name)
@@ -331,6 +344,15 @@ class Normalizer:
                 keyed = not column.nullable and any(getattr(column, hint) for hint in _HINTED)
                 if seen is not None and seen.rows and column.data_type is None and keyed:
                     raise null_error(table.name, column.name, None, table.resource or table.name)
+
+    def _sweep(self) -> None:
+        """Leave out rows that break a rule as only all rows show."""
+        swept = sweep(self._checks, ReadyStage(self._package, self._writer, self._given), self._tables)
+        self._swept |= swept.replaced
+        for name, rows in swept.out.items():
+            self._seen[name].rows -= rows
+        self._books.leave_out(swept.out)
+        self._log.add(swept.rejects)
 
     def finish(self, package: Package, stored: Schema | None) -> Package:
         """Seal the ready files and the schema.
@@ -350,7 +372,7 @@ class Normalizer:
             grown = None if self._outdated else self._growing.grown
             return normalize(package, stored, self._limits, self._options, self._emit, again, grown)
         self._log.add_of_extract(package)
-        written = self._writer.seal()
+        written = [f for f in self._writer.seal() if f.name not in self._swept]
         files = [
             f for file in (*passed, *written) if not is_record(file.table) for f in self._rewritten(file)
         ]
@@ -370,6 +392,7 @@ class Normalizer:
                 self._emit(Notice(text))
         self._log.tell(self._emit)
         self._governor.tell(self._emit)
+        self._checks.tell(self._emit, self._tables)
         return package.save(
             stage="normalized",
             ready=(*files, *rejects, *records),
@@ -378,6 +401,7 @@ class Normalizer:
             base_hash=stored.version_hash if stored else None,
             counts={**counts, **counted((*rejects, *records))},
             accounts={names.table(name): account for name, account in self._books.by_table().items()},
+            checks=tuple(self._checks.results(names)),
             origins=self._kept_origins(),
         )
 
@@ -408,6 +432,7 @@ class Normalizer:
 
     def abandon(self) -> None:
         """Close files after a failure; nothing is sealed."""
+        self._checks.close()
         self._writer.abandon()
 
     def _final(self, table: Table) -> Table:
@@ -418,7 +443,7 @@ class Normalizer:
         for column in table.columns.values():
             hinted = known is not None and column.name in known.columns
             if column.data_type is None and seen is not None and seen.rows and not is_dropped(column):
-                column = self._of_nulls(table, column, hinted)
+                column = settled(table.name, column, hinted, self._options.null_columns, self._emit)
             if column.data_type is not None or is_kept(column, hinted, table, self._tables, separator):
                 kept[column.name] = column
         table = self._in_order(replace(table, columns=kept))
@@ -427,25 +452,7 @@ class Normalizer:
         return table
 
     def _in_order(self, table: Table) -> Table:
-        """Return a new table with data columns first, then the keys, wherever a batch was cut."""
-        known = self._base.table_map.get(table.name)
-        if known is not None and known.typed_columns():
-            return table
-        columns = table.columns
-        names = [*(n for n in columns if n not in KEY_COLUMNS), *(n for n in KEY_COLUMNS if n in columns)]
-        return replace(table, columns={n: columns[n] for n in names})
-
-    def _of_nulls(self, table: Table, column: Column, hinted: bool) -> Column:
-        """Return a column that has no type yet as it is kept."""
-        settled = self._options.null_columns.settled(column, hinted)
-        if settled.data_type is None and not is_null_column(column):
-            self._emit(
-                Notice(
-                    f"column `{column.name}` of table `{table.name}` saw only nulls: "
-                    "it has no type and isn't created"
-                )
-            )
-        return settled
+        return in_order(table, self._base.table_map.get(table.name))
 
     def _rewritten(self, file: DataFile) -> tuple[DataFile, ...]:
         """Rewrite a file whose table's fresh columns grew, or that got keys, after it was written."""

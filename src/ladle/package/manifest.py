@@ -38,6 +38,7 @@ class ResourceInfo:
     """One resource of a package: where its rows go, and how they meet what is there.
 
     `parts` maps each raw stream's key to the root table it feeds. `code`: that makes its rows; None for data.
+    `again`: its rows are rejects that come again; tables below have no dispositions of their own for them.
     """
 
     name: str
@@ -46,6 +47,7 @@ class ResourceInfo:
     rows: int = 0
     parts: Mapping[str, str] = field(default_factory=dict)
     code: Code | None = None
+    again: bool = False
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> ResourceInfo:
@@ -72,6 +74,7 @@ class Manifest:
         counts: rows by table, as normalize made them.
         accounts: by table, rows `extracted`, `loaded` and `rejected`; the first is the sum of the others.
         resource_accounts: by resource, what became of its items.
+        checks: what became of each data quality rule, as `Checks.results` gives it.
         edits: of the schema, that a user asked for, in plain form; such a package has no rows of data.
         alters: what they rename and drop at the destination, in plain form.
         refresh: tables to drop and tables to empty just before the load.
@@ -97,6 +100,7 @@ class Manifest:
     drop_tables: tuple[str, ...] = ()
     empty_tables: tuple[str, ...] = ()
     file_format: str | None = None
+    checks: tuple[Mapping[str, Any], ...] = ()
     inputs: tuple[Input, ...] = ()
     origins: Mapping[str, Mapping[str, tuple[str, str]]] = field(default_factory=dict)
     edits: tuple[Mapping[str, Any], ...] = ()
@@ -132,7 +136,7 @@ class Manifest:
             stored["inputs"] = tuple(Input(**i) for i in stored.get("inputs", ()))
             stored["drop_tables"] = tuple(stored["drop_tables"])
             stored["empty_tables"] = tuple(stored["empty_tables"])
-            stored |= {name: tuple(stored.get(name) or ()) for name in ("edits", "alters")}
+            stored |= {name: tuple(stored.get(name) or ()) for name in ("edits", "alters", "checks")}
             stored |= {name: from_json(stored.get(name)) for name in _STATES}
             return cls(**stored)
         except (KeyError, TypeError) as exc:

@@ -16,6 +16,11 @@ class PackageInfo:
 
     `schema_update`: new tables and columns by table, as the load made them.
     `custom_metrics`: what resources counted, by resource.
+    `checks`: each data quality rule of its tables: `table`, `rule`, `kind`, `columns`, `severity`, and how
+    many rows were `checked` and `failed`; those included that no row broke.
+    `accounts`: by table, the rows extracted, loaded and rejected: extracted = loaded + rejected.
+    `resource_accounts`: by resource, rows read, filtered, deduplicated, rejected by a model, and extracted:
+    read = filtered + deduplicated + rejected + extracted.
     `from_earlier_run`: an earlier run had left it unfinished and this one finished it.
     """
 
@@ -30,6 +35,9 @@ class PackageInfo:
     schema_update: Mapping[str, Any] = field(default_factory=dict)
     from_earlier_run: bool = False
     custom_metrics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    checks: tuple[Mapping[str, Any], ...] = ()
+    accounts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    resource_accounts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     jobs: Mapping[str, Any] = field(default_factory=lambda: {"completed_jobs": [], "failed_jobs": []})
 
     def asstr(self) -> str:
@@ -37,7 +45,35 @@ class PackageInfo:
         rows = ", ".join(f"{name} {count:,}" for name, count in self.rows.items() if name[:5] != "_dlt_")
         early = " (left by an earlier run)" if self.from_earlier_run else ""
         text = f"Load package {self.load_id} is {self.state.upper()} and contains no failed jobs{early}"
-        return f"{text}\n  rows: {rows}" if rows else text
+        lines = [text, *([f"  rows: {rows}"] if rows else []), *self._left_out(), *self._broken()]
+        return "\n".join(lines)
+
+    def _broken(self) -> list[str]:
+        broken = [
+            f"{c['table']}: {c['rule']} ({c['failed']:,} of {c['checked']:,}, {c['severity']})"
+            for c in self.checks
+            if c["failed"]
+        ]
+        return [f"  rules broken: {'; '.join(broken)}"] if broken else []
+
+    def _left_out(self) -> list[str]:
+        """Return a line for each resource and table of which rows were left out."""
+        told = [
+            _account_line(f"resource {name}: read", account, "read", "extracted")
+            for name, account in self.resource_accounts.items()
+            if account["read"] != account["extracted"]
+        ]
+        return told + [
+            _account_line(f"table {name}: extracted", account, "extracted", "loaded")
+            for name, account in self.accounts.items()
+            if account["extracted"] != account["loaded"]
+        ]
+
+
+def _account_line(what: str, account: Mapping[str, int], first: str, last: str) -> str:
+    rest = [(n, c) for n, c in account.items() if n not in (first, last) and c]
+    named = ", ".join(f"{count:,} {name}" for name, count in [*rest, (last, account[last])])
+    return f"  {what} {account[first]:,}: {named}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +153,11 @@ def _package_dict(package: PackageInfo) -> dict[str, Any]:
         {"resource_name": r, "name": n, "value": v}
         for r, found in package.custom_metrics.items()
         for n, v in found.items()
+    ]
+    out["checks"] = [{**c, "columns": ", ".join(c["columns"])} for c in package.checks]
+    out["accounts"] = [{"table_name": n, **account} for n, account in package.accounts.items()]
+    out["resource_accounts"] = [
+        {"resource_name": n, **account} for n, account in package.resource_accounts.items()
     ]
     out["schema_update"] = [
         {"table_name": t, "column_name": n, "data_type": c.get("data_type")}

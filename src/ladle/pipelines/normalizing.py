@@ -9,21 +9,27 @@ from typing import Any
 
 from ladle.config.settings import flag, setting
 from ladle.errors import ConfigError, DataValidationError, UsageError
+from ladle.normalize.checks import Checks
 from ladle.normalize.options import Options
 from ladle.normalize.rejects import Budget
 from ladle.package.store import Package, Packages
 from ladle.pipelines.evolution import null_columns, widens_by_value
 from ladle.schema.contract import Contract
+from ladle.schema.given_names import GivenNames
 from ladle.schema.lattice import Exact
+from ladle.schema.schema import Schema
 
 KEPT = "; the package is kept; pipeline.drop_pending_packages() forgets it"
 
 
-def options(max_rejects: Any, *, keep_origins: bool, exact: Exact | None = None) -> Options:
+def options(
+    max_rejects: Any, checks: Callable[[], Checks], *, keep_origins: bool, exact: Exact | None = None
+) -> Options:
     """Return the options of normalize.
 
     Args:
         max_rejects: given for the call at work; None as the setting says.
+        checks: makes the rules' memory of one package.
         keep_origins: whether where columns came from is kept with the package.
         exact: tells whether doubles hold what a column at the destination has.
 
@@ -37,6 +43,7 @@ def options(max_rejects: Any, *, keep_origins: bool, exact: Exact | None = None)
         contract=default_contract(),
         max_rejects=budget(max_rejects),
         reject_root=flag("normalize", "reject_root"),
+        checks=checks,
         widen=widens_by_value(),
         null_columns=null_columns(),
         exact=exact,
@@ -99,3 +106,14 @@ def discarding(
             packages.finish(package, "aborted")
         error.hint = f"{str(error.hint).removesuffix(KEPT)}; the package is discarded: run again"
         raise
+
+
+def is_empty(package: Package, stored: Schema) -> bool:
+    """Whether loading the package would change nothing: no rows, nothing to replace, drop or empty."""
+    manifest, names = package.manifest, GivenNames.of(stored)
+    replaced = any(
+        r.write_disposition == "replace" and stored.table_map[table].loaded
+        for r in manifest.resources
+        if (table := names.table(r.table)) in stored.table_map
+    )
+    return not (manifest.raw or manifest.drop_tables or manifest.empty_tables or replaced)

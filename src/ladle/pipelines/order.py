@@ -9,11 +9,12 @@ from typing import Any
 
 from ladle.load.ahead import LoadAhead
 from ladle.normalize.background import BackgroundNormalizer
+from ladle.package.manifest import Manifest
 from ladle.package.store import Package
 from ladle.pipelines.info import PackageInfo
 from ladle.pipelines.refresh import Refresh
 from ladle.schema.records import is_record
-from ladle.schema.schema import STATE_TABLE
+from ladle.schema.schema import STATE_TABLE, Schema
 from ladle.sources.hints import Hints
 from ladle.sources.lanes import PullOptions
 from ladle.sources.source import Source
@@ -33,6 +34,8 @@ class Order:
         overlap: normalise and load beside it.
         remember: changes the source's state once all was read.
         pull: how many resources and items at once; None as the settings say.
+        declare: declares the package's tables and resources, where the resources' hints don't.
+        protected: rows were protected before, as they are rejects that come again.
         plans: nothing of it is to be kept, no files of schemas either.
     """
 
@@ -43,6 +46,8 @@ class Order:
     overlap: bool = True
     remember: Remember | None = None
     pull: PullOptions | None = None
+    declare: Callable[[Package, Schema], Package] | None = None
+    protected: bool = False
     plans: bool = False
 
 
@@ -88,10 +93,14 @@ def extracted_info(
     """Return what extract tells of a package: rows by resource, and what resources counted."""
     rows: dict[str, int] = {}
     for resource in package.manifest.resources:
+        if is_record(resource.name):
+            continue
         rows[resource.name] = rows.get(resource.name, 0) + resource.rows
     name = package.manifest.schema["name"]
     counted = {resource: dict(found) for resource, found in metrics.items() if found}
-    return PackageInfo(package.load_id, "extracted", name, rows=rows, custom_metrics=counted)
+    return PackageInfo(
+        package.load_id, "extracted", name, rows=rows, custom_metrics=counted, **accounts_of(package.manifest)
+    )
 
 
 def normalized_info(package: Package) -> PackageInfo:
@@ -99,4 +108,22 @@ def normalized_info(package: Package) -> PackageInfo:
     rows = {n: c for n, c in package.manifest.counts.items() if not is_record(n)}
     if package.manifest.state is not None:
         rows[STATE_TABLE] = 1
-    return PackageInfo(package.load_id, "normalized", package.manifest.schema["name"], rows=rows)
+    manifest = package.manifest
+    return PackageInfo(
+        package.load_id,
+        "normalized",
+        manifest.schema["name"],
+        rows=rows,
+        checks=manifest.checks,
+        **accounts_of(manifest),
+    )
+
+
+def accounts_of(manifest: Manifest) -> dict[str, Any]:
+    """Return what became of the rows, by table and by resource, as arguments of `PackageInfo`.
+
+    What normalize left out is counted by it; else every row that was extracted is one of its table.
+    """
+    tables = {t: dict(a) for t, a in manifest.accounts.items() if not is_record(t)}
+    resources = {r: dict(a) for r, a in manifest.resource_accounts.items() if not is_record(r)}
+    return {"accounts": tables, "resource_accounts": resources}

@@ -28,9 +28,10 @@ from ladle.pipelines.drift import SchemaDiff, adopting, drift
 from ladle.pipelines.edits import SchemaPlan, losses, planned, schema_of
 from ladle.pipelines.info import ExtractInfo, LoadInfo, NormalizeInfo, PackageInfo, PipelineTrace, now
 from ladle.pipelines.memory import Memory
-from ladle.pipelines.order import Extracted, Order, Remember, extracted_info, normalized_info
+from ladle.pipelines.order import Extracted, Order, Remember, accounts_of, extracted_info, normalized_info
 from ladle.pipelines.planning import plan_source
 from ladle.pipelines.refresh import REFRESH, Refresh
+from ladle.pipelines.replay import Fix, Open, Wanted, open_rejects, replay_notices, replays
 from ladle.pipelines.schemas import SchemaFiles
 from ladle.pipelines.steps import Steps
 from ladle.pipelines.work import RunningPolicy, Work
@@ -43,6 +44,7 @@ from ladle.sources.explained import explained
 from ladle.sources.given import sources_of
 from ladle.sources.hints import Hints
 from ladle.sources.pull import configured
+from ladle.sources.resource import Resource
 from ladle.sources.source import Source
 from ladle.state.folder import PipelineFolder
 
@@ -92,7 +94,7 @@ class Pipeline:
             None,
             on_running,
             running_wait_s,
-            [] if on_schema_change is None else [on_schema_change],
+            listeners=[] if on_schema_change is None else [on_schema_change],
         )
         self._work.dataset_name = self._dataset_name(dataset_name or self._folder.state().get("dataset_name"))
 
@@ -368,6 +370,83 @@ class Pipeline:
             waiting = job.remaining(self._memory.newest())
         pipelines = [self._beside() for _ in range(workers)] if workers > 1 else [self]
         return load_windows(job, waiting, [partial(p._load_window, hints) for p in pipelines])  # noqa: SLF001
+
+    def rejects(
+        self,
+        table_name: str | None = None,
+        resource: str | None = None,
+        rule: str | None = None,
+        load_id: str | None = None,
+    ) -> list[Open]:
+        """Return rows and values that were refused and not replayed yet, the oldest first.
+
+        Args:
+            table_name: only those of a table, as named at the destination.
+            resource: only those of a resource.
+            rule: only those that broke this rule: its whole name, or its beginning up to a colon.
+            load_id: only those of a load.
+
+        Raises:
+            UsageError: the destination only takes data.
+        """
+        return open_rejects(
+            self.dataset(), list(self.schemas.values()), Wanted(table_name, resource, rule, load_id)
+        )
+
+    def replay(
+        self,
+        table_name: str | None = None,
+        resource: Any = None,
+        rule: str | None = None,
+        load_id: str | None = None,
+        fix: Fix | None = None,
+        dry_run: bool = False,
+    ) -> LoadInfo | None:
+        """Feed rows that were refused back into their tables; each is replayed once, whatever happens.
+
+        They take the ordinary way: contracts and rules apply again, what is refused again is a new reject.
+        Marked as replayed in the same commit. Packages that an earlier run left are finished first.
+
+        Args:
+            table_name: only those of a table, as named at the destination.
+            resource: only those of a resource; the resource itself has its model check the rows again.
+            rule: only those that broke this rule: its whole name, or its beginning up to a colon.
+            load_id: only those of a load.
+            fix: gets each record as the source gave it, protected as it was stored, and returns it mended;
+                None leaves it among the rejects.
+            dry_run: only tell how many rows would go where.
+
+        Returns:
+            What was loaded; None where there was nothing to do, or nothing was to be done.
+
+        Raises:
+            UsageError: no destination, one that only takes data, or `fix` returned something else.
+            DataError: a frozen contract refuses a row: nothing was replayed.
+            DestinationError: the package is kept and loaded by the next run.
+
+        Guarantee: exactly once, where the destination has G4 or G3. Memory: O(rejects).
+        """
+        checked = resource if isinstance(resource, Resource) else None
+        named = checked.name if checked is not None else resource
+        self._work.max_rejects = None
+        self._need_destination()
+        since, first_run = now(), self.first_run
+        with self._steps.traced(self._packages.release), self._work.turn():
+            if self._memory.must_look():
+                self._work.restore()
+            loaded = [] if dry_run else self._work.finish_pending()
+            schemas = list(self.schemas.values())
+            with self.dataset() as dataset:
+                found = open_rejects(dataset, schemas, Wanted(table_name, named, rule, load_id))
+                wanted = replays(found, schemas, dataset, fix, checked)
+            for notice in replay_notices(found, wanted, dry_run):
+                self._memory.emit(notice)
+            for replay in () if dry_run else wanted:
+                order = Order(replay.source, Hints(), declare=replay.declare, protected=True)
+                extracted = self._work.extract_source(order)
+                if extracted is not None:
+                    loaded.append(self._work.load_package(extracted, early=False))
+            return self._load_info(since, loaded, first_run) if loaded else None
 
     def _load_window(self, hints: Hints, source: Source, remember: Remember) -> LoadInfo:
         since, first_run = now(), self.first_run
@@ -790,7 +869,13 @@ class Pipeline:
         if load_id not in found:
             raise UsageError.unknown_choice("load package", load_id, list(found))
         manifest = found[load_id]
-        return PackageInfo(load_id, manifest.stage, manifest.schema["name"], rows=_rows(manifest))
+        return PackageInfo(
+            load_id,
+            manifest.stage,
+            manifest.schema["name"],
+            rows=_rows(manifest),
+            **accounts_of(manifest),
+        )
 
     def get_load_package_state(self, load_id: str) -> dict[str, Any]:
         """Return what resources and the destination's code noted with a package.

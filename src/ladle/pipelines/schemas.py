@@ -15,7 +15,7 @@ from ladle.normalize.growth import undeclared
 from ladle.normalize.nulls import without_mark
 from ladle.package.store import Package
 from ladle.schema import update
-from ladle.schema.given_names import GivenNames, derived_form
+from ladle.schema.given_names import derived_form
 from ladle.schema.render import FORMATS, rendered
 from ladle.schema.schema import Schema
 from ladle.schema.stored import IMPORTED_HASH, NO_COERCION
@@ -162,17 +162,6 @@ def follows(package: Package, schema: Schema, stored: Schema) -> bool:
     if package.manifest.base_hash == stored.version_hash:
         return True
     return schema.version_hash in (stored.version_hash, *stored.previous_hashes)
-
-
-def is_empty(package: Package, stored: Schema) -> bool:
-    """Whether loading the package would change nothing: no rows, nothing to replace, drop or empty."""
-    manifest, names = package.manifest, GivenNames.of(stored)
-    replaced = any(
-        r.write_disposition == "replace" and stored.table_map[table].loaded
-        for r in manifest.resources
-        if (table := names.table(r.table)) in stored.table_map
-    )
-    return not (manifest.raw or manifest.drop_tables or manifest.empty_tables or replaced)
 
 
 # -- files

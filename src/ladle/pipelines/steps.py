@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TypeVar
 
+from ladle.config.chain import chain
 from ladle.config.context import of_pipeline
 from ladle.errors import LadleError, PipelineStepFailed
 from ladle.events import Emit, StepDone, StepStarted
@@ -46,7 +47,7 @@ class Steps:
         since = now()
         self._done = []
         try:
-            with of_pipeline(self._pipeline_name):
+            with chain().hold(), of_pipeline(self._pipeline_name):
                 yield
         except OSError as error:
             raise PipelineStepFailed(

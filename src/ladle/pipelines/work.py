@@ -7,11 +7,12 @@ import copy
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 from ladle.config.settings import number
 from ladle.destinations.base import Destination
-from ladle.errors import DataError, DestinationError, PackageError, PipelineIsRunning
+from ladle.errors import DataError, DestinationError, PipelineIsRunning
 from ladle.events import Emit, Notice, durable
 from ladle.extract.declare import Can
 from ladle.extract.run import ExtractOptions, declare, extract, table_name
@@ -32,14 +33,15 @@ from ladle.pipelines.arguments import schema_name
 from ladle.pipelines.edits import edits_of, prepared, whole
 from ladle.pipelines.evolution import exact_doubles
 from ladle.pipelines.info import ExtractInfo, NormalizeInfo, PackageInfo, now
+from ladle.pipelines.lookup import checks_for
 from ladle.pipelines.memory import Memory
 from ladle.pipelines.named import in_derived_names, in_given_names, on_top
-from ladle.pipelines.normalizing import KEPT, default_contract, discarding, options
-from ladle.pipelines.noted import with_inputs
-from ladle.pipelines.order import Beside, Extracted, Order, extracted_info, normalized_info
+from ladle.pipelines.normalizing import KEPT, default_contract, discarding, is_empty, options
+from ladle.pipelines.noted import noting, with_inputs
+from ladle.pipelines.order import Beside, Extracted, Order, accounts_of, extracted_info, normalized_info
 from ladle.pipelines.refresh import Reset, plan
 from ladle.pipelines.reported import schema_changes
-from ladle.pipelines.schemas import begun, follows, is_empty, is_same
+from ladle.pipelines.schemas import begun, follows, is_same
 from ladle.pipelines.steps import Steps
 from ladle.schema.change import Limits
 from ladle.schema.edits import Edit
@@ -47,7 +49,6 @@ from ladle.schema.given_names import GivenNames
 from ladle.schema.protection import Policy
 from ladle.schema.records import CHANGES_TABLE, is_record
 from ladle.schema.schema import STATE_TABLE, Schema
-from ladle.sources.current import at_work
 from ladle.sources.inputs import Inputs
 from ladle.sources.provenance import tree_of
 from ladle.state.folder import PipelineFolder
@@ -174,9 +175,10 @@ class Work:
             source_state=content,
             package_state=notes,
             metrics=beside.metrics,
-            exact=exact_doubles(self.destination, self.dataset_name, loaded),
+            exact=self._can(loaded).exact,
             inputs=inputs,
             policy=protect,
+            protected=order.protected,
         )
         package = extract(order.source, package, asked, self.emit, beside.background)
         package = with_inputs(package, inputs, self.emit)
@@ -244,12 +246,14 @@ class Work:
         self, order: Order, package: Package, known: Schema | None, reset: Reset | None, protect: Policy
     ) -> Package:
         """Declare the resources, on a schema without what will be dropped."""
+        if order.declare is not None:
+            return order.declare(package, begun(order.source, known, self._can(known), None))
         if known is not None and reset is not None and reset.drops:
             # What a user's own schema declares of a table that goes holds for the table that comes.
             known = known.without_tables(reset.tables)
         files = self.memory.files
         imported = files.imported(order.source.name, known, self.emit)
-        can = Can(self._limits(), exact_doubles(self.destination, self.dataset_name, known))
+        can = self._can(known)
         stored = begun(order.source, known, can, imported)
         package = declare(order.source, package, stored, order.hints, can.limits, can.exact, protect)
         declared = Schema.from_dict(package.manifest.schema)
@@ -288,10 +292,14 @@ class Work:
     def _limits(self) -> Limits:
         return self.destination.limits if self.destination else Limits()
 
+    def _can(self, known: Schema | None = None) -> Can:
+        return Can(self._limits(), exact_doubles(self.destination, self.dataset_name, known))
+
     def options(self) -> Options:
         """Return the settings of normalize."""
-        exact = exact_doubles(self.destination, self.dataset_name)
-        return options(self.max_rejects, keep_origins=self.reporter().target is not None, exact=exact)
+        look = partial(checks_for, self.destination, self.dataset_name)
+        origins = self.reporter().target is not None
+        return options(self.max_rejects, look, keep_origins=origins, exact=self._can().exact)
 
     def _normalizer(self, package: Package, ready: Ready | None) -> Normalizer:
         return Normalizer(package, self._limits(), self.options(), self.emit, ready=ready)
@@ -362,7 +370,7 @@ class Work:
             reporter.watching(Run.of(package.manifest)),
             self.steps.step("load", package.load_id),
             extracted,
-            self._noting(package, notes),
+            noting(self.owner, self.packages, package, notes),
             whole(self.packages, package),
         ):
             package = self.memory.with_newer(self.settle(package))
@@ -397,20 +405,9 @@ class Work:
             seconds=result.seconds,
             schema_update=schema_update(result.changes),
             from_earlier_run=early,
+            checks=package.manifest.checks,
+            **accounts_of(package.manifest),
         )
-
-    @contextmanager
-    def _noting(self, package: Package, notes: dict[str, Any]) -> Iterator[None]:
-        """Let the destination's code note something with the package; it is kept where the load fails too."""
-        try:
-            with at_work(self.owner, notes):
-                yield
-        except BaseException:
-            with contextlib.suppress(OSError, PackageError):
-                kept = self.packages.again(package)
-                if notes != dict(kept.manifest.package_state):
-                    kept.save(package_state=notes)
-            raise
 
     def _load_newest(self, package: Package, destination: Destination) -> tuple[Package, LoadResult]:
         """Load, and bring the package up to date first where others were faster."""

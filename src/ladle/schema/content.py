@@ -11,7 +11,7 @@ from ladle.errors import TableNotFound, UsageError
 from ladle.schema import stored
 from ladle.schema.hints_by_name import NameRules
 from ladle.schema.naming import Naming, naming
-from ladle.schema.records import is_record
+from ladle.schema.records import is_record, stored_record
 from ladle.schema.references import references
 from ladle.schema.stored import IMPORTED_HASH, Propagation, default_settings, digest
 from ladle.schema.system import ENGINE_VERSION, SYSTEM_TABLE_MAP, SYSTEM_TABLES, stored_system_tables
@@ -63,7 +63,8 @@ class Content:
     @property
     def tables(self) -> dict[str, dict[str, Any]]:
         """All tables in stored form, system tables included; a copy."""
-        return {**stored_system_tables(), **{n: t.to_dict() for n, t in self.table_map.items()}}
+        own = {n: stored_record(t) or t.to_dict() for n, t in self.table_map.items()}
+        return {**stored_system_tables(), **own}
 
     def all_tables(self) -> dict[str, Table]:
         """Return all tables by name, system tables first."""

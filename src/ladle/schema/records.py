@@ -1,4 +1,4 @@
-"""Tables that ladle keeps beside the data: what it refused, what each load read, and which column it changed.
+"""Tables that ladle keeps beside the data: what was refused and replayed, what was read, and what changed.
 
 They are tables of the schema like others, made once they have rows; the reference sees plain tables. Their
 names begin with `_ladle_`, which no resource may use.
@@ -6,7 +6,10 @@ names begin with `_ladle_`, which no resource may use.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+
+import orjson
 
 from ladle.schema.table import Column, Table
 
@@ -14,6 +17,7 @@ RECORD_PREFIX = "_ladle_"
 REJECTS_TABLE = "_ladle_rejects"
 CHANGES_TABLE = "_ladle_changes"
 INPUTS_TABLE = "_ladle_inputs"
+REPLAYS_TABLE = "_ladle_replays"
 
 
 def _table(name: str, description: str, /, **columns: tuple[str, str]) -> Table:
@@ -79,7 +83,37 @@ INPUTS = _table(
     noted_at=("timestamp", "when"),
 )
 
-RECORDS = {REJECTS_TABLE: REJECTS, CHANGES_TABLE: CHANGES, INPUTS_TABLE: INPUTS}
+REPLAYS = _table(
+    REPLAYS_TABLE,
+    "Rejects that were fed back: a row for each, in the commit of the load that did it.",
+    reject_id=("text", "`_dlt_id` of the reject"),
+    replayed_at=("timestamp", "when"),
+).with_extra(schema_contract="evolve")
+"""A resource of a replay feeds it: what is frozen for the data isn't for the marks."""
+
+RECORDS = {
+    REJECTS_TABLE: REJECTS,
+    CHANGES_TABLE: CHANGES,
+    INPUTS_TABLE: INPUTS,
+    REPLAYS_TABLE: REPLAYS,
+}
+
+_SEEN = {n: t.with_extra(**{"x-normalizer": {"seen-data": True}}) for n, t in RECORDS.items()}
+_STORED = {n: t.to_dict() for n, t in _SEEN.items()}
+_JSON = {n: orjson.dumps(stored) for n, stored in _STORED.items()}
+
+
+def seen_record(table: str, stored: Mapping[str, Any]) -> Table | None:
+    """Return one of these tables, with rows, where the stored form is exactly its own."""
+    return _SEEN[table] if table in _SEEN and stored == _STORED[table] else None
+
+
+def stored_record(table: Table) -> dict[str, Any] | None:
+    """Return a copy of the stored form of a table that `seen_record` gave; None for any other."""
+    if _SEEN.get(table.name) is not table:
+        return None
+    stored: dict[str, Any] = orjson.loads(_JSON[table.name])
+    return stored
 
 
 def is_record(table: str) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 from ladle.errors import UsageError
 from ladle.schema.hints_by_name import DEFAULT_HINTS
+from ladle.schema.records import seen_record
 from ladle.schema.system import ENGINE_VERSION, SYSTEM_TABLES
 from ladle.schema.table import Table
 from ladle.schema.upgrade import RELATIONAL, upgraded
@@ -132,7 +133,7 @@ def parts_of(stored: Mapping[str, Any]) -> dict[str, Any]:
         "name": stored["name"],
         "table_map": _parents_first(
             {
-                n: Table.from_dict(n, t)
+                n: seen_record(n, t) or Table.from_dict(n, t)
                 for n, t in (stored.get("tables") or {}).items()
                 if n not in SYSTEM_TABLES
             }

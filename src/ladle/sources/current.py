@@ -24,6 +24,7 @@ from ladle.errors import (
     ResourceNameNotAvailable,
     SourceSectionNotAvailable,
 )
+from ladle.sources.accounts import Account, Refuse
 from ladle.sources.inputs import Inputs
 from ladle.sources.interval import interval as interval_in_force
 
@@ -62,6 +63,9 @@ class Scope:
         interval: start and end that a scheduler asked for.
         metrics: by resource name, mutable; end up in the trace.
         inputs: mutable; what resources say they read.
+        accounts: by resource name, mutable; what became of rows that no table gets.
+        refuse: takes what models refuse; None where nobody keeps it.
+        hints: given to the run, which win over the resources'.
     """
 
     pipeline: Any = None
@@ -72,6 +76,9 @@ class Scope:
     interval: tuple[Any, Any] | None = None
     metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
     inputs: Inputs | None = None
+    accounts: dict[str, Account] = field(default_factory=dict)
+    refuse: Refuse | None = None
+    hints: Any = None
 
 
 NOWHERE = Scope()

@@ -74,6 +74,7 @@ def resource(
     standalone: bool | None = None,
     data_from: Any = None,
     tags: Mapping[str, Any] | None = None,
+    rules: Any = None,
 ) -> Callable[[Callable[P, Any]], ResourceFunction[P]]: ...
 @overload
 def resource(
@@ -99,6 +100,7 @@ def resource(
     standalone: bool | None = None,
     data_from: Any = None,
     tags: Mapping[str, Any] | None = None,
+    rules: Any = None,
 ) -> ResourceFunction[P]: ...
 @overload
 def resource(
@@ -124,6 +126,7 @@ def resource(
     standalone: bool | None = None,
     data_from: Any = None,
     tags: Mapping[str, Any] | None = None,
+    rules: Any = None,
 ) -> Resource: ...
 @explained
 def resource(
@@ -149,6 +152,7 @@ def resource(
     standalone: bool | None = None,
     data_from: Any = None,
     tags: Mapping[str, Any] | None = None,
+    rules: Any = None,
 ) -> Any:
     """Make a resource of a function or of data; as a decorator with or without arguments.
 
@@ -162,7 +166,7 @@ def resource(
         table_name: where rows go.
         max_table_nesting: levels of nesting that become columns and tables; deeper values are kept as JSON.
         write_disposition: `append` (default), `replace` or `skip`; or a dict with `disposition`.
-        columns: hints by column name, a list of dicts with `name`, or a pydantic model.
+        columns: hints by name, a list of dicts with `name`, or a model (pydantic, dataclass, TypedDict).
         primary_key: column name or names; not null.
         merge_key: column name or names; not null.
         schema_contract: what rows may change: `evolve`, `freeze`, `discard_row`, `discard_value`, or a dict
@@ -180,6 +184,7 @@ def resource(
         standalone: accepted and not needed: every resource may stand alone.
         data_from: a resource to take items from: makes this a transformer.
         tags: what the table is, whose, and so on: kept in the schema, shown as the table's comment.
+        rules: of `ladle.rules`, that rows have to keep.
 
     Raises:
         UsageError: a hint is wrong; raised here, not at run time.
@@ -251,6 +256,7 @@ def transformer(
     section: str | Dynamic | None = None,
     standalone: bool | None = None,
     tags: Mapping[str, Any] | None = None,
+    rules: Any = None,
 ) -> Callable[[Callable[Concatenate[Any, P], Any]], ResourceFunction[P]]: ...
 @overload
 def transformer(
@@ -274,6 +280,7 @@ def transformer(
     section: str | Dynamic | None = None,
     standalone: bool | None = None,
     tags: Mapping[str, Any] | None = None,
+    rules: Any = None,
 ) -> ResourceFunction[P]: ...
 @explained
 def transformer(
@@ -297,6 +304,7 @@ def transformer(
     section: Any = None,
     standalone: bool | None = None,
     tags: Mapping[str, Any] | None = None,
+    rules: Any = None,
 ) -> Any:
     """Make a transformer: a resource whose function gets each item (or page) that another resource yields.
 
@@ -308,7 +316,7 @@ def transformer(
         table_name: where rows go.
         max_table_nesting: levels of nesting that become columns and tables.
         write_disposition: `append` (default), `replace` or `skip`.
-        columns: hints by column name, a list of dicts with `name`, or a pydantic model.
+        columns: hints by name, a list of dicts with `name`, or a model (pydantic, dataclass, TypedDict).
         primary_key: column name or names.
         merge_key: column name or names.
         schema_contract: what rows may change, as for `run`.
@@ -322,6 +330,7 @@ def transformer(
         section: of the settings.
         standalone: accepted and not needed.
         tags: what the table is, whose, and so on: kept in the schema, shown as the table's comment.
+        rules: of `ladle.rules`, that rows have to keep.
 
     Raises:
         InvalidTransformerGeneratorFunction: the function takes no item.

@@ -10,9 +10,10 @@ from ladle.errors import UsageError
 from ladle.schema.naming import Naming
 from ladle.sources.hints import Hints
 from ladle.sources.incremental import Incremental
-from ladle.sources.models import ModelValidator, contract_of_model
+from ladle.sources.models import contract_of_model
 from ladle.sources.steps import is_cursor, takes_meta
 from ladle.sources.tables import nested_tables, table_schema
+from ladle.sources.validator import ModelValidator
 
 
 class Hinted:
@@ -47,6 +48,7 @@ class Hinted:
         create_table_variant: bool = False,
         nested_hints: Any = None,
         tags: Any = None,
+        rules: Any = None,
     ) -> Self:
         """Change hints: None leaves one as it is, an empty value (`""`, `[]`, `{}`) removes it.
 
@@ -56,7 +58,7 @@ class Hinted:
             table_name: or a function of the item, as most hints may be.
             parent_table_name: shown by `compute_table_schema`; the table that is loaded stays a root table.
             write_disposition: `append`, `replace` or `skip`, or a dict with `disposition`.
-            columns: by name, as a list, or a pydantic model.
+            columns: by name, as a list, or a model: pydantic, a dataclass or a TypedDict.
             primary_key: column name or names.
             merge_key: column name or names.
             incremental: a cursor; an empty value removes it.
@@ -68,6 +70,7 @@ class Hinted:
             create_table_variant: keep these hints for the table named, beside those of the resource.
             nested_hints: by path, for child tables.
             tags: what the table is, whose, and so on: kept in the schema, shown as the table's comment.
+            rules: of `ladle.rules`; added to those there are, one of the same name takes its place.
 
         Raises:
             UsageError: a hint is wrong.
@@ -126,14 +129,20 @@ class Hinted:
 
     @property
     def validator(self) -> Any:
-        """The step that checks items: of the pydantic model given as `columns`, or one that was set."""
-        if self._validator is None and self.hints.model is not None:
-            return ModelValidator(self.hints.model, self.hints.schema_contract, self.name)
-        return self._validator
+        """The step that checks items: of the model given as `columns`, or one that was set."""
+        return self.validator_under(None)
 
     @validator.setter
     def validator(self, step: Any) -> None:
         self._validator = step if step is None or takes_meta(step) else lambda item, _: step(item)
+
+    def validator_under(self, over: Hints | None) -> Any:
+        """Return the step that checks items in a run that was given hints, which win."""
+        hints = self.hints if over is None else over.over(self.hints)
+        if self._validator is not None or hints.model is None:
+            return self._validator
+        contract = None if callable(hints.schema_contract) else hints.schema_contract
+        return ModelValidator(hints.model, contract, self, hints.columns)
 
     @property
     def has_dynamic_table_name(self) -> bool:

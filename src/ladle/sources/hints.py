@@ -12,9 +12,10 @@ from ladle.schema.change import MERGES
 from ladle.schema.contract import Contract
 from ladle.schema.protection import DROP, Policy, check_column, rule_of
 from ladle.schema.protection import check_keys as check_protected_keys
+from ladle.schema.rule_forms import joined, rules_of
 from ladle.schema.table import DATA_TYPES, WRITE_DISPOSITIONS
 from ladle.schema.tags import PREFIX, PROTECT, check_tag, tag_hints
-from ladle.sources.models import columns_of_model, is_model
+from ladle.sources.models import check_contract_of_model, columns_of_model, is_model
 
 Columns = Mapping[str, Mapping[str, Any]]
 Dynamic = Callable[[Any], Any]
@@ -32,6 +33,7 @@ _NESTED_KEYS = (
     "file_format",
     "table_format",
     "tags",
+    "rules",
 )
 # fmt: off
 _COLUMN_KEYS = (
@@ -63,10 +65,15 @@ class Hints:
     schema_contract: Any = None
     parent_table_name: Any = None
     references: Any = None
+    rules: Any = None
     nested_hints: Any = field(default_factory=dict)
     additional: Mapping[str, Any] = field(default_factory=dict)
     model: Any = None
     tags: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.model is not None and not callable(self.schema_contract):
+            check_contract_of_model(self.model, self.schema_contract)
 
     @classmethod
     def of(cls, **hints: Any) -> Hints:
@@ -77,7 +84,9 @@ class Hints:
         """
         given = {name: value for name, value in hints.items() if value is not None}
         checked = {
-            name: v if callable(v) else _CHECKS[name](v) for name, v in given.items() if name in _CHECKS
+            name: v if callable(v) and name != "rules" else _CHECKS[name](v)
+            for name, v in given.items()
+            if name in _CHECKS
         }
         if "columns" in given:
             checked.update(_columns(given["columns"]))
@@ -111,13 +120,14 @@ class Hints:
             check_protected_keys(self.columns, keys)
 
     def over(self, other: Hints) -> Hints:
-        """Return these hints, those of `other` where these say nothing; columns and references merge."""
+        """Return these hints, those of `other` where these say nothing; columns, references, rules merge."""
         merged = {name: getattr(self, name) for name in _PLAIN}
         merged = {k: v if v is not None else getattr(other, k) for k, v in merged.items()}
         if isinstance(self.references, list) and isinstance(other.references, list):
             merged["references"] = other.references + [
                 r for r in self.references if r not in other.references
             ]
+        merged["rules"] = joined(other.rules, self.rules)
         merged["columns"] = _joined_columns(other.columns, self.columns)
         merged["nested_hints"] = self.nested_hints or other.nested_hints
         merged["additional"] = {**other.additional, **self.additional}
@@ -251,7 +261,7 @@ def _names(keys: Any) -> tuple[str, ...]:
 
 
 def columns_of(columns: Any) -> Columns:
-    """Return column hints by name from a dict of dicts, a list of dicts with `name`, or a pydantic model.
+    """Return column hints by name from a dict of dicts, a list of dicts with `name`, or a model.
 
     Raises:
         UsageError: any other shape, or an unknown data type.
@@ -268,7 +278,7 @@ def columns_of(columns: Any) -> Columns:
         raise UsageError(
             f"columns can't be a `{type(columns).__name__}`",
             expected='{"price": {"data_type": "decimal"}}, [{"name": "price", "data_type": "decimal"}]'
-            " or a pydantic model",
+            ", a pydantic model, a dataclass or a TypedDict",
         )
     for name, hints in found.items():
         if hints.get("data_type") is not None:
@@ -387,7 +397,8 @@ def make_nested_hints(**hints: Any) -> dict[str, Any]:
     """Check hints of a child table and return them as a dict.
 
     Args:
-        hints: `columns`, `primary_key`, `merge_key`, `write_disposition`, `schema_contract`, `references`.
+        hints: `columns`, `primary_key`, `merge_key`, `write_disposition`, `schema_contract`, `references`,
+            `rules`.
 
     Raises:
         UsageError: an unknown hint, or a wrong value.
@@ -414,6 +425,7 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "table_format": lambda value: check_choice("table_format", value, TABLE_FORMATS),
     "schema_contract": check_contract,
     "references": _references,
+    "rules": rules_of,
     "nested_hints": nested_hints_of,
     "additional": _additional,
     "model": lambda value: value,

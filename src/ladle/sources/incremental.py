@@ -392,6 +392,18 @@ class Incremental(Generic[T]):
         """Whether a row beyond the end was met."""
         return self._run is not None and self._run.beyond_end
 
+    def covers(self, row: Any) -> bool:
+        """Whether a row is in this run's range, as far as that can be told."""
+        return self._is_pinned or self._run is None or self._run.covers(row)
+
+    @property
+    def left_out(self) -> tuple[int, int]:
+        """How many rows at the boundary were left out, and how many rows at all."""
+        run = self._run
+        if run is None:
+            return 0, 0
+        return (run.boundary.skipped if run.boundary is not None else 0), run.left_out
+
     @property
     def custom_metrics(self) -> dict[str, int]:
         """Rows at the boundary that were left out, and how many had changed since they were loaded."""

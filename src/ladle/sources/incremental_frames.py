@@ -72,7 +72,7 @@ def _filter_batches(run: CursorRun, reader: pa.RecordBatchReader) -> Iterator[pa
 
 
 def _filter_table(run: CursorRun, table: Any) -> Any:
-    plain = _without_views(table)
+    plain = without_views(table)
     names = plain.schema.names
     mask = _mask(run, _Frame(names, plain.num_rows, lambda n: plain.column(names.index(n)), plain.take))
     if mask is True:
@@ -81,7 +81,7 @@ def _filter_table(run: CursorRun, table: Any) -> Any:
     return kept if kept.num_rows else None
 
 
-def _without_views(table: Any) -> Any:
+def without_views(table: Any) -> Any:
     """Return a table whose columns Arrow can take rows of: it can't of text and bytes in views."""
     t = pa.types
     for index, field in enumerate(table.schema):
@@ -144,6 +144,8 @@ def _mask(run: CursorRun, frame: _Frame) -> Any:
     finally:
         run.rows_seen += count
     run.took_any = run.took_any or mask is True or bool(pc.any(mask).as_py())
+    if mask is not True:
+        run.left_out += count - (pc.sum(mask).as_py() or 0)
     return mask
 
 

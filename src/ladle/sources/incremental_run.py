@@ -96,6 +96,7 @@ class CursorRun:
         self.before_start = False
         self.beyond_end = False
         self.rows_seen = 0
+        self.left_out = 0
         self.is_disordered = False
         self._order = order
         self._reached: Any = None
@@ -111,7 +112,22 @@ class CursorRun:
         keep = self.keep(self.cursor.path.values(rows), lambda indices: [rows[i] for i in indices])
         if keep is True:
             return rows
-        return list(compress(rows, keep)) if keep else []
+        kept = list(compress(rows, keep)) if keep else []
+        self.left_out += len(rows) - len(kept)
+        return kept
+
+    def covers(self, row: Any) -> bool:
+        """Whether a row that a model refused is in range; where that can't be told it is. Nothing moves."""
+        bounds = self.bounds
+        if not isinstance(row, dict) or not bounds.is_ordered or bounds.is_whole:
+            return True
+        (value,) = self.cursor.path.values((row,))
+        if value is MISSING or value is None:
+            return True
+        try:
+            return bounds.judge(value, value, _never, _never).keep is True
+        except TypeError:
+            return True
 
     def row(self, row: Any) -> bool:
         """Whether a single row is let through; as `rows`, and faster for one."""

@@ -236,6 +236,8 @@ class Branch:
             if item is END:
                 self.stack.pop()
             else:
+                if item is None:
+                    node.note_dropped(at)
                 self.push(item, None, node, at)
                 self._stop_if_done(node)
             return True
@@ -253,6 +255,8 @@ class Branch:
             self.feed = None
         else:
             self._lane.puller.want(feed)
+            if item is None:
+                self._node.note_dropped(self._at)
             self.push(item, None, self._node, self._at)
             self._stop_if_done(self._node)
         return True

@@ -100,6 +100,7 @@ def make_hints(
     incremental: Any = None,
     nested_hints: Any = None,
     tags: Any = None,
+    rules: Any = None,
 ) -> dict[str, Any]:
     """Check hints and return those given as a dict, for `with_hints` and `apply_hints`.
 

@@ -1,89 +1,123 @@
-"""Pydantic models as column hints and as the check of items."""
+"""Models as contracts: pydantic models, dataclasses and TypedDicts as column hints."""
 
 from __future__ import annotations
 
-import types
-from collections.abc import Mapping
-from datetime import date, datetime, time
-from decimal import Decimal
-from enum import Enum
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
-from uuid import UUID
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any, get_type_hints, is_typeddict
 
-from ladle.errors import DataError, UsageError
+from ladle.errors import UsageError
+from ladle.sources.model_types import Annotation, annotation_of, data_type_of
 
-_DATA_TYPES: tuple[tuple[type, str], ...] = (
-    (bool, "bool"),
-    (int, "bigint"),
-    (float, "double"),
-    (Decimal, "decimal"),
-    (datetime, "timestamp"),
-    (date, "date"),
-    (time, "time"),
-    (bytes, "binary"),
-    (str, "text"),
-    (UUID, "text"),
-)
-_EXTRA_OF_MODE = {"evolve": "allow", "freeze": "forbid", "discard_row": "forbid", "discard_value": "ignore"}
 _MODE_OF_EXTRA = {"allow": "evolve", "forbid": "freeze", "ignore": "discard_value"}
 
 
 def is_model(given: Any) -> bool:
-    """Whether this is a pydantic model class."""
-    return isinstance(given, type) and hasattr(given, "model_fields") and hasattr(given, "model_validate")
+    """Whether this is a class of rows: a pydantic model, a dataclass or a TypedDict."""
+    return isinstance(given, type) and (
+        is_pydantic(given) or dataclasses.is_dataclass(given) or is_typeddict(given)
+    )
 
 
-def columns_of_model(model: Any) -> dict[str, dict[str, Any]]:
-    """Return column hints by source name: types and nullability of a pydantic model's fields.
-
-    Nested models, lists and dicts are `json`, or left to the data with
-    `dlt_config = {"skip_nested_types": True}`. Fields of type Any are left to the data. A root model of a
-    union has no columns of its own.
-    """
-    skip_nested = bool(_config(model).get("skip_nested_types"))
-    columns: dict[str, dict[str, Any]] = {}
-    for name, info in model.model_fields.items():
-        if name == "root":
-            return {}
-        inner, nullable = _unwrapped(info.annotation)
-        data_type = _data_type(inner)
-        if data_type is None and inner is Any:
-            continue
-        if data_type is None and skip_nested:
-            continue
-        columns[info.alias or name] = {"data_type": data_type or "json", "nullable": nullable}
-    return columns
+def is_pydantic(model: Any) -> bool:
+    """Whether a class is a pydantic model."""
+    return hasattr(model, "model_fields") and hasattr(model, "model_validate")
 
 
-def _config(model: Any) -> Mapping[str, Any]:
+def is_root_model(model: Any) -> bool:
+    """Whether a class is a pydantic model of something that is no model itself, such as a union."""
+    return is_pydantic(model) and "root" in model.model_fields
+
+
+def config_of(model: Any) -> Mapping[str, Any]:
+    """Return `dlt_config` or `ladle_config` of a model."""
     config = getattr(model, "dlt_config", None) or getattr(model, "ladle_config", None)
     return config if isinstance(config, Mapping) else {}
 
 
-def _unwrapped(annotation: Any) -> tuple[Any, bool]:
-    """Return the type of a value, and whether None is one too; of a union the first type counts."""
-    nullable = False
-    while True:
-        origin = get_origin(annotation)
-        if origin is Annotated:
-            annotation = get_args(annotation)[0]
-        elif origin in (Union, types.UnionType):
-            arguments = get_args(annotation)
-            nullable = nullable or type(None) in arguments
-            annotation = next((a for a in arguments if a is not type(None)), Any)
-        else:
-            return annotation, nullable
+def is_frame(item: Any) -> bool:
+    """Whether an item is a frame that can be looked at as Arrow."""
+    return (
+        hasattr(item, "__arrow_c_stream__")
+        or hasattr(item, "__arrow_c_array__")
+        or hasattr(item, "collect_schema")
+        or (type(item).__module__.partition(".")[0] == "pandas" and hasattr(item, "columns"))
+    )
 
 
-def _data_type(annotation: Any) -> str | None:
-    if get_origin(annotation) is Literal:
-        return _data_type(type(get_args(annotation)[0]))
-    if not isinstance(annotation, type):
+def columns_of_model(model: Any) -> dict[str, dict[str, Any]]:
+    """Return column hints by source name: types, nullability, and what `Annotated` says in dicts.
+
+    Nested models, lists and dicts are `json`, or left to the data with `skip_nested_types` in the model's
+    config. Fields of type Any are left to the data but for their hints. A root model of a union has no
+    columns of its own.
+    """
+    skip_nested = bool(config_of(model).get("skip_nested_types"))
+    columns: dict[str, dict[str, Any]] = {}
+    for name, field, description in _fields(model):
+        data_type = data_type_of(field.type)
+        if data_type == "json" and skip_nested:
+            data_type = None
+        typed = {} if data_type is None else {"data_type": data_type, "nullable": field.nullable}
+        hints = {**typed, **({"description": description} if description else {}), **field.hints}
+        if typed or field.hints:
+            columns[name] = hints
+    return columns
+
+
+def _fields(model: Any) -> Iterator[tuple[str, Annotation, str | None]]:
+    """Yield source name, annotation and description of each field."""
+    if is_root_model(model):
+        return
+    if is_pydantic(model):
+        for name, info in model.model_fields.items():
+            yield info.alias or name, annotation_of(info.annotation, info.metadata), info.description
+        return
+    annotations = get_type_hints(model, include_extras=True)
+    if not is_typeddict(model):
+        for field in dataclasses.fields(model):
+            yield field.name, annotation_of(annotations[field.name]), None
+        return
+    for name, annotation in annotations.items():
+        found = annotation_of(annotation)
+        required = name in model.__required_keys__ if found.required is None else found.required
+        yield name, dataclasses.replace(found, nullable=found.nullable or not required), None
+
+
+def field_names(model: Any) -> frozenset[str]:
+    """Return the source names of a model's fields; none of a root model."""
+    return frozenset(name for name, _, _ in _fields(model))
+
+
+def flat_names(model: Any) -> frozenset[str] | None:
+    """Return the names that fields have in rows, where a row can lack or exceed them at the top only.
+
+    None for models with models within, and for those whose fields go by several names.
+    """
+    if is_root_model(model):
         return None
-    if issubclass(annotation, Enum):
-        members = list(annotation)
-        return _data_type(type(members[0].value)) if members else "text"
-    return next((name for base, name in _DATA_TYPES if issubclass(annotation, base)), None)
+    config = getattr(model, "model_config", None) or {}
+    several = config.get("populate_by_name") or config.get("validate_by_name")
+    infos = model.model_fields.values() if is_pydantic(model) else ()
+    if several or any(i.validation_alias not in (None, i.alias) for i in infos):
+        return None
+    fields = {name: field.type for name, field, _ in _fields(model)}
+    return None if any(data_type_of(t) in (None, "json") for t in fields.values()) else frozenset(fields)
+
+
+def protected_fields(columns: Any) -> frozenset[str]:
+    """Return the names of columns whose values must not be shown."""
+    if not isinstance(columns, Mapping):
+        return frozenset()
+    return frozenset(name for name, hints in columns.items() if _is_protected(hints))
+
+
+def _is_protected(hints: Mapping[str, Any]) -> bool:
+    tags = hints.get("tags")
+    tagged = isinstance(tags, Mapping) and tags.get("pii")
+    return bool(
+        tagged or hints.get("protect") or hints.get("x-annotation-pii") or hints.get("x-annotation-protect")
+    )
 
 
 def contract_of_model(model: Any, contract: Any) -> dict[str, str]:
@@ -99,77 +133,32 @@ def contract_of_model(model: Any, contract: Any) -> dict[str, str]:
     return {**default, **(contract or {})}
 
 
-class ModelValidator:
-    """A step that checks items against a pydantic model and hands them on as dicts.
+def asked_mode(contract: Any, entity: str) -> str | None:
+    """Return the mode that a contract says for an entity; None where it says nothing."""
+    found = contract.get(entity) if isinstance(contract, Mapping) else contract
+    return found if isinstance(found, str) else None
 
-    Args:
-        model: a pydantic model class.
-        contract: of the resource; says what becomes of rows that don't fit, and of fields the model lacks.
-        resource: name, for errors.
+
+def is_authoritative(model: Any) -> bool:
+    """Whether a model may bring new columns whatever the contract of its table says."""
+    return bool(config_of(model).get("is_authoritative_model"))
+
+
+def check_contract_of_model(model: Any, contract: Any) -> None:
+    """Check, where a model is declared, that its contract can be kept.
 
     Raises:
-        UsageError: the contract asks to discard single values that don't fit.
+        UsageError: values that don't fit are to become null, and a field can't be null.
     """
-
-    def __init__(self, model: Any, contract: Any, resource: str) -> None:
-        modes = contract_of_model(model, contract)
-        self.model = model
-        self.contract = modes
-        self._columns, self._types = modes["columns"], modes["data_type"]
-        if self._types == "discard_value":
-            raise UsageError(
-                "schema_contract for data_type can't be `discard_value` with a pydantic model",
-                expected="evolve, freeze or discard_row",
-                resource=resource,
-            )
-        self._keep_models = bool(_config(model).get("return_validated_models"))
-        self._resource = resource
-        self._checked = _with_extra(model, _EXTRA_OF_MODE[self._columns])
-
-    def __call__(self, item: Any, meta: Any = None) -> Any:
-        """Return the item or page as validated; None where nothing of it is kept.
-
-        Raises:
-            DataError: it doesn't fit, and the contract is to freeze.
-        """
-        if isinstance(item, list):
-            return [made for row in item if (made := self._validated(row)) is not None] or None
-        return self._validated(item)
-
-    def _validated(self, item: Any) -> Any:
-        if hasattr(item, "__arrow_c_stream__"):
-            return item
-        if isinstance(item, self.model):
-            return item if self._keep_models else item.model_dump(by_alias=True)
-        try:
-            made = self._checked.model_validate(item)
-        except ValueError as exc:
-            return self._refused(item, exc)
-        if self._keep_models:
-            return made
-        return made.model_dump(by_alias=True)
-
-    def _refused(self, item: Any, exc: ValueError) -> Any:
-        errors = exc.errors() if hasattr(exc, "errors") else []
-        extra = [e for e in errors if e.get("type") == "extra_forbidden"]
-        modes = ({self._columns} if extra else set()) | ({self._types} if len(extra) < len(errors) else set())
-        if "freeze" in modes:
-            first = errors[0] if errors else {"loc": (), "msg": str(exc)}
-            raise DataError(
-                f"an item doesn't fit model `{self.model.__name__}`: {first['msg']}",
-                resource=self._resource,
-                column=".".join(map(str, first["loc"])) or None,
-                value=item,
-                hint='fix the data or the model, or set schema_contract={"data_type": "discard_row"}',
-            ) from exc
-        return None if "discard_row" in modes else item
-
-
-def _with_extra(model: Any, extra: str) -> Any:
-    if hasattr(model, "model_fields") and "root" in model.model_fields:
-        return model
-    if (getattr(model, "model_config", None) or {}).get("extra", "ignore") == extra:
-        return model
-    return type(model)(
-        model.__name__, (model,), {"model_config": {"extra": extra}, "__module__": model.__module__}
-    )
+    if contract_of_model(model, contract)["data_type"] != "discard_value":
+        return
+    fixed = [name for name, field, _ in _fields(model) if not field.nullable and field.type is not Any]
+    if is_root_model(model):
+        fixed = ["root"]
+    if fixed:
+        raise UsageError(
+            f"a value that doesn't fit can't be discarded: field `{fixed[0]}` of model `{model.__name__}` "
+            "can't be null",
+            expected="schema_contract for data_type: evolve, freeze or discard_row",
+            hint="make all fields Optional, or discard whole rows",
+        )

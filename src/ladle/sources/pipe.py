@@ -10,6 +10,7 @@ from typing import Any, NoReturn, Protocol
 
 from ladle.config.context import sections
 from ladle.errors import LadleError, PipeNotBoundToData, ResourceExtractionError
+from ladle.sources.accounts import Account, Counted, Refusal, Refuse, counted
 from ladle.sources.arguments import check_cursors
 from ladle.sources.current import Scope, scope
 from ladle.sources.feeds import is_iterator
@@ -40,9 +41,8 @@ class Readable(Protocol):
     def source(self) -> Readable | None:
         """The resource that a transformer takes items from."""
 
-    @property
-    def validator(self) -> Callable[[Any, Any], Any] | None:
-        """Step before the cursor."""
+    def validator_under(self, over: Any) -> Any:
+        """Return the step before the cursor, in a run that was given hints; None without."""
 
     @property
     def runs_beside(self) -> bool:
@@ -104,11 +104,14 @@ class Node:
                 given = given.within(*resource.window)
             self.cursor = self._bound(given)
             call = call.with_cursor(self.cursor.inner)
-        steps = list(resource.steps)
+        account = self.account
+        steps = [counted(step, account) for step in resource.steps]
         if resource.is_transformer:
             steps.insert(0, resource.transform_step(call))
-        if resource.validator is not None:
-            steps.append(resource.validator)
+        validator = resource.validator_under(self.scope.hints)
+        if validator is not None:
+            bound = getattr(validator, "bound", None)
+            steps.append(bound(account, self._refuse()) if bound else Counted(validator, account))
         if self.cursor is not None:
             steps.append(self.cursor)
         self.steps = tuple(steps)
@@ -138,12 +141,42 @@ class Node:
         return made
 
     @property
+    def account(self) -> Account:
+        """What became of rows that no table gets; resources of one name share it."""
+        return self.scope.accounts.setdefault(self.resource.name, Account())
+
+    def _refuse(self) -> Refuse | None:
+        """Return what takes refused rows: not those that a cursor would leave out, which come every time."""
+        refuse, cursor, account = self.scope.refuse, self.cursor, self.account
+        if refuse is None or cursor is None:
+            return refuse
+
+        def unless_loaded(refusal: Refusal) -> None:
+            if cursor.covers(refusal.item):
+                refuse(refusal)
+            elif refusal.whole:
+                account.rejected -= 1
+                account.filtered += 1
+
+        return unless_loaded
+
+    def note_dropped(self, at: int) -> None:
+        """Count a row that became None only after step number `at` - 1 was awaited."""
+        step = self.steps[at - 1] if at else None
+        if isinstance(step, Counted) and step.is_map:
+            self.account.filtered += 1
+
+    @property
     def is_linear(self) -> bool:
         """Whether its items go nowhere but out."""
         return self.emits and not self.children
 
     def keep_state(self) -> None:
-        """Store what the cursor saw, for the next run."""
+        """Store what the cursor saw, for the next run, and count the rows that it left out."""
+        if self.cursor is not None:
+            repeated, left_out = self.cursor.left_out()
+            self.account.deduplicated += repeated
+            self.account.filtered += left_out - repeated
         state = self.scope.source_state
         if self.cursor is None or state is None or not self.cursor.can_keep:
             return
@@ -202,6 +235,15 @@ class Cursor:
     def can_close(self) -> bool:
         """Whether nothing new can come any more."""
         return bool(self.inner.can_close())
+
+    def covers(self, row: Any) -> bool:
+        """Whether a row is in the cursor's range, as far as that can be told."""
+        covers = getattr(self.inner, "covers", None)
+        return covers is None or bool(covers(row))
+
+    def left_out(self) -> tuple[int, int]:
+        """Return how many rows were repeated, and how many were left out, these included."""
+        return getattr(self.inner, "left_out", (0, 0))
 
 
 def build(resources: Sequence[Readable], around: Scope) -> list[Node]:

@@ -232,7 +232,15 @@ class Resource(Hinted):
         """Yield what is left after all steps, pages as they are."""
         around = current.scope.get()
         state = current.peeked(self.source_name) if around.source_state is None else around.source_state
-        scope = replace(around, metrics={self.name: self.custom_metrics}, source_state=state)
+        # Read for themselves, its items go to no table: what its model refuses is of no load.
+        scope = replace(
+            around,
+            metrics={self.name: self.custom_metrics},
+            source_state=state,
+            accounts={},
+            refuse=None,
+            hints=None,
+        )
         options = PullOptions(scope=scope, from_settings=True)
         return (
             got.item for got in pull([self], options) if got.item is not None and not is_instruction(got.item)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ladle.schema.naming import Naming
+from ladle.schema.rule_forms import declared
 from ladle.sources.hints import Hints
 
 _NOTED = ("schema_contract", "table_format", "file_format", "references")
@@ -27,6 +28,8 @@ def noted_hints(hints: Hints) -> dict[str, Any]:
     noted = {name: getattr(hints, name) for name in _NOTED if getattr(hints, name) is not None}
     if hints.max_table_nesting is not None:
         noted["x-normalizer"] = {"max_nesting": hints.max_table_nesting}
+    if hints.rules is not None:
+        noted["x-rules"] = declared((), hints.rules)
     return {**noted, **hints.additional, **hints.tags}
 
 

@@ -157,6 +157,7 @@ class Even(Checks):
     """`v` is even, or else; no `w` twice."""
 
     def __init__(self, severity: Any, table: str) -> None:
+        super().__init__()
         self.severity, self.table = severity, table
         self.seen: set[Any] = set()
         self.calls = 0

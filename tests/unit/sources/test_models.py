@@ -49,6 +49,11 @@ class Row(pydantic.BaseModel):
     name: str
 
 
+class Loose(pydantic.BaseModel):
+    id: int | None
+    name: str | None
+
+
 class Keeping(Row):
     dlt_config: ClassVar[dict[str, bool]] = {"return_validated_models": True}
 
@@ -77,7 +82,6 @@ CASES: list[tuple[Any, Any]] = [
     ({"columns": "discard_value", "data_type": "discard_row"}, [ONE, THREE]),
     ({"data_type": "evolve"}, [ONE, DATA[1], THREE]),
     ("freeze", DataError),
-    ({"data_type": "discard_value"}, UsageError),
 ]
 
 
@@ -91,6 +95,33 @@ def test_rows_that_do_not_fit(contract: Any, expected: Any, pages: bool) -> None
         with pytest.raises(expected) as caught:
             list(made)
         assert isinstance(caught.value, LadleError)
+
+
+def test_fields_that_models_within_lack_evolve_too() -> None:
+    class Outer(pydantic.BaseModel):
+        the_inner: Inner = pydantic.Field(alias="theInner")
+        many: list[Inner]
+        named: dict[str, Inner]
+
+    row = {
+        "theInner": {"a": 1, "b": 2},
+        "many": [{"a": 1}, {"a": 2, "c": 3}],
+        "named": {"x": {"a": 1, "d": [{"e": 1}]}},
+    }
+    made = ladle.resource(
+        [{**row, "more": 1}], name="r", columns=Outer, schema_contract={"columns": "evolve"}
+    )
+    assert list(made) == [{**row, "more": 1}]
+
+
+def test_values_can_only_be_discarded_where_null_may_stand() -> None:
+    with pytest.raises(UsageError, match="field `id` of model `Row` can't be null"):
+        ladle.resource(DATA, name="r", columns=Row, schema_contract={"data_type": "discard_value"})
+    made = ladle.resource(DATA, name="r", columns=Row)
+    with pytest.raises(UsageError, match="field `id`"):
+        made.apply_hints(schema_contract="discard_value")
+    made = ladle.resource(DATA, name="r", columns=Loose, schema_contract={"data_type": "discard_value"})
+    assert list(made) == [ONE, {"id": None, "name": "b"}, THREE]
 
 
 def test_the_error_names_the_field() -> None:

@@ -130,7 +130,7 @@ SOURCE_PROPERTIES = [
 ]
 
 
-OWN = {"tags"}
+OWN = {"rules", "tags"}
 """Arguments that the reference doesn't have; they come after all others, and by name."""
 
 
