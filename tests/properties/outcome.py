@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,25 +25,56 @@ MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 Outcome = dict[str, tuple[dict[str, Any], list[dict[str, Any]]]]
 
 
-def outcome(data: Any, *, batch_bytes: int = 4 << 20, overlap: bool = False, **hints: Any) -> Outcome:
-    """Return types and rows by table; parents as row numbers instead of ids."""
+def outcome(
+    data: Any,
+    *,
+    batch_bytes: int = 4 << 20,
+    overlap: bool = False,
+    options: Options | None = None,
+    stored: Schema | None = None,
+    **hints: Any,
+) -> Outcome:
+    """Return types and rows by table; parents as row numbers instead of ids.
+
+    `stored`: what earlier loads left, by default nothing.
+    """
     folder = Path(tempfile.mkdtemp(prefix="ladle-property-", dir=MEMORY))
     try:
-        return _read(_normalized(folder, data, batch_bytes, overlap, Hints.of(**hints)))
+        how = _How(batch_bytes, overlap, options or Options(), stored)
+        return _read(_normalized(folder, data, how, Hints.of(**hints)))
     finally:
         shutil.rmtree(folder)
 
 
-def _normalized(folder: Path, data: Any, batch_bytes: int, overlap: bool, hints: Hints) -> Package:
+@dataclass(frozen=True)
+class _How:
+    batch_bytes: int
+    overlap: bool
+    options: Options
+    stored: Schema | None
+
+
+def schema_after(data: Any, options: Options | None = None, stored: Schema | None = None) -> Schema:
+    """Return the schema as a load of the data leaves it."""
+    folder = Path(tempfile.mkdtemp(prefix="ladle-property-", dir=MEMORY))
+    try:
+        package = _normalized(folder, data, _How(4 << 20, False, options or Options(), stored), Hints())
+        return Schema.from_dict(package.manifest.schema)
+    finally:
+        shutil.rmtree(folder)
+
+
+def _normalized(folder: Path, data: Any, how: _How, hints: Hints) -> Package:
     source = Source("s", (Resource("t", data),))
-    package = declare(source, Packages(folder, silent).create("p"), Schema("s"), hints)
-    options = ExtractOptions(hints, batch_bytes)
-    if not overlap:
-        return normalize(extract(source, package, options, silent), None, Limits(), Options(), silent)
-    background = BackgroundNormalizer(Normalizer(package, Limits(), Options(), silent))
+    package = declare(source, Packages(folder, silent).create("p"), how.stored or Schema("s"), hints)
+    options = ExtractOptions(hints, how.batch_bytes)
+    if not how.overlap:
+        package = extract(source, package, options, silent)
+        return normalize(package, how.stored, Limits(), how.options, silent)
+    background = BackgroundNormalizer(Normalizer(package, Limits(), how.options, silent))
     package = extract(source, package, options, silent, background.put)
     background.drain()
-    return background.finish(package, None)
+    return background.finish(package, how.stored)
 
 
 def _read(package: Package) -> Outcome:

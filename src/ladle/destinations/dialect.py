@@ -9,6 +9,8 @@ from sqlglot import exp
 
 from ladle.schema.table import Column, Table
 
+_EXACT_DOUBLE = 2**53
+
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
@@ -93,6 +95,30 @@ def add_column(dataset: str, table: str, column: Column, dialect: Dialect) -> ex
     return exp.Alter(
         this=table_ref(dataset, table), kind="TABLE", actions=[_definition(column, dialect, added=True)]
     )
+
+
+def widen_column(
+    dataset: str, table: str, column: Column, using: exp.Expression | None, dialect: Dialect
+) -> exp.Expression:
+    """ALTER TABLE ALTER COLUMN TYPE; `using` tells what a value becomes, None for a cast."""
+    wanted = exp.DataType.build(dialect.column_type(column), dialect=dialect.name, udt=True)
+    action = exp.AlterColumn(this=exp.to_identifier(column.name, quoted=True), dtype=wanted, using=using)
+    return exp.Alter(this=table_ref(dataset, table), kind="TABLE", actions=[action])
+
+
+def relax_column(dataset: str, table: str, column: str) -> exp.Expression:
+    """ALTER TABLE ALTER COLUMN DROP NOT NULL."""
+    action = exp.AlterColumn(this=exp.to_identifier(column, quoted=True), drop=True, allow_null=True)
+    return exp.Alter(this=table_ref(dataset, table), kind="TABLE", actions=[action])
+
+
+def beyond_doubles(dataset: str, table: str, column: str) -> exp.Expression:
+    """SELECT of a row, if there is one, whose number lies where doubles no longer tell neighbours apart."""
+    value, limit = column_ref(column), exp.Literal.number(_EXACT_DOUBLE)
+    outside = exp.or_(
+        exp.GT(this=value, expression=limit), exp.LT(this=value.copy(), expression=exp.Neg(this=limit.copy()))
+    )
+    return exp.select("1").from_(table_ref(dataset, table)).where(outside).limit(1)
 
 
 def comment_on(dataset: str, table: str, column: str | None, text: str | None) -> exp.Expression:

@@ -23,6 +23,7 @@ from ladle.destinations.reading import Reader, SqlReader
 from ladle.destinations.sql import SqlSession
 from ladle.errors import CommitFailed, DestinationError, UsageError
 from ladle.schema.change import MERGES, Limits
+from ladle.schema.lattice import EVERYWHERE
 from ladle.schema.table import Column, Table
 
 _INTS = {8: "TINYINT", 16: "SMALLINT", 32: "INTEGER", 128: "HUGEINT"}
@@ -44,7 +45,15 @@ _MAX_GROUP_BYTES = 32 << 20
 _MEMORY_BYTES = 64 << 20
 _BATCHES_IN_MEMORY = 16
 _COLUMN_BYTES = 1 << 20  # a block and a half for each column that is being written, on each thread
-_LIMITS = Limits(max_table_name=None, max_column_name=None, wei_digits=38, merges=MERGES, renames=True)
+_LIMITS = Limits(
+    max_table_name=None,
+    max_column_name=None,
+    wei_digits=38,
+    merges=MERGES,
+    renames=True,
+    in_place=EVERYWHERE,
+    decimal_digits=38,
+)
 
 
 def column_type(column: Column) -> str:

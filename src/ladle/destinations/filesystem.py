@@ -21,10 +21,19 @@ from ladle.destinations.layout import DEFAULT_LAYOUT, Layout
 from ladle.destinations.reading import Reader
 from ladle.errors import UsageError
 from ladle.schema.change import Limits
+from ladle.schema.lattice import EVERYWHERE
 
 _TYPE = "filesystem"
 # A folder's name has 255 bytes; common readers take decimals of 38 digits.
-_LIMITS = Limits(max_table_name=200, max_column_name=None, wei_digits=38)
+# Files stay as they are. What a reader makes of an older one's narrower type isn't spelled as normalize does.
+_SPELLED_OTHERWISE = {(kind, "text") for kind in ("bool", "decimal", "double", "timestamp", "time")}
+_LIMITS = Limits(
+    max_table_name=200,
+    max_column_name=None,
+    wei_digits=38,
+    in_place=EVERYWHERE - _SPELLED_OTHERWISE,
+    decimal_digits=38,
+)
 _ARGUMENTS = (
     "bucket_url",
     "credentials",

@@ -22,6 +22,7 @@ from ladle.destinations.reading import Reader, SqlReader
 from ladle.destinations.sql import SqlSession
 from ladle.errors import MissingDependency, UsageError
 from ladle.schema.change import MERGES, Limits
+from ladle.schema.lattice import EVERYWHERE
 
 _MAX_BYTES = 63
 _MIN_DRIVER = (1, 13)
@@ -31,6 +32,7 @@ _LIMITS = Limits(
     wei_digits=76,
     holds_nul=False,
     merges=MERGES,
+    in_place=EVERYWHERE,
     renames=True,
 )
 

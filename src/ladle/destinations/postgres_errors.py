@@ -46,6 +46,7 @@ _HINTS = {
     "42501": "have an owner GRANT CREATE ON DATABASE, or make the schema and GRANT USAGE, CREATE ON it",
     "42939": "schema names that begin with `pg_` are the server's own: choose another dataset_name",
     "23505": "remove what is there twice, or pass create_indexes=False, and run again: the package is kept",
+    "0A000": "drop the view or rule that needs the column, run again, and make it anew; the package is kept",
     "25006": "the server only reads (a replica, or default_transaction_read_only): connect to the primary",
     "53100": "free disk space on the server, then run again: the package is kept",
     "53300": "the server has no connection left: close some, or raise max_connections; the package is kept",

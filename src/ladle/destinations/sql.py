@@ -15,10 +15,12 @@ from sqlglot import exp
 from ladle.destinations import alter
 from ladle.destinations import dialect as statements
 from ladle.destinations.base import LoadRecord
+from ladle.destinations.changing import changed, doing, naming, still_missing
 from ladle.destinations.dialect import Dialect
-from ladle.errors import CommitFailed, CommitUnknown, LadleError
-from ladle.schema.change import AddTable, Change, Comment, comments, diff
+from ladle.errors import CommitFailed, CommitUnknown, DestinationError, LadleError
+from ladle.schema.change import AddTable, Change, Comment, WidenColumn, comments
 from ladle.schema.change_names import NameChange
+from ladle.schema.lattice import needs_proof
 from ladle.schema.schema import ENGINE_VERSION, LOADS_TABLE, STATE_TABLE, VERSION_TABLE
 from ladle.schema.table import Table
 from ladle.state.blob import decode_state, encode_state, state_hash
@@ -205,21 +207,35 @@ class SqlSession:
         return (hashes[0][0] if hashes else None), (int(versions[0][0]) if versions else 0)
 
     def apply(self, changes: Sequence[Change]) -> None:
-        """Create tables and add columns, inside the transaction."""
+        """Create tables, add and change columns, inside the transaction.
+
+        Raises:
+            DestinationError: the engine refuses one; names its table and column.
+        """
         if not changes:
             return
         with self._connection.errors("changing tables"):
             self._lock_tables()
-            for change in still_missing(changes, self._columns()):
+            missing = still_missing(changes, self._columns(), self._dialect)
+        for change in missing:
+            with naming(change), self._connection.errors(doing(change)):
                 if isinstance(change, AddTable):
                     self._made.append(change.table)
-                    self._run(statements.create_table(self._dataset, change.table, self._dialect))
-                else:
-                    self._run(
-                        statements.add_column(self._dataset, change.table, change.column, self._dialect)
-                    )
+                if isinstance(change, WidenColumn) and needs_proof(change.known, change.column):
+                    self._check_exact(change)
+                self._run(changed(self._dataset, change, self._dialect))
                 self._comment(comments(change))
         self._there = None
+
+    def _check_exact(self, change: WidenColumn) -> None:
+        """Look once more, in the transaction: others may have written since the package was made."""
+        query = statements.beyond_doubles(self._dataset, change.table, change.column.name)
+        if self._connection.query(self._dialect.sql(query)):
+            raise DestinationError(
+                f"column `{change.column.name}` of table `{change.table}` can't become double: "
+                "numbers are there that a double doesn't hold exactly",
+                hint="drop the package, and run with SCHEMA__ON_TYPE_CHANGE=variant, or declare it decimal",
+            )
 
     def comment(self, changed: Sequence[Comment]) -> None:
         """Change comments of tables and columns that are there, inside the transaction."""
@@ -380,15 +396,3 @@ class SqlSession:
     def close(self) -> None:
         """Roll back what isn't committed and disconnect."""
         self._connection.close()
-
-
-def still_missing(changes: Sequence[Change], there: Mapping[str, Mapping[str, str]]) -> list[Change]:
-    """Return what of the changes is left to do: others may have made some of them since they were planned."""
-    wanted: dict[str, Table] = {}
-    for change in changes:
-        if isinstance(change, AddTable):
-            wanted[change.table.name] = change.table
-        else:
-            table = wanted.get(change.table) or Table(change.table)
-            wanted[change.table] = table.with_columns([change.column])
-    return diff(there, wanted)

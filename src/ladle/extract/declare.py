@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -11,12 +11,14 @@ from ladle.errors import UsageError
 from ladle.package.manifest import ResourceInfo
 from ladle.package.store import Package
 from ladle.schema.change import Limits
+from ladle.schema.lattice import HOLDERS, Exact, in_place, needs_proof, widens
 from ladle.schema.protection import NO_POLICY, Policy, with_protection
 from ladle.schema.records import is_record
 from ladle.schema.rule import Rule
 from ladle.schema.rule_forms import declared, from_dict, without_code
 from ladle.schema.schema import SYSTEM_TABLES, Schema
-from ladle.schema.table import Column, Table
+from ladle.schema.table import DECLARED, Column, Table
+from ladle.schema.types import same_type, type_text
 from ladle.sources.hints import Hints
 from ladle.sources.models import asked_mode, contract_of_model, is_authoritative
 from ladle.sources.provenance import code_of
@@ -25,7 +27,14 @@ from ladle.sources.source import Source
 from ladle.sources.tables import key_columns, nested_tables, noted_hints
 
 _UNLIMITED = Limits()
-_TYPE_HINTS = ("data_type", "precision", "scale", "timezone")
+
+
+@dataclass(frozen=True, slots=True)
+class Can:
+    """What the destination can do with the columns that it has: `exact` tells whether doubles hold one."""
+
+    limits: Limits = _UNLIMITED
+    exact: Exact | None = None
 
 
 def table_name(schema: Schema, source: str, limits: Limits) -> str:
@@ -35,16 +44,22 @@ def table_name(schema: Schema, source: str, limits: Limits) -> str:
 
 
 def apply_hints(
-    schema: Schema, resource: Resource, hints: Hints, limits: Limits = _UNLIMITED
+    schema: Schema,
+    resource: Resource,
+    hints: Hints,
+    limits: Limits = _UNLIMITED,
+    exact: Exact | None = None,
 ) -> tuple[Schema, Table]:
     """Return the schema with the resource's root table as declared, and that table.
 
     Hints win over what the schema knows; column hints are merged one by one; a primary or merge key
-    replaces an earlier one.
+    replaces an earlier one. Another type than a loaded column has is taken where it holds every value of the
+    one that it has, and the destination can change it.
 
     Raises:
-        UsageError: the table is a child table.
+        UsageError: the table is a child table, or a column can't have the type.
     """
+    can = Can(limits, exact)
     name = table_name(schema, hints.table_name or resource.name, limits)
     if name in SYSTEM_TABLES or is_record(name):
         raise UsageError(
@@ -61,7 +76,7 @@ def apply_hints(
         )
     fit = partial(schema.convention.fit, max_length=limits.max_column_name)
     columns = {
-        fit(n): {**_known(table, fit(n)), **c}
+        fit(n): _merged(table, fit(n), c)
         for n, c in hints.columns.items()
         if fit(n) in table.columns or _may_add(table, hints)
     }
@@ -76,14 +91,14 @@ def apply_hints(
                 column.setdefault("nullable", False)
     hinted = [Column.from_dict(n, c) for n, c in columns.items()]
     for column_hints in hinted:
-        check_type(table, column_hints, resource.name)
+        check_type(table, column_hints, resource.name, can)
     table = table.with_columns(hinted)
     table = replace(table, write_disposition=hints.write_disposition or "append")
     table = table.with_extra(**_noted(resource, hints))
     if hints.max_table_nesting is not None:
         table = table.noting(max_nesting=hints.max_table_nesting)
     table = _with_rules(table, hints, schema, limits)
-    return schema.with_tables([table, *_nested(schema, table, resource, hints, limits)]), table
+    return schema.with_tables([table, *_nested(schema, table, resource, hints, can)]), table
 
 
 def _may_add(table: Table, hints: Hints) -> bool:
@@ -103,8 +118,9 @@ def _noted(resource: Resource, hints: Hints) -> dict[str, Any]:
     return noted
 
 
-def _nested(schema: Schema, root: Table, resource: Resource, hints: Hints, limits: Limits) -> Iterator[Table]:
+def _nested(schema: Schema, root: Table, resource: Resource, hints: Hints, can: Can) -> Iterator[Table]:
     """Yield the child tables as nested hints declare them."""
+    limits = can.limits
     names = schema.convention
     fit = partial(names.fit, max_length=limits.max_column_name)
     source_name = hints.table_name or resource.name
@@ -112,10 +128,10 @@ def _nested(schema: Schema, root: Table, resource: Resource, hints: Hints, limit
         nested = Hints.of(**given)
         table = schema.table_map.get(name) or Table(name, parent=parent)
         columns = [
-            Column.from_dict(fit(n), {**_known(table, fit(n)), **c}) for n, c in key_columns(nested).items()
+            Column.from_dict(fit(n), _merged(table, fit(n), c)) for n, c in key_columns(nested).items()
         ]
         for column in columns:
-            check_type(table, column, resource.name)
+            check_type(table, column, resource.name, can)
         if nested.write_disposition is not None:
             table = replace(table, write_disposition=nested.write_disposition)
         noted = noted_hints(replace(nested, rules=None))
@@ -155,21 +171,35 @@ def _in_names(rules: Iterable[Rule], schema: Schema, limits: Limits) -> list[Rul
     return [rule.named(column, lambda name: table_name(schema, name, limits)) for rule in rules]
 
 
-def check_type(table: Table, column: Column, resource: str) -> None:
-    """Refuse a hint that gives a column with data another type: the destination keeps the one it has."""
+def check_type(table: Table, column: Column, resource: str, can: Can) -> None:
+    """Refuse a hint that gives a column with data a type which doesn't hold all of it."""
     known = table.columns.get(column.name)
     if known is None or known.data_type is None or not table.loaded:
         return
-    changed = [h for h in _TYPE_HINTS if getattr(column, h) != getattr(known, h)]
-    if changed:
-        was = ", ".join(f"{h}={getattr(known, h)}" for h in changed)
-        wanted = ", ".join(f"{h}={getattr(column, h)}" for h in changed)
-        raise UsageError(
-            f"column `{column.name}` of table `{table.name}` was loaded with {was}, a hint asks for {wanted}",
-            resource=resource,
-            expected="the type it has: the destination keeps it",
-            hint='start the table over with refresh="drop_resources", or load into another column or table',
-        )
+    if same_type(known, column):
+        return
+    held = widens(known, column) or (
+        needs_proof(known, column) and (can.exact is None or can.exact(table.name, column.name))
+    )
+    if not (held and in_place(known, column, can.limits)):
+        raise _type_error(table.name, known, column, resource, can.limits)
+
+
+def _type_error(table: str, known: Column, column: Column, resource: str, limits: Limits) -> UsageError:
+    was, wanted = type_text(known), type_text(column)
+    held = [k for k in HOLDERS.get(str(known.data_type), ()) if k != known.data_type]
+    wider = [k for k in held if in_place(known, Column(known.name, k), limits)]
+    choice = f"{was}, or what holds every value of it: {', '.join(wider)}" if wider else was
+    if needs_proof(known, column) and "double" in wider:
+        choice = f"{was}: numbers are there that a double doesn't hold exactly"
+    return UsageError(
+        f"column `{column.name}` of table `{table}` is {was}, a hint asks for {wanted}",
+        resource=resource,
+        table=table,
+        column=column.name,
+        expected=choice,
+        hint=f'declare it as {was}, load into another column or table, or refresh="drop_resources"',
+    )
 
 
 def _known(table: Table, column: str) -> dict[str, Any]:
@@ -179,6 +209,17 @@ def _known(table: Table, column: str) -> dict[str, Any]:
     stored = known.to_dict()
     # Nullability by default isn't a declaration: a key hint may still set it.
     return {k: v for k, v in stored.items() if k != "name" and not (k == "nullable" and v is True)}
+
+
+def _merged(table: Table, column: str, hints: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the hints of a column over what is known of it; digits belong to the type they came with."""
+    known = _known(table, column)
+    if hints.get("data_type") not in (None, known.get("data_type")):
+        known = {k: v for k, v in known.items() if k not in ("precision", "scale", "timezone")}
+    if not hints.get("data_type"):
+        return {**known, **hints}
+    known.pop("x-normalizer", None)  # it isn't a column of nulls alone any more
+    return {**known, **hints, DECLARED: True}
 
 
 def wanted(source: Source, hints: Hints) -> list[Resource]:
@@ -192,6 +233,7 @@ def declare(
     schema: Schema,
     hints: Hints,
     limits: Limits = _UNLIMITED,
+    exact: Exact | None = None,
     policy: Policy = NO_POLICY,
 ) -> Package:
     """Return the package with the schema as all selected resources declare it, and what they are.
@@ -202,6 +244,7 @@ def declare(
         schema: what is known of the source's tables.
         hints: given to `run`; they win over the resources'.
         limits: of the destination, for the lengths of names.
+        exact: tells whether doubles hold what a column has; None where nothing is there.
         policy: what is done to columns that are tagged as personal and say no action.
 
     Raises:
@@ -216,7 +259,7 @@ def declare(
         if callable(merged.table_name):
             continue  # its tables are declared when the first item for each comes
         merged = merged.without_functions().protected(policy)
-        schema, table = apply_hints(schema, resource, merged, limits)
+        schema, table = apply_hints(schema, resource, merged, limits, exact)
         if merged.write_disposition is not None:
             first = asked.setdefault(table.name, (merged.write_disposition, resource.name))
             _check_agreed(first, merged, resource)

@@ -21,6 +21,7 @@ from ladle.package.manifest import DataFile, ResourceInfo
 from ladle.package.store import Package
 from ladle.schema.change import Limits
 from ladle.schema.given_names import GivenNames
+from ladle.schema.lattice import Exact
 from ladle.schema.protection import NO_POLICY, Policy, with_protection
 from ladle.schema.rejects import REJECTS_KEY
 from ladle.schema.schema import Schema
@@ -52,6 +53,7 @@ class ExtractOptions:
         package_state: mutable; stored with the package.
         interval: start and end that a scheduler asks for.
         metrics: mutable; what resources count, by name.
+        exact: tells whether doubles hold what a column has, where a hint asks for that.
         inputs: mutable; what resources say they read.
         policy: what is done to columns that are tagged as personal, and the key for it.
         protected: whether rows were protected before: they are rejects that come again.
@@ -66,6 +68,7 @@ class ExtractOptions:
     package_state: dict[str, Any] | None = None
     interval: tuple[Any, Any] | None = None
     metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
+    exact: Exact | None = None
     inputs: Inputs = field(default_factory=Inputs)
     policy: Policy = NO_POLICY
     protected: bool = False
@@ -264,7 +267,9 @@ class _Extraction:
     def _declare(self, resource: Resource, name: str, hints: Hints) -> None:
         hints = replace(hints.without_functions(), table_name=name).protected(self._options.policy)
         before = self.schema.table_map
-        self.schema, table = apply_hints(self.schema, resource, hints, self._options.limits)
+        self.schema, table = apply_hints(
+            self.schema, resource, hints, self._options.limits, self._options.exact
+        )
         self._check_agreed(table, resource)
         self.schema = with_root_key(self.schema, self._source)
         changed = [t for n, t in self.schema.table_map.items() if before.get(n) != t]

@@ -14,6 +14,7 @@ from ladle.destinations.base import Destination, Session
 from ladle.errors import CommitUnknown, LadleError
 from ladle.events import Emit, Progress, durable
 from ladle.load.dispositions import STRATEGIES, prepare
+from ladle.load.plan import stored_tables, wanted
 from ladle.load.run import (
     LoadResult,
     apply_comments,
@@ -21,12 +22,11 @@ from ladle.load.run import (
     conformed,
     record_of,
     union_schema,
-    wanted,
     was_committed,
 )
 from ladle.load.strategies.append import append
 from ladle.package.store import Package
-from ladle.schema.change import AddTable, diff
+from ladle.schema.change import AddTable, RelaxColumn, WidenColumn, diff
 from ladle.schema.records import is_record
 from ladle.schema.schema import Schema
 from ladle.schema.table import Table
@@ -58,9 +58,9 @@ class LoadAhead:
 
     The package is sealed on disk as ever, and nothing of the load is visible before `commit`. It gives up,
     rolls back, and leaves the load to the package's files when a table's columns change after they were made,
-    when an existing table lacks a column (changing it would lock out readers, the source perhaps among them),
-    when the destination fails, and when it has waited for the source for 2 s and twice as long as it worked:
-    a slow source must not hold the destination's locks.
+    when an existing table lacks a column or one of its columns changes (changing it would lock out readers,
+    the source perhaps among them), when the destination fails, and when it has waited for the source for 2 s
+    and twice as long as it worked: a slow source must not hold the destination's locks.
 
     Args:
         package: declared, not read yet.
@@ -255,8 +255,11 @@ class LoadAhead:
             return None
         schema = Schema.from_dict(package.manifest.schema)
         self._check_complete(package, schema)
-        check_newest(session, package, schema)
-        changes = diff(self._there, wanted(package, schema))
+        newest = check_newest(session, package, schema)
+        changes = diff(self._there, wanted(package, schema), stored_tables(session, package, schema, newest))
+        if any(isinstance(change, WidenColumn | RelaxColumn) for change in changes):
+            # Rows that were written before would have met another table.
+            raise _GaveUp
         with durable(self._emit, "load.apply"):
             session.apply(changes)
         apply_comments(session, package, schema)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import cast
 
 import pyarrow as pa
 
@@ -17,11 +17,12 @@ from ladle.errors import CommitFailed, CommitUnknown, DestinationError, PackageE
 from ladle.events import Emit, Progress, durable
 from ladle.load.dispositions import by_disposition, prepare
 from ladle.load.merge import check_merges, merge, merged_tables, root_key_fills
+from ladle.load.plan import plan
 from ladle.package.store import Package
-from ladle.schema.change import AddColumn, AddTable, Change, Limits, changed_comments, diff, has_comments
+from ladle.schema.change import Change, Limits, changed_comments, has_comments
 from ladle.schema.change_names import from_plain
 from ladle.schema.records import is_record
-from ladle.schema.schema import SYSTEM_TABLE_MAP, SYSTEM_TABLES, Schema
+from ladle.schema.schema import Schema
 from ladle.schema.table import Table
 
 _CONFLICT_TRIES = 8
@@ -105,14 +106,14 @@ def _load_once(package: Package, destination: Destination, dataset: str, emit: E
         record = record_of(package, schema)
         with durable(emit, "load.begin"):
             session.begin(record)
-        check_newest(session, package, schema)
+        newest = check_newest(session, package, schema)
         if manifest.drop_tables:
             with durable(emit, "load.drop"):
                 session.drop(manifest.drop_tables)
         if manifest.alters:
             with durable(emit, "load.alter"):
                 session.alter([from_plain(change) for change in manifest.alters])
-        changes = plan(session, package, schema)
+        changes = plan(session, package, schema, newest, destination.limits)
         with durable(emit, "load.apply"):
             session.apply(changes)
         apply_comments(session, package, schema)
@@ -126,8 +127,12 @@ def _load_once(package: Package, destination: Destination, dataset: str, emit: E
     return LoadResult(package.load_id, rows, tuple(changes), seconds)
 
 
-def check_newest(session: Session, package: Package, schema: Schema) -> None:
-    """Raise BehindDestination where the package isn't built on what the destination has."""
+def check_newest(session: Session, package: Package, schema: Schema) -> str | None:
+    """Return the hash of the schema as the destination has it, None for none.
+
+    Raises:
+        BehindDestination: the package isn't built on what the destination has.
+    """
     manifest = package.manifest
     newest, version = session.newest(schema.name, manifest.pipeline)
     known = (None, manifest.base_hash, schema.version_hash, *schema.previous_hashes)
@@ -141,6 +146,7 @@ def check_newest(session: Session, package: Package, schema: Schema) -> None:
             load_id=package.load_id,
             hint="run again: the package is kept and brought up to date first",
         )
+    return newest
 
 
 def record_of(package: Package, schema: Schema) -> LoadRecord:
@@ -166,17 +172,6 @@ def record_of(package: Package, schema: Schema) -> LoadRecord:
     )
 
 
-def plan(session: Session, package: Package, schema: Schema) -> list[Change]:
-    """Return the changes this package needs; nothing is written.
-
-    All tables with rows in the package or loaded before are wanted, and the three system tables.
-    """
-    there = session.tables()
-    if package.manifest.drop_tables:
-        there = {n: c for n, c in there.items() if n not in package.manifest.drop_tables}
-    return diff(there, wanted(package, schema))
-
-
 def apply_comments(session: Session, package: Package, schema: Schema) -> None:
     """Change the comments of tables that were there before, where the schema changed since it was stored."""
     if package.manifest.base_hash == schema.version_hash or not has_comments(schema.table_map.values()):
@@ -185,13 +180,6 @@ def apply_comments(session: Session, package: Package, schema: Schema) -> None:
     before = Schema.from_dict(stored).table_map if stored is not None else {}
     if before:
         session.comment(changed_comments(before, schema.table_map, session.tables()))
-
-
-def wanted(package: Package, schema: Schema) -> dict[str, Table]:
-    """Return the tables that have to be there when the package is committed."""
-    counts = package.manifest.counts
-    used = {n: t for n, t in schema.table_map.items() if n in counts or t.loaded}
-    return {**SYSTEM_TABLE_MAP, **used}
 
 
 def _write(
@@ -296,28 +284,3 @@ def conformed(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[
             batch.column(f.name) if f.name in names else pa.nulls(batch.num_rows, f.type) for f in schema
         ]
         yield pa.RecordBatch.from_arrays(arrays, schema=schema)
-
-
-def as_rows(changes: Sequence[Change]) -> Iterator[dict[str, Any]]:
-    """Yield changes as `_ladle_changes` has them, for a load that keeps none there."""
-    for change in changes:
-        table = change.table if isinstance(change, AddTable) else Table(change.table)
-        if table.name in SYSTEM_TABLES or is_record(table.name):
-            continue
-        if isinstance(change, AddTable):
-            yield {"change": "add_table", "table_name": table.name}
-        for column in table.typed_columns() if isinstance(change, AddTable) else [change.column]:
-            named = {"table_name": table.name, "column_name": column.name, "data_type": column.data_type}
-            yield {"change": "add_column", **named}
-
-
-def schema_update(changes: Sequence[Change]) -> dict[str, dict[str, object]]:
-    """Return changes as the load info shows them: new columns in stored form by table."""
-    update: dict[str, dict[str, object]] = {}
-    for change in changes:
-        if isinstance(change, AddTable):
-            update[change.table.name] = change.table.to_dict()
-        elif isinstance(change, AddColumn):
-            table = update.setdefault(change.table, {"name": change.table, "columns": {}})
-            table["columns"][change.column.name] = change.column.to_dict()  # type: ignore[index]
-    return update

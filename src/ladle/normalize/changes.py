@@ -16,7 +16,7 @@ from ladle.schema.provenance import Code
 from ladle.schema.records import CHANGES, is_record
 from ladle.schema.schema import Schema
 from ladle.schema.table import Column, Table
-from ladle.schema.types import arrow_type
+from ladle.schema.types import arrow_type, same_type, type_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +83,15 @@ def _of_table(before: Table | None, table: Table, origins: Origins) -> Iterator[
         known = before.columns.get(column.name) if before is not None else None
         if known is None or known.data_type is None:
             yield {"change": "add_column", **_of_column(table, column, origins)}
-        elif type_text(known) != type_text(column):
+            continue
+        if not same_type(known, column):
             yield {
                 "change": "widen_column",
                 **_of_column(table, column, origins),
                 "previous": type_text(known),
             }
+        if column.nullable and not known.nullable:
+            yield {"change": "relax_column", **_of_column(table, column, origins)}
 
 
 def _resource(table: Table, origins: Origins) -> str | None:
@@ -111,10 +114,3 @@ def code_cells(code: Code | None) -> dict[str, Any]:
     if code is None:
         return {}
     return {"module": code.module, "function": code.function, "code_version": code.version}
-
-
-def type_text(column: Column) -> str:
-    """Spell a column's type: `bigint`, `decimal(10,2)`, `timestamp(3) without time zone`."""
-    digits = [str(n) for n in (column.precision, column.scale) if n is not None]
-    naive = " without time zone" if column.timezone is False else ""
-    return f"{column.data_type}{'(' + ','.join(digits) + ')' if digits else ''}{naive}"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,10 +12,12 @@ from ladle.errors import DataError
 from ladle.normalize.arrays import keep
 from ladle.normalize.coerce import coerce, kind_data_type
 from ladle.normalize.detect import DETECTORS
+from ladle.normalize.growth import Growth, needed
 from ladle.normalize.names import Kinds, Named, Names
+from ladle.normalize.nulls import without_mark
 from ladle.schema.hints_by_name import NameRules
 from ladle.schema.table import DATA_TYPES, Column, Table
-from ladle.schema.types import arrow_type, column_of
+from ladle.schema.types import arrow_type, column_of, same_type
 
 _DETECTABLE = ("text", "bigint", "double", "wei", "binary")
 _RANK = {"s": 0, "ms": 1, "us": 2, "ns": 3}
@@ -37,6 +39,7 @@ class Typing:
         frame: the batch comes from a frame, whose types are meant as they are.
         fresh: names of the columns of this table that got their type within this package.
         joined: those of them whose type grew since.
+        growth: whether columns may grow to a wider type; None where none can.
         rules: what a new column gets because of its name; not for frames.
         coerces: whether values of another type become the column's where they can without loss.
     """
@@ -49,6 +52,7 @@ class Typing:
     frame: bool = False
     fresh: frozenset[str] = frozenset()
     joined: frozenset[str] = frozenset()
+    growth: Growth | None = None
     rules: NameRules = _NO_RULES
     coerces: bool = True
 
@@ -68,6 +72,7 @@ class Typed:
         fresh: names of columns that got their type in this batch.
         joined: names of fresh columns whose type grew in this batch.
         spilled: what didn't fit: its column, the variant column it went to, and there its values.
+        grown: columns that took a wider type of the lattice in this batch: all of the package has to have it.
     """
 
     table: Table
@@ -75,6 +80,7 @@ class Typed:
     fresh: frozenset[str]
     joined: frozenset[str]
     spilled: tuple[tuple[str, str, pa.Array], ...] = ()
+    grown: Mapping[str, Column] = field(default_factory=dict)
 
 
 def type_columns(named: Iterable[Named], table: Table, typing: Typing) -> Typed:
@@ -83,8 +89,11 @@ def type_columns(named: Iterable[Named], table: Table, typing: Typing) -> Typed:
     A new column takes the type of its first value in row order; bigint and double join to double while
     the column is fresh. Other kinds then still have to fit the bigint: those before the first double had to,
     and where a batch ends must not decide. A value that can't become the column's type without loss goes to
-    the variant column `<column>__v_<type>`.
+    the variant column `<column>__v_<type>`, or widens the column where `growth` has a type for both: then
+    values are taken in row order, each by the type that those before it left.
     """
+    growth = typing.growth
+    grown: dict[str, Column] = {}
     arrays: dict[str, pa.Array] = {}
     spilled: list[tuple[str, str, pa.Array]] = []
     columns: dict[str, Column] = dict(table.columns)
@@ -100,6 +109,11 @@ def type_columns(named: Iterable[Named], table: Table, typing: Typing) -> Typed:
         if column.data_type is None:
             column = _infer(column, present, typing)
             added.add(name)
+        if growth is not None:
+            known = growth.again(column)
+            column = _grown(known, present, typing, growth)
+            if name not in added and not same_type(known, column):
+                grown[name] = column
         if name in added or name in typing.fresh:
             wider = _join(column, present, typing)
             if wider is not column:
@@ -116,7 +130,7 @@ def type_columns(named: Iterable[Named], table: Table, typing: Typing) -> Typed:
     for _, target, array in spilled:
         _put(target, array, arrays, columns, typing)
     made = replace(table, columns=columns)
-    return Typed(made, arrays, frozenset(added), frozenset(joined), tuple(spilled))
+    return Typed(made, arrays, frozenset(added), frozenset(joined), tuple(spilled), grown)
 
 
 def _put(
@@ -139,6 +153,7 @@ def _put(
 
 
 def _infer(hint: Column, kinds: Kinds, typing: Typing) -> Column:
+    hint = without_mark(hint)
     if not typing.frame and (named := typing.named_type(hint.name)):
         return replace(hint, data_type=named)
     if not typing.frame:
@@ -177,7 +192,9 @@ def first_valid(array: pa.Array) -> int:
 def _join(column: Column, kinds: Kinds, typing: Typing) -> Column:
     by_kind = dict(kinds)
     named = not typing.frame and typing.named_type(column.name)
-    if column.data_type == "bigint" and "double" in by_kind and not named and typing.coerces:
+    by_value = typing.growth is not None and typing.growth.by_value
+    joins = typing.coerces and not by_value
+    if column.data_type == "bigint" and "double" in by_kind and not named and joins:
         return replace(column, data_type="double", precision=None)
     same = next((a for k, a in kinds if kind_data_type(k) == column.data_type), None)
     if same is None or not typing.frame:
@@ -186,6 +203,33 @@ def _join(column: Column, kinds: Kinds, typing: Typing) -> Column:
     if found.data_type == "timestamp" and (found.precision or 6) > typing.timestamp_digits:
         found = replace(found, precision=None)
     return _widen(column, found)
+
+
+def _grown(column: Column, kinds: Kinds, typing: Typing, growth: Growth) -> Column:
+    """Return a column as wide as these values make it; one value after the other, in row order."""
+    if typing.frame:
+        same = next((a for k, a in kinds if kind_data_type(k) == column.data_type), None)
+        if same is not None:
+            column = growth.with_digits(column, column_of(column.name, same.type, from_frame=True))
+    if not growth.by_value or (not typing.frame and typing.named_type(column.name)):
+        return column
+    while (wider := _first_wider(column, kinds, typing, growth)) is not None:
+        column = wider
+    return column
+
+
+def _first_wider(column: Column, kinds: Kinds, typing: Typing, growth: Growth) -> Column | None:
+    """Return what the first value makes of a column that doesn't fit it and can change it; None for none."""
+    target = arrow_type(column, typing.wei_digits)
+    found: list[tuple[int, Column]] = []
+    for kind, values in kinds:
+        _, failed = _coerce(values, kind, column, target, typing)
+        if failed is not None:
+            for row, wanted in needed(kind, kind_data_type(kind), values, failed):
+                wider = growth.wider(column, wanted)
+                if wider is not None:
+                    found.append((row, wider))
+    return min(found, key=lambda pair: pair[0])[1] if found else None
 
 
 def _widen(column: Column, found: Column) -> Column:

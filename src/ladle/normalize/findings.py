@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ladle.errors import DataValidationError
-from ladle.normalize.changes import type_text
 from ladle.normalize.keys import RowKeys
 from ladle.normalize.rejects import plain, plain_of, to_json
 from ladle.normalize.rows import Part
@@ -20,6 +19,7 @@ from ladle.schema.contract import Contract, Mode, contract_of, is_new
 from ladle.schema.rejects import Reject
 from ladle.schema.schema import Schema
 from ladle.schema.table import Column, Table
+from ladle.schema.types import type_text
 
 _ALLOW = {
     "tables": "another table_name, or allow new tables",

@@ -178,6 +178,10 @@ class Governor:
             return hold.contract.tables == "evolve"
         return hold.contract.columns == hold.contract.data_type == "evolve"
 
+    def types_evolve(self, table: str, root: str) -> bool:
+        """Whether a table's contract lets data types change; a new table's always may."""
+        return self._hold(table, root).contract.data_type == "evolve"
+
     def judge(self, parts: Sequence[Part], of: tuple[str, int], typed: Type) -> Judged:
         """Return the rows of a batch that may pass, typed; the others are in the log.
 

@@ -85,3 +85,17 @@ def with_key_columns(table: Table, names: list[str]) -> Table:
     """Return the table with the named key columns added at the end where it lacks them."""
     missing = [KEY_COLUMNS[n] for n in names if n not in table.columns]
     return table.with_columns(missing) if missing else table
+
+
+def in_order(table: Table, known: Table | None) -> Table:
+    """Return a new table with data columns first, then the keys, wherever a batch was cut.
+
+    Args:
+        table: as it came about.
+        known: as the schema had it before; the order of one that is there stays.
+    """
+    if known is not None and known.typed_columns():
+        return table
+    columns = table.columns
+    names = [*(n for n in columns if n not in KEY_COLUMNS), *(n for n in KEY_COLUMNS if n in columns)]
+    return replace(table, columns={n: columns[n] for n in names})

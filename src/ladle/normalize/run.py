@@ -11,57 +11,39 @@ import pyarrow as pa
 from ladle.events import Emit, Notice, Progress
 from ladle.normalize.accounts import Accounts
 from ladle.normalize.changes import Origin
-from ladle.normalize.checks import Checks
 from ladle.normalize.columns import Typing, null_error, type_columns
 from ladle.normalize.conform import ROOT_KEYS, Since, is_same, rewritten, taken_error
 from ladle.normalize.fed import Fed, check_nulls
 from ladle.normalize.given import Given
 from ladle.normalize.govern import Governor, Judged
-from ladle.normalize.keys import KEY_COLUMNS, LOAD_ID, ROOT_ID, ROW_ID, with_key_columns
+from ladle.normalize.growth import Growing, Grown, Growth
+from ladle.normalize.keys import LOAD_ID, ROOT_ID, ROW_ID, in_order, with_key_columns
 from ladle.normalize.names import Names
+from ladle.normalize.nulls import as_there, is_kept, settled
+from ladle.normalize.options import Options
 from ladle.normalize.parts import by_table, parts_of
 from ladle.normalize.propagate import with_propagated
 from ladle.normalize.quality.sweep import ReadyStage, sweep
 from ladle.normalize.recorded import recorded
-from ladle.normalize.rejects import Budget, RejectLog, counted
+from ladle.normalize.rejects import RejectLog, counted
 from ladle.normalize.rows import Part, Rows, rows_of
 from ladle.normalize.unnest import Path, unnest
 from ladle.package.manifest import DataFile
 from ladle.package.raw import is_frame
 from ladle.package.store import Package
 from ladle.schema.change import Limits
-from ladle.schema.contract import Contract
+from ladle.schema.given_names import GivenNames, in_given_names
 from ladle.schema.protection import is_dropped
 from ladle.schema.records import is_record
 from ladle.schema.rejects import REJECTS_KEY
 from ladle.schema.schema import Schema
 from ladle.schema.stored import NO_COERCION
-from ladle.schema.table import Column, Table
+from ladle.schema.table import Table
+
+__all__ = ["Normalizer", "Options", "Ready", "normalize"]
 
 Ready = Callable[[Table, pa.RecordBatch], None]
 _HINTED = ("primary_key", "merge_key")
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """Settings of normalize.
-
-    `add_dlt_id`, `add_dlt_load_id`: also for flat frames, which have none by default.
-    `record_changes`: whether changes of the schema become rows of `_ladle_changes`.
-    `contract`: where neither table nor schema says. `max_rejects`: how much may be refused.
-    `reject_root`: whether a refused row of a child table refuses its root row.
-    `checks`: makes the rules' memory of one package.
-    `keep_origins`: whether the package keeps where each column's values came from.
-    """
-
-    add_dlt_id: bool = False
-    add_dlt_load_id: bool = False
-    record_changes: bool = False
-    contract: Contract = field(default_factory=Contract)
-    max_rejects: Budget = field(default_factory=Budget)
-    reject_root: bool = False
-    checks: Callable[[], Checks] = Checks
-    keep_origins: bool = False
 
 
 @dataclass(slots=True)
@@ -84,6 +66,7 @@ class Normalizer:
         emit: hears progress in rows of root tables, and notices.
         passing: frames whose columns need no change aren't written again.
         ready: also gets each ready batch, with its table as it is then.
+        grown: types that columns grew to in an earlier pass over the package.
 
     Memory: O(one batch). Feed batches of one resource in their order, from one thread.
     """
@@ -96,6 +79,7 @@ class Normalizer:
         emit: Emit,
         passing: bool = True,
         ready: Ready | None = None,
+        grown: Grown | None = None,
     ) -> None:
         self._package = package
         self._ready = ready
@@ -106,10 +90,13 @@ class Normalizer:
         self._limits = limits
         self._options = options
         self._emit = emit
-        self._base = Schema.from_dict(package.manifest.schema)
-        self._names = Names(self._base.convention, limits.max_table_name, limits.max_column_name)
-        self._rules, self._propagation = self._base.rules, self._base.propagation
-        self._coerces = self._base.normalizer_module != NO_COERCION
+        base = Schema.from_dict(package.manifest.schema)
+        exact = options.exact and in_given_names(options.exact, GivenNames.of(base))
+        self._growing = Growing(options.widen, limits, exact, grown)
+        self._base = base.with_tables(self._growing.take(base.table_map.values()))
+        self._names = Names(base.convention, limits.max_table_name, limits.max_column_name)
+        self._rules, self._propagation = base.rules, base.propagation
+        self._coerces = base.normalizer_module != NO_COERCION
         self._given = Given(self._base, self._names)
         self._tables = self._given.kept(self._base.table_map.values())
         self._seen: dict[str, _Progress] = {}
@@ -132,6 +119,7 @@ class Normalizer:
         Where rows of one were normalised already, the package is normalised anew once it is sealed: the
         outcome is as if all had been declared at the beginning.
         """
+        tables = self._growing.take(tables)
         self._outdated |= self._checks.declare(tables) or any(t.name in self._seen for t in tables)
         self._base = self._base.with_tables(tables)
         self._governor.declare(self._base)
@@ -201,10 +189,18 @@ class Normalizer:
         """Type the rows of each table; changes nothing."""
         rows = {name: rows_of(of_table, self._names) for name, of_table in by_table(parts).items()}
         tables = {name: self._table(name, of, root, resource) for name, of in rows.items()}
-        return [self._typed_table(tables[name], of, tables, mode) for name, of in rows.items()]
+        return [
+            self._typed_table(tables[name], of, tables, mode, self._growth(name, root))
+            for name, of in rows.items()
+        ]
 
     def _typed_table(
-        self, table: Table, rows: Rows, made: Mapping[str, Table], mode: tuple[bool, bool]
+        self,
+        table: Table,
+        rows: Rows,
+        made: Mapping[str, Table],
+        mode: tuple[bool, bool],
+        growth: Growth | None,
     ) -> Fed:
         frame, keyed = mode
         named = rows.named()
@@ -221,6 +217,7 @@ class Normalizer:
             frame=frame,
             fresh=seen.fresh,
             joined=frozenset(seen.joined),
+            growth=growth,
             rules=self._rules,
             coerces=self._coerces,
         )
@@ -230,12 +227,19 @@ class Normalizer:
         typed = replace(typed, table=with_key_columns(typed.table, key_names))
         return Fed(table, typed, rows, named, key_names, rows.count)
 
+    def _growth(self, table: str, root: str) -> Growth | None:
+        """Return what decides how a table's columns grow; None where they don't, or the contract says no."""
+        if not self._coerces or not self._governor.types_evolve(table, self._names.table(root, ())):
+            return None
+        return self._growing.of(table)
+
     def _take(self, fed: Fed, resource: str, first_row: int) -> None:
         """Note what a batch brought to a table, and write it."""
         typed, name = fed.typed, fed.before.name
         if self._given:
             typed = self._given.kept_variants(typed)
         seen = self._seen.setdefault(name, _Progress())
+        self._growing.note(name, typed.grown, seen.rows)
         self._tables[name] = typed.table
         if typed.fresh:
             self._note_origins(name, typed.fresh, fed.rows, resource)
@@ -245,6 +249,8 @@ class Normalizer:
         seen.joined |= typed.joined
         seen.rows += fed.count
         seen.bare |= fed.rows.parts[0].above is None and len(fed.keys) < len(ROOT_KEYS)
+        if self._growing.anew:
+            return  # a column grew: all is written anew, once all batches were seen
         self._write(name, typed.arrays)
         self._checks.written(typed.table, typed.arrays, fed.count)
         if self._checks.may_leave_out(name):
@@ -329,7 +335,8 @@ class Normalizer:
         """
         if self._outdated:
             return
-        self._sweep()
+        if not self._growing.anew:
+            self._sweep()
         self._log.check(self._root_rows, package or self._package)
         for table in self._tables.values():
             seen = self._seen.get(table.name)
@@ -358,10 +365,12 @@ class Normalizer:
             DataError: as `check`.
         """
         self.check(package)
-        passed = None if self._outdated else self._passed_files(package)
+        again = self._outdated or self._growing.anew
+        passed = None if again else self._passed_files(package)
         if passed is None:
             self.abandon()
-            return normalize(package, stored, self._limits, self._options, self._emit, passing=self._outdated)
+            grown = None if self._outdated else self._growing.grown
+            return normalize(package, stored, self._limits, self._options, self._emit, again, grown)
         self._log.add_of_extract(package)
         written = [f for f in self._writer.seal() if f.name not in self._swept]
         files = [
@@ -370,8 +379,9 @@ class Normalizer:
         rejects = tuple(file for file in written if is_record(file.table))
         tables = [self._final(t) for t in self._tables.values()]
         schema = replace(self._base, table_map={t.name: t for t in tables}, stored_hash=None)
-        schema = self._given.schema(self._log.with_table(schema)).bumped(stored)
-        schema, records = self._record(package, schema, stored)
+        schema = self._given.schema(self._log.with_table(schema))
+        schema = as_there(schema, stored, package.manifest.drop_tables)
+        schema, records = self._record(package, schema.bumped(stored), stored)
         names, resources = self._given.names, package.manifest.resources
         counts = {name: seen.rows for name, seen in self._seen.items()}
         self._books.check(counts)
@@ -429,11 +439,12 @@ class Normalizer:
         seen = self._seen.get(table.name)
         known = self._base.table_map.get(table.name)
         kept = {}
+        separator = self._names.naming.separator
         for column in table.columns.values():
             hinted = known is not None and column.name in known.columns
             if column.data_type is None and seen is not None and seen.rows and not is_dropped(column):
-                self._notice_untyped(table, column)
-            if column.data_type is not None or hinted:
+                column = settled(table.name, column, hinted, self._options.null_columns, self._emit)
+            if column.data_type is not None or is_kept(column, hinted, table, self._tables, separator):
                 kept[column.name] = column
         table = self._in_order(replace(table, columns=kept))
         if seen is not None and seen.rows:
@@ -441,21 +452,7 @@ class Normalizer:
         return table
 
     def _in_order(self, table: Table) -> Table:
-        """Return a new table with data columns first, then the keys, wherever a batch was cut."""
-        known = self._base.table_map.get(table.name)
-        if known is not None and known.typed_columns():
-            return table
-        columns = table.columns
-        names = [*(n for n in columns if n not in KEY_COLUMNS), *(n for n in KEY_COLUMNS if n in columns)]
-        return replace(table, columns={n: columns[n] for n in names})
-
-    def _notice_untyped(self, table: Table, column: Column) -> None:
-        self._emit(
-            Notice(
-                f"column `{column.name}` of table `{table.name}` saw only nulls: "
-                "it has no type and isn't created"
-            )
-        )
+        return in_order(table, self._base.table_map.get(table.name))
 
     def _rewritten(self, file: DataFile) -> tuple[DataFile, ...]:
         """Rewrite a file whose table's fresh columns grew, or that got keys, after it was written."""
@@ -474,6 +471,7 @@ def normalize(
     options: Options,
     emit: Emit,
     passing: bool = True,
+    grown: Grown | None = None,
 ) -> Package:
     """Normalise a whole extracted package. Safe to repeat: an attempt that didn't finish leaves nothing.
 
@@ -481,7 +479,7 @@ def normalize(
         DataValidationError: a frozen contract or a rule is broken, or more was refused than is allowed.
         DataError: a value can't be stored, or a null stands where none is allowed.
     """
-    fold = Normalizer(package, limits, options, emit, passing)
+    fold = Normalizer(package, limits, options, emit, passing, grown=grown)
     roots = {key: (r.name, table) for r in package.manifest.resources for key, table in r.parts.items()}
     try:
         for file in package.files("raw"):

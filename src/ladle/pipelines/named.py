@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from ladle.package.store import Package
+from ladle.schema.change import Limits
 from ladle.schema.given_names import SETTING, GivenNames, derived_form, given_form
 from ladle.schema.schema import Schema
 
@@ -28,12 +29,12 @@ def in_derived_names(package: Package) -> dict[str, Any]:
     return {"schema": derived_form(schema).to_dict(), "resources": resources}
 
 
-def on_top(package: Package, stored: Schema) -> Package:
+def on_top(package: Package, stored: Schema, limits: Limits) -> Package:
     """Return an extracted package on another stored schema than it was declared on."""
     manifest = package.manifest
     declared = Schema.from_dict(manifest.schema)
     before, given = GivenNames.of(declared), GivenNames.of(stored)
-    known = declared if manifest.drop_tables else derived_form(stored).with_hints_of(declared)
+    known = declared if manifest.drop_tables else derived_form(stored).with_hints_of(declared, limits)
     dropped, emptied = (
         tuple(given.table(before.source_table(name)) for name in tables)
         for tables in (manifest.drop_tables, manifest.empty_tables)

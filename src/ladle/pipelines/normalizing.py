@@ -10,23 +10,28 @@ from typing import Any
 from ladle.config.settings import flag, setting
 from ladle.errors import ConfigError, DataValidationError, UsageError
 from ladle.normalize.checks import Checks
+from ladle.normalize.options import Options
 from ladle.normalize.rejects import Budget
-from ladle.normalize.run import Options
 from ladle.package.store import Package, Packages
+from ladle.pipelines.evolution import null_columns, widens_by_value
 from ladle.schema.contract import Contract
 from ladle.schema.given_names import GivenNames
+from ladle.schema.lattice import Exact
 from ladle.schema.schema import Schema
 
 KEPT = "; the package is kept; pipeline.drop_pending_packages() forgets it"
 
 
-def options(max_rejects: Any, checks: Callable[[], Checks], *, keep_origins: bool) -> Options:
+def options(
+    max_rejects: Any, checks: Callable[[], Checks], *, keep_origins: bool, exact: Exact | None = None
+) -> Options:
     """Return the options of normalize.
 
     Args:
         max_rejects: given for the call at work; None as the setting says.
         checks: makes the rules' memory of one package.
         keep_origins: whether where columns came from is kept with the package.
+        exact: tells whether doubles hold what a column at the destination has.
 
     Raises:
         UsageError, ConfigError: a setting, or `max_rejects`, can't be used.
@@ -39,6 +44,9 @@ def options(max_rejects: Any, checks: Callable[[], Checks], *, keep_origins: boo
         max_rejects=budget(max_rejects),
         reject_root=flag("normalize", "reject_root"),
         checks=checks,
+        widen=widens_by_value(),
+        null_columns=null_columns(),
+        exact=exact,
         keep_origins=keep_origins,
     )
 

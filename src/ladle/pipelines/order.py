@@ -36,6 +36,7 @@ class Order:
         pull: how many resources and items at once; None as the settings say.
         declare: declares the package's tables and resources, where the resources' hints don't.
         protected: rows were protected before, as they are rejects that come again.
+        plans: nothing of it is to be kept, no files of schemas either.
     """
 
     source: Source
@@ -47,6 +48,7 @@ class Order:
     pull: PullOptions | None = None
     declare: Callable[[Package, Schema], Package] | None = None
     protected: bool = False
+    plans: bool = False
 
 
 @dataclass(slots=True)

@@ -29,6 +29,7 @@ from ladle.pipelines.edits import SchemaPlan, losses, planned, schema_of
 from ladle.pipelines.info import ExtractInfo, LoadInfo, NormalizeInfo, PackageInfo, PipelineTrace, now
 from ladle.pipelines.memory import Memory
 from ladle.pipelines.order import Extracted, Order, Remember, accounts_of, extracted_info, normalized_info
+from ladle.pipelines.planning import plan_source
 from ladle.pipelines.refresh import REFRESH, Refresh
 from ladle.pipelines.replay import Fix, Open, Wanted, open_rejects, replay_notices, replays
 from ladle.pipelines.schemas import SchemaFiles
@@ -270,6 +271,54 @@ class Pipeline:
             if self._work.on_running == "join":
                 loaded += self._load_new(sources, hints, refresh, loader_file_format)
             return self._load_info(since, loaded, first_run)
+
+    def plan(
+        self,
+        data: Any,
+        *,
+        table_name: str | None = None,
+        write_disposition: str | None = None,
+        columns: Any = None,
+        primary_key: str | Sequence[str] | None = None,
+        schema: Schema | str | None = None,
+        refresh: Refresh | None = None,
+    ) -> dict[str, dict[str, Any]]:
+        """Return what `run` would change at the destination; nothing is loaded, and nothing is kept.
+
+        Reads and normalises all of `data`: resources are called as in a run, and a generator is used up.
+
+        Args:
+            data: as for `run`; packages that wait are left alone.
+            table_name: as for `run`, like those that follow.
+            write_disposition: wins over the resources' own.
+            columns: hints by column.
+            primary_key: column name or names.
+            schema: a schema to use, or the name of one.
+            refresh: what to drop first.
+
+        Returns:
+            Tables and columns in stored form, by table, as `schema_update` of the load info has them.
+
+        Raises:
+            LadleError: as `run` would, also where the destination would refuse a change.
+        """
+        destination = self._need_destination()
+        check_choice("refresh", refresh, REFRESH)
+        hints = Hints.of(
+            table_name=table_name,
+            write_disposition=write_disposition,
+            columns=columns,
+            primary_key=primary_key,
+        )
+        sources = self._sources(data, hints, schema)
+        with self._steps.traced(self._packages.release), self._work.turn():
+            if self._memory.must_look():
+                self._work.restore()
+            orders = [Order(s, hints, refresh or self.refresh, overlap=False, plans=True) for s in sources]
+            changes: dict[str, dict[str, Any]] = {}
+            for order in orders:
+                changes.update(plan_source(self._work, order, destination))
+            return changes
 
     def backfill(
         self,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ladle.governance.notify import SchemaChanges, changes_of
-from ladle.load.run import LoadResult, as_rows
+from ladle.load.plan import as_rows
+from ladle.load.run import LoadResult
 from ladle.package.store import Package
 from ladle.schema.records import CHANGES_TABLE
 

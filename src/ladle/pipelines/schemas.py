@@ -10,14 +10,16 @@ from typing import Any
 from ladle.config.settings import searched_all
 from ladle.errors import UsageError
 from ladle.events import Emit, Notice
-from ladle.extract.declare import check_type
+from ladle.extract.declare import Can, check_type
+from ladle.normalize.growth import undeclared
+from ladle.normalize.nulls import without_mark
 from ladle.package.store import Package
 from ladle.schema import update
-from ladle.schema.change import Limits
 from ladle.schema.given_names import derived_form
 from ladle.schema.render import FORMATS, rendered
 from ladle.schema.schema import Schema
 from ladle.schema.stored import IMPORTED_HASH, NO_COERCION
+from ladle.schema.table import Table
 from ladle.schema.upgrade import RELATIONAL
 from ladle.schema.yaml import read_file
 from ladle.sources.source import Source
@@ -33,7 +35,7 @@ _MODULES = {"relational": RELATIONAL, "relational_no_coercion": NO_COERCION}
 # -- what an extract begins with
 
 
-def begun(source: Source, known: Schema | None, limits: Limits, imported: Schema | None) -> Schema:
+def begun(source: Source, known: Schema | None, can: Can, imported: Schema | None) -> Schema:
     """Return the schema that resources are declared on.
 
     What the pipeline knows, with the source's own schema on top, then the imported one, then settings.
@@ -43,11 +45,11 @@ def begun(source: Source, known: Schema | None, limits: Limits, imported: Schema
     Args:
         source: may have a schema of its own.
         known: the pipeline's schema of that name.
-        limits: of the destination; tell the naming convention of a new schema.
+        can: what the destination can do; its limits tell the naming convention of a new schema.
         imported: from a file that changed.
 
     Raises:
-        UsageError: a column that was loaded would change its type, a loaded table its names, or the
+        UsageError: a column that was loaded can't have its new type, a loaded table its names, or the
             normalizer of rows is one that ladle doesn't have.
     """
     known = known and derived_form(known)
@@ -57,13 +59,13 @@ def begun(source: Source, known: Schema | None, limits: Limits, imported: Schema
         tables = {n: t.noting(**{"seen-data": None}) for n, t in own.table_map.items()}
         own = derived_form(replace(own, name=source.name, table_map=tables, stored_hash=None))
         if own.is_new and own.naming == "snake_case":
-            own = replace(own, naming=limits.naming)
+            own = replace(own, naming=can.limits.naming)
     if known is None:
-        schema = own or Schema(source.name, naming=limits.naming)
+        schema = own or Schema(source.name, naming=can.limits.naming)
     else:
-        schema = known if own is None else over(known, own, "the schema of the source")
+        schema = known if own is None else over(known, own, "the schema of the source", can)
     if imported is not None:
-        schema = over(schema, derived_form(imported), "the imported schema")
+        schema = over(schema, derived_form(imported), "the imported schema", can)
     schema = _configured(schema, source, known is None)
     if schema.normalizer_module not in _MODULES.values():
         raise UsageError(
@@ -74,17 +76,17 @@ def begun(source: Source, known: Schema | None, limits: Limits, imported: Schema
     return schema
 
 
-def over(known: Schema, given: Schema, what: str) -> Schema:
+def over(known: Schema, given: Schema, what: str, can: Can) -> Schema:
     """Return a known schema as another declares it; what that doesn't mention stays.
 
     Raises:
-        UsageError: a column that was loaded would change its type, or a loaded table its names.
+        UsageError: a column that was loaded can't have its new type, or a loaded table its names.
     """
     known = respelt(known, given.naming, bool(given.normalizer_options.get(_ALLOW)))
     tables = update.laid_over(known.table_map, given.table_map.values())
     for name, table in known.table_map.items():
         for column in tables[name].columns.values():
-            check_type(table, column, what)
+            check_type(table, column, what, can)
     settings = {**given.settings, **{k: v for k, v in known.settings.items() if k.startswith("x-ladle-")}}
     frame = {**given.frame(), "settings": settings, "more": {**known.more, **given.more}}
     made = replace(known, table_map=tables, stored_hash=None, **frame)
@@ -228,7 +230,7 @@ class SchemaFiles:
         """
         if self.imports is None or self.import_file(declared.name) is not None:
             return declared
-        tables = [t.with_extra(**{"x-normalizer": None}) for t in declared.table_map.values()]
+        tables = [_as_offered(t) for t in declared.table_map.values()]
         more = {k: v for k, v in declared.more.items() if k != IMPORTED_HASH}
         offered = replace(
             declared.with_tables(tables), version=1, previous_hashes=(), stored_hash=None, more=more
@@ -266,6 +268,12 @@ def named(schema: Schema, name: str, path: Path) -> Schema:
             expected=f"name: {name}",
         )
     return schema
+
+
+def _as_offered(table: Table) -> Table:
+    """Return a table without what only loading and this package know of it."""
+    columns = [undeclared(without_mark(column)) for column in table.columns.values()]
+    return table.with_columns(columns).with_extra(**{"x-normalizer": None})
 
 
 def _write(path: Path, text: str) -> None:

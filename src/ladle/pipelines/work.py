@@ -12,8 +12,9 @@ from typing import Any, Literal
 
 from ladle.config.settings import number
 from ladle.destinations.base import Destination
-from ladle.errors import DataError, DestinationError, PackageError, PipelineIsRunning
+from ladle.errors import DataError, DestinationError, PipelineIsRunning
 from ladle.events import Emit, Notice, durable
+from ladle.extract.declare import Can
 from ladle.extract.run import ExtractOptions, declare, extract, table_name
 from ladle.governance.notify import Listener, notify
 from ladle.governance.openlineage import Run
@@ -21,7 +22,8 @@ from ladle.governance.policy import policy
 from ladle.governance.reporter import Reporter, reporter
 from ladle.load.ahead import BEGIN_BYTES, LoadAhead
 from ladle.load.merge import check_merges
-from ladle.load.run import BehindDestination, LoadResult, StateMissing, load, schema_update
+from ladle.load.plan import schema_update
+from ladle.load.run import BehindDestination, LoadResult, StateMissing, load
 from ladle.normalize.background import BackgroundNormalizer
 from ladle.normalize.findings import check_root_tables
 from ladle.normalize.run import Normalizer, Options, Ready, normalize
@@ -29,12 +31,13 @@ from ladle.package.lock import FileLock
 from ladle.package.store import Package, Packages
 from ladle.pipelines.arguments import schema_name
 from ladle.pipelines.edits import edits_of, prepared, whole
+from ladle.pipelines.evolution import exact_doubles
 from ladle.pipelines.info import ExtractInfo, NormalizeInfo, PackageInfo, now
 from ladle.pipelines.lookup import checks_for
 from ladle.pipelines.memory import Memory
 from ladle.pipelines.named import in_derived_names, in_given_names, on_top
 from ladle.pipelines.normalizing import KEPT, default_contract, discarding, is_empty, options
-from ladle.pipelines.noted import with_inputs
+from ladle.pipelines.noted import noting, with_inputs
 from ladle.pipelines.order import Beside, Extracted, Order, accounts_of, extracted_info, normalized_info
 from ladle.pipelines.refresh import Reset, plan
 from ladle.pipelines.reported import schema_changes
@@ -46,7 +49,6 @@ from ladle.schema.given_names import GivenNames
 from ladle.schema.protection import Policy
 from ladle.schema.records import CHANGES_TABLE, is_record
 from ladle.schema.schema import STATE_TABLE, Schema
-from ladle.sources.current import at_work
 from ladle.sources.inputs import Inputs
 from ladle.sources.provenance import tree_of
 from ladle.state.folder import PipelineFolder
@@ -127,7 +129,7 @@ class Work:
         with self.reporter().telling(Run(package.load_id, self.pipeline_name, order.source.name)) as told:
             with self.steps.step("extract", package.load_id):
                 try:
-                    sealed = self._extract(order, package, known, beside)
+                    sealed = self.extract_into(order, package, known, beside)
                 except BaseException:
                     beside.abandon()
                     with contextlib.suppress(OSError):
@@ -148,7 +150,7 @@ class Work:
             self._reporter = reporter(self.destination, str(self.dataset_name), self.emit, tree_of)
         return self._reporter
 
-    def _extract(
+    def extract_into(
         self, order: Order, package: Package, known: Schema | None, beside: Beside
     ) -> Package | None:
         """Pull the source and seal the package; None where loading it would change nothing."""
@@ -173,6 +175,7 @@ class Work:
             source_state=content,
             package_state=notes,
             metrics=beside.metrics,
+            exact=self._can(loaded).exact,
             inputs=inputs,
             policy=protect,
             protected=order.protected,
@@ -244,18 +247,19 @@ class Work:
     ) -> Package:
         """Declare the resources, on a schema without what will be dropped."""
         if order.declare is not None:
-            return order.declare(package, begun(order.source, known, self._limits(), None))
+            return order.declare(package, begun(order.source, known, self._can(known), None))
         if known is not None and reset is not None and reset.drops:
             # What a user's own schema declares of a table that goes holds for the table that comes.
             known = known.without_tables(reset.tables)
         files = self.memory.files
         imported = files.imported(order.source.name, known, self.emit)
-        stored = begun(order.source, known, self._limits(), imported)
-        package = declare(order.source, package, stored, order.hints, self._limits(), protect)
+        can = self._can(known)
+        stored = begun(order.source, known, can, imported)
+        package = declare(order.source, package, stored, order.hints, can.limits, can.exact, protect)
         declared = Schema.from_dict(package.manifest.schema)
         if self.destination is not None:
             check_merges(declared, package.manifest.resources, self.destination)
-        if files.imports is not None:
+        if files.imports is not None and not order.plans:
             package = package.with_manifest(schema=files.offer(declared).to_dict())
         if reset is None:
             return package
@@ -288,12 +292,17 @@ class Work:
     def _limits(self) -> Limits:
         return self.destination.limits if self.destination else Limits()
 
-    def _options(self) -> Options:
+    def _can(self, known: Schema | None = None) -> Can:
+        return Can(self._limits(), exact_doubles(self.destination, self.dataset_name, known))
+
+    def options(self) -> Options:
+        """Return the settings of normalize."""
         look = partial(checks_for, self.destination, self.dataset_name)
-        return options(self.max_rejects, look, keep_origins=self.reporter().target is not None)
+        origins = self.reporter().target is not None
+        return options(self.max_rejects, look, keep_origins=origins, exact=self._can().exact)
 
     def _normalizer(self, package: Package, ready: Ready | None) -> Normalizer:
-        return Normalizer(package, self._limits(), self._options(), self.emit, ready=ready)
+        return Normalizer(package, self._limits(), self.options(), self.emit, ready=ready)
 
     def normalize_package(self, package: Package) -> Package:
         """Normalise an extracted package on the newest schema, or a normalised one anew.
@@ -314,9 +323,9 @@ class Work:
         run = Run.of(package.manifest)
         with self.reporter().watching(run), self.steps.step("normalize", package.load_id):
             if stored is not None:
-                package = on_top(package, stored)
+                package = on_top(package, stored, self._limits())
             try:
-                return normalize(package, stored, self._limits(), self._options(), self.emit)
+                return normalize(package, stored, self._limits(), self.options(), self.emit)
             except DataError as error:
                 # It is sealed, so it comes up again with every run until somebody decides.
                 error.hint = f"{error.hint}{KEPT}" if error.hint else KEPT.removeprefix("; ")
@@ -361,7 +370,7 @@ class Work:
             reporter.watching(Run.of(package.manifest)),
             self.steps.step("load", package.load_id),
             extracted,
-            self._noting(package, notes),
+            noting(self.owner, self.packages, package, notes),
             whole(self.packages, package),
         ):
             package = self.memory.with_newer(self.settle(package))
@@ -399,19 +408,6 @@ class Work:
             checks=package.manifest.checks,
             **accounts_of(package.manifest),
         )
-
-    @contextmanager
-    def _noting(self, package: Package, notes: dict[str, Any]) -> Iterator[None]:
-        """Let the destination's code note something with the package; it is kept where the load fails too."""
-        try:
-            with at_work(self.owner, notes):
-                yield
-        except BaseException:
-            with contextlib.suppress(OSError, PackageError):
-                kept = self.packages.again(package)
-                if notes != dict(kept.manifest.package_state):
-                    kept.save(package_state=notes)
-            raise
 
     def _load_newest(self, package: Package, destination: Destination) -> tuple[Package, LoadResult]:
         """Load, and bring the package up to date first where others were faster."""
@@ -472,7 +468,7 @@ class Work:
         return self.load_package(Extracted(package), early=False)
 
     def _editing(self) -> tuple[Limits, bool]:
-        return self._limits(), self._options().record_changes
+        return self._limits(), self.options().record_changes
 
     def _load_bare(self, schema: Schema, state: dict[str, Any] | None) -> PackageInfo:
         package = self.packages.create(self.pipeline_name)

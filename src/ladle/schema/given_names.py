@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ladle.schema.lattice import Exact
 from ladle.schema.schema import Schema
 from ladle.schema.table import Column, Table
 
@@ -139,6 +140,11 @@ def _entry(renamed: Mapping[str, str], dropped: Iterable[str]) -> dict[str, Any]
 
 
 # -- a schema in derived names, and in given ones
+
+
+def in_given_names(exact: Exact, names: GivenNames) -> Exact:
+    """Return what tells of derived names the same as `exact` does of those at the destination."""
+    return lambda table, column: exact(names.table(table), names.column(table, column))
 
 
 def derived_form(schema: Schema) -> Schema:

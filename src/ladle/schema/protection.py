@@ -24,7 +24,6 @@ _TEXT_TYPES = (None, "text", "json")
 _KEYS = ("primary_key", "merge_key")
 _KEY_ACTIONS = ("hash", "tokenise")
 _VALUE = "value"
-_LOADED = "x-normalizer"
 _KEPT_PLACES = 20_000
 
 Path = tuple[str, ...]
@@ -144,7 +143,7 @@ def _check(column: Column, rule: Rule, table: Table | None = None) -> None:
         )
     if rule.action == DROP:
         return
-    loaded = table is not None and _LOADED in table.extra
+    loaded = table is not None and table.loaded
     if loaded and column.data_type not in (None, "text"):
         hint = "protect it under another table_name: the destination keeps the type it has"
     elif table is None and column.data_type not in _TEXT_TYPES:

@@ -104,7 +104,7 @@ _JSON = {n: orjson.dumps(stored) for n, stored in _STORED.items()}
 
 
 def seen_record(table: str, stored: Mapping[str, Any]) -> Table | None:
-    """Return one of these tables, with rows, where the stored form is exactly its; else None."""
+    """Return one of these tables, with rows, where the stored form is exactly its own."""
     return _SEEN[table] if table in _SEEN and stored == _STORED[table] else None
 
 

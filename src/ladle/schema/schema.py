@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from ladle.errors import UsageError
 from ladle.schema import diagrams, stored, update, yaml
+from ladle.schema.change import Limits
 from ladle.schema.content import MAX_NAME, Content
 from ladle.schema.hints_by_name import merged_hints, merged_types
 from ladle.schema.html import table_html
@@ -64,10 +65,14 @@ class Schema(Content):
         kept = {n: t for n, t in self.table_map.items() if n not in gone}
         return replace(self, table_map=kept, stored_hash=None)
 
-    def with_hints_of(self, declared: Schema) -> Schema:
+    def with_hints_of(self, declared: Schema, limits: Limits | None = None) -> Schema:
         """Return this schema with the hints of `declared` on top; types known here stay.
 
         For a package that was declared on an older schema than this one.
+
+        Args:
+            declared: of the package.
+            limits: of the destination: what it can widen in place gets a wider type that is declared.
         """
         tables = []
         for table in declared.table_map.values():
@@ -75,7 +80,9 @@ class Schema(Content):
             if known is None:
                 tables.append(table)
                 continue
-            columns = [update.with_type_of(c, known.columns.get(c.name)) for c in table.columns.values()]
+            columns = [
+                update.with_type_of(c, known.columns.get(c.name), limits) for c in table.columns.values()
+            ]
             merged = replace(known.with_columns(columns), write_disposition=table.write_disposition)
             tables.append(replace(merged, extra={**known.extra, **table.extra}))
         return replace(self.with_tables(tables), **declared.frame())

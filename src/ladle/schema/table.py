@@ -23,6 +23,8 @@ DATA_TYPES = (
     "json",
 )
 WRITE_DISPOSITIONS = ("append", "replace", "merge", "skip")
+DECLARED = "x-declared"
+"""Column hint of packages, not stored: the resource declares the type, so values don't change it."""
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 

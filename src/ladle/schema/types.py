@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pyarrow as pa
 
 from ladle.schema.table import Column
@@ -20,6 +22,7 @@ _PLAIN = {
     "json": pa.string(),
 }
 _INTS = {8: pa.int8(), 16: pa.int16(), 32: pa.int32()}
+_DEFAULTS = {"bigint": 64, "timestamp": 6, "time": 6}
 _UNITS = {0: "s", 1: "ms", 2: "ms", 3: "ms", 7: "ns", 8: "ns", 9: "ns"}
 
 
@@ -96,3 +99,33 @@ def column_of(name: str, arrow: pa.DataType, from_frame: bool = False) -> Column
     if kind == "decimal" and t.is_decimal(arrow):
         return Column(name, data_type=kind, precision=arrow.precision, scale=arrow.scale)
     return Column(name, data_type=kind)
+
+
+def same_type(column: Column, other: Column) -> bool:
+    """Whether two columns have one type, digits and time zone included."""
+    return _spelled_out(column) == _spelled_out(other)
+
+
+def _spelled_out(column: Column) -> tuple[str | None, int | None, int | None, bool]:
+    precision = column.precision
+    if precision is None:
+        precision = _DEFAULTS.get(column.data_type or "")
+    return column.data_type, precision, column.scale, column.timezone is not False
+
+
+def with_type(column: Column, other: Column) -> Column:
+    """Return `column` with the type of `other`, digits and time zone included."""
+    return replace(
+        column,
+        data_type=other.data_type,
+        precision=other.precision,
+        scale=other.scale,
+        timezone=other.timezone,
+    )
+
+
+def type_text(column: Column) -> str:
+    """Spell a column's type: `bigint`, `decimal(10,2)`, `timestamp(3) without time zone`."""
+    digits = [str(n) for n in (column.precision, column.scale) if n is not None]
+    naive = " without time zone" if column.timezone is False else ""
+    return f"{column.data_type}{'(' + ','.join(digits) + ')' if digits else ''}{naive}"

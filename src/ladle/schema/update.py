@@ -7,9 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 from ladle.errors import UsageError
+from ladle.schema.change import Limits
+from ladle.schema.lattice import in_place, widens
 from ladle.schema.naming import Naming
 from ladle.schema.system import SYSTEM_PREFIX
 from ladle.schema.table import Column, Table
+from ladle.schema.types import with_type
 
 COMPOUND = ("primary_key", "merge_key", "cluster", "partition")
 """Hints that several columns of a table carry together."""
@@ -172,18 +175,19 @@ def changed_name(tables: Tables, after: Tables) -> str | None:
     return None
 
 
-def with_type_of(column: Column, known: Column | None) -> Column:
-    """Return a column with the type of one that is known, where that has one."""
+def with_type_of(column: Column, known: Column | None, limits: Limits | None = None) -> Column:
+    """Return a column with the type of one that is known, where that has one.
+
+    Args:
+        column: as declared.
+        known: as it is.
+        limits: of the destination: a wider type that it can change the known one to in place stays.
+    """
     if known is None or known.data_type is None:
         return column
-    return replace(
-        column,
-        data_type=known.data_type,
-        precision=known.precision,
-        scale=known.scale,
-        timezone=known.timezone,
-        variant=known.variant,
-    )
+    if limits is not None and widens(known, column) and in_place(known, column, limits):
+        return column
+    return replace(with_type(column, known), variant=known.variant)
 
 
 def laid_over(known: Tables, given: Iterable[Table]) -> dict[str, Table]:

@@ -6,9 +6,9 @@ import sys
 import pytest
 
 from ladle.destinations import dialect as statements
+from ladle.destinations.changing import still_missing
 from ladle.destinations.postgres import postgres_destination
 from ladle.destinations.postgres_connection import DIALECT
-from ladle.destinations.sql import still_missing
 from ladle.errors import DestinationError, MissingDependency, UsageError
 from ladle.schema.change import AddColumn, AddTable
 from ladle.schema.table import Column, Table
@@ -49,10 +49,11 @@ def test_a_name_that_the_server_would_cut_is_refused_before_connecting() -> None
 
 def test_what_others_made_meanwhile_is_not_made_again() -> None:
     planned = [AddTable(_TABLE), AddColumn("u", _ID), AddColumn("u", _NAME)]
-    assert still_missing(planned, {"u": {}}) == planned
+    assert still_missing(planned, {"u": {}}, DIALECT) == planned
     there = {"t": {"id": "bigint"}, "u": {"id": "bigint"}}
-    assert still_missing(planned, there) == [AddColumn("t", _NAME), AddColumn("u", _NAME)]
-    assert still_missing(planned, {"t": {"id": "", 'na"me': ""}, "u": {"id": "", 'na"me': ""}}) == []
+    assert still_missing(planned, there, DIALECT) == [AddColumn("t", _NAME), AddColumn("u", _NAME)]
+    all_there = {"t": {"id": "", 'na"me': ""}, "u": {"id": "", 'na"me': ""}}
+    assert still_missing(planned, all_there, DIALECT) == []
 
 
 def test_the_driver_comes_without_pandas_and_its_friends() -> None:

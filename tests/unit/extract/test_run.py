@@ -53,7 +53,7 @@ def columns_after(known: dict[str, Any], **hints: Any) -> dict[str, Any]:
 
 
 HINTS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = [
-    ({}, {"columns": {"userId": {"data_type": "text"}}}, {"user_id": {"data_type": "text", "nullable": True}}),
+    ({}, {"columns": {"userId": {"data_type": "text"}}}, {"user_id": {"data_type": "text", "nullable": True, "x-declared": True}}),
     ({}, {"primary_key": "userId"}, {"user_id": {"primary_key": True, "nullable": False}}),
     ({}, {"primary_key": ["a", "b"]}, {"a": {"primary_key": True, "nullable": False}, "b": {"primary_key": True, "nullable": False}}),
     ({}, {"primary_key": "a", "columns": {"a": {"nullable": True}}}, {"a": {"primary_key": True, "nullable": True}}),

@@ -14,7 +14,8 @@ from tests.unit.normalize.folding import normalized, raw
 from ladle.errors import CommitFailed, CommitUnknown, DestinationError, PackageError
 from ladle.events import Event, Progress, silent
 from ladle.load import run
-from ladle.load.run import BehindDestination, StateMissing, conformed, load, schema_update, union_schema
+from ladle.load.plan import schema_update
+from ladle.load.run import BehindDestination, StateMissing, conformed, load, union_schema
 from ladle.package.manifest import ResourceInfo
 from ladle.package.store import Package
 from ladle.schema.change import AddColumn, AddTable, Limits

@@ -244,7 +244,7 @@ def test_a_key_without_any_value_is_found_at_the_end(tmp_path: Path) -> None:
         normalized(tmp_path, raw([{"a": 1}]), schema=schema)
 
 
-def test_columns_of_nulls_are_told_and_not_kept(tmp_path: Path) -> None:
+def test_columns_of_nulls_are_told_and_remembered(tmp_path: Path) -> None:
     told: list[Event] = []
     hinted = Table("t", columns={"h": Column("h", description="d")})
     package = normalized(
@@ -255,7 +255,10 @@ def test_columns_of_nulls_are_told_and_not_kept(tmp_path: Path) -> None:
         "column `n` of table `t`",
     ]
     assert [e for e in told if isinstance(e, Progress)] == [Progress("normalize", "t", 1)]
-    assert list(package.manifest.schema["tables"]["t"]["columns"]) == ["h", "a", "_dlt_load_id", "_dlt_id"]
+    columns = package.manifest.schema["tables"]["t"]["columns"]
+    assert list(columns) == ["h", "a", "n", "_dlt_load_id", "_dlt_id"]
+    assert columns["h"] == {"name": "h", "nullable": True, "description": "d"}
+    assert columns["n"] == {"name": "n", "nullable": True, "x-normalizer": {"seen-null-first": True}}
 
 
 def test_the_schema_is_the_next_version_and_knows_what_it_came_from(tmp_path: Path) -> None:

@@ -299,18 +299,37 @@ def test_edits_of_the_import_file_are_taken_once(site: Site) -> None:
     assert read_file(site.root / "exp" / "shop.schema.yaml")["version"] == version
 
 
-def test_a_loaded_column_keeps_its_type_unless_started_over(site: Site) -> None:
+def test_a_loaded_column_takes_only_a_wider_type_unless_started_over(site: Site) -> None:
     options = folders(site)
     run(site, source(), **options)
-    edit(site, x={"data_type": "text"})
+    edit(site, x={"data_type": "bigint"})
     with pytest.raises(
-        UsageError, match="column `x` of table `customers` was loaded with data_type=timestamp"
+        UsageError, match="column `x` of table `customers` is timestamp, a hint asks for bigint"
     ):
         run(site, source(), **options)
     pipeline = site.pipeline(**options)
     assert not pipeline.has_pending_data
+    edit(site, x={"data_type": "text"})
+    pipeline.run(source([{"id": 2, "x": "soon"}]))
+    assert site.table("customers").types["x"] == "VARCHAR"
+    assert "soon" in site.table("customers").values("x")
+    edit(site, x={"data_type": "timestamp"})
+    with pytest.raises(UsageError, match="column `x` of table `customers` is text"):
+        pipeline.run(source())
     pipeline.run(source(), refresh="drop_resources")
-    assert site.table("customers").values("x") == ["2024-01-01T00:00:00Z"]
+    assert site.table("customers").types["x"].startswith("TIMESTAMP")
+
+
+def test_a_plan_offers_no_file(site: Site) -> None:
+    pipeline = site.pipeline(**folders(site))
+    assert "customers" in pipeline.plan(source())
+    assert not (site.root / "imp").exists()
+
+
+def test_marks_of_a_package_stay_out_of_the_offered_file(site: Site) -> None:
+    run(site, source(columns={"name": {"data_type": "text"}}), **folders(site))
+    declared = read_file(site.root / "imp" / "shop.schema.yaml")
+    assert declared["tables"]["customers"]["columns"]["name"] == {"nullable": True, "data_type": "text"}
 
 
 def test_another_schemas_file_is_refused(site: Site) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ladle.errors import UsageError
+from ladle.schema.change import Limits
 from ladle.schema.schema import SYSTEM_TABLES, Schema
 from ladle.schema.table import Column, Table
 
@@ -116,6 +117,14 @@ def test_hints_go_on_top_but_known_types_stay() -> None:
     assert merged.table_map["t"].write_disposition == "replace"
     assert merged.table_map["t"].extra["x-more"] == 1
     assert "new" in merged.table_map
+
+
+def test_a_wider_type_that_is_declared_stays_where_the_destination_can_have_it() -> None:
+    known = Schema("s").with_tables([table("t", a="bigint", b="bool", c="text")])
+    declared = Schema("s").with_tables([table("t", a="text", b="text", c="bigint")])
+    limits = Limits(in_place=frozenset({("bigint", "text")}))
+    columns = known.with_hints_of(declared, limits).table_map["t"].columns
+    assert [c.data_type for c in columns.values()] == ["text", "bool", "text"]
 
 
 def test_unknown_table_names_the_nearest() -> None:
