@@ -43,6 +43,11 @@ class TomlProvider(DocProvider):
         )
         self.files = tuple((path, path in there) for path in locations)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether neither a file nor code has set anything."""
+        return not self._document and not self._written
+
 
 class Chain:
     """Which providers there are, in order. Files are read once, and again when they changed."""

@@ -56,11 +56,13 @@ def paths(sections: tuple[str, ...], required: tuple[str, ...]) -> tuple[tuple[s
     return tuple((*head, *required) for head in kept)
 
 
-def _attempts(hint: Any, where: Where) -> Iterator[tuple[ConfigProvider, str | None, tuple[str, ...]]]:
+def _attempts(
+    hint: Any, where: Where, providers: Sequence[ConfigProvider]
+) -> Iterator[tuple[ConfigProvider, str | None, tuple[str, ...]]]:
     tried = paths(where.sections, where.required)
     secret = is_secret(hint)
     for prefix in (where.pipeline, None) if where.pipeline else (None,):
-        for provider in where.providers:
+        for provider in providers:
             if secret and not provider.supports_secrets and not isinstance(provider, DocProvider):
                 continue
             if provider.supports_sections:
@@ -77,7 +79,8 @@ def look(name: str, hint: Any, where: Where) -> Found | None:
         ValueNotSecretException: a secret stands in a provider that isn't for secrets.
     """
     secret = is_secret(hint)
-    for provider, prefix, path in _attempts(hint, where):
+    filled = [p for p in where.providers if not (isinstance(p, DocProvider) and p.is_empty)]
+    for provider, prefix, path in _attempts(hint, where, filled):
         value, key = provider.get_value(name, hint, prefix, *path)
         if value is None:
             continue
@@ -94,7 +97,7 @@ def tried(name: str, hint: Any, where: Where) -> tuple[Trace, ...]:
     """Return all keys that a look-up tries, in order, as pairs (provider, key)."""
     found = []
     secret = is_secret(hint)
-    for provider, prefix, path in _attempts(hint, where):
+    for provider, prefix, path in _attempts(hint, where, where.providers):
         if secret and not provider.supports_secrets:
             continue
         sections = (prefix, *path) if prefix else path

@@ -146,6 +146,11 @@ class DocProvider(ConfigProvider):
         self._written = written
         self.is_writable = written is not None
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it surely holds nothing, so that nothing need be looked up there."""
+        return False
+
     def document(self) -> Mapping[str, Any]:
         """Return the tables that are looked through."""
         return self._document
