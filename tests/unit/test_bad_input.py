@@ -201,7 +201,10 @@ CALLS: dict[str, tuple[Any, dict[str, Any], tuple[str, str, str | None, str | No
     "columns of no known shape": (
         [], {"columns": "a"},
         ("UsageError", "columns can't be a `str`", None,
-         '{"price": {"data_type": "decimal"}}, [{"name": "price", "data_type": "decimal"}] or a pydantic model', None),
+         (
+             '{"price": {"data_type": "decimal"}}, [{"name": "price", "data_type": "decimal"}], '
+             "a pydantic model, a dataclass or a TypedDict"
+         ), None),
     ),
     "a key of no known shape": (
         [], {"primary_key": 5},
@@ -210,7 +213,7 @@ CALLS: dict[str, tuple[Any, dict[str, Any], tuple[str, str, str | None, str | No
     "a schema name with a dash": (
         [], {"schema": "my-schema"},
         ("UsageError", "`my-schema` can't be the name of a schema", None,
-         "letters, digits and `_`, not beginning with a digit", None),
+         "at most 64 letters, digits and `_`, not beginning with a digit", None),
     ),
     "a destination spelt wrong": (
         [], {"destination": "duckbd"},

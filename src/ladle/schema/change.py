@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ladle.schema.records import is_record
+from ladle.schema.system import SYSTEM_PREFIX
 from ladle.schema.table import Column, Table
 from ladle.schema.tags import comment
 from ladle.schema.types import same_type
@@ -92,7 +93,7 @@ def comments(change: Change) -> Iterator[Comment]:
     """Yield the comments on what a change makes."""
     if isinstance(change, AddTable):
         yield from (c for c in _comments(change.table) if c.text is not None)
-    elif is_record(change.table) or not isinstance(change, AddColumn):
+    elif _is_own(change.table) or not isinstance(change, AddColumn):
         return
     elif (text := column_comment(change.column)) is not None:
         yield Comment(change.table, change.column.name, text)
@@ -128,11 +129,16 @@ def has_comments(tables: Iterable[Table]) -> bool:
 
 
 def _comments(table: Table) -> Iterator[Comment]:
-    if is_record(table.name):
-        return  # fifteen statements in the first load of a dataset, for tables that the docs explain
+    if _is_own(table.name):
+        return  # some forty statements in the first load of a dataset, for tables that the docs explain
     yield Comment(table.name, None, table_comment(table))
     for column in table.typed_columns():
         yield Comment(table.name, column.name, column_comment(column))
+
+
+def _is_own(table: str) -> bool:
+    """Whether it is a table of the system: comments on those would cost a statement for each column."""
+    return is_record(table) or table.startswith(SYSTEM_PREFIX)
 
 
 def table_comment(table: Table) -> str | None:

@@ -103,7 +103,7 @@ def load(
     """Make one load as `ladle.load.run` does."""
     made = {name: table(name, rows) for name, rows in tables.items()}
     extra = [
-        Table(n, {"x": Column("x", "bigint")}).with_extra(**{"x-normalizer": {}})
+        Table(n, {"x": Column("x", "bigint")}).with_extra(**{"x-normalizer": {"seen-data": True}})
         for n in clear
         if n not in made
     ]
