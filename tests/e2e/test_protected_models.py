@@ -106,8 +106,8 @@ class Odd:
 
 @pytest.mark.parametrize(
     "row",
-    [[MAIL], MAIL, {"id": 1, "mail": Odd()}, {"id": 1, "mail": {CANARY: {1: 2}}}],
-    ids=["list", "text", "value", "key"],
+    [[MAIL], MAIL, {"id": 1, "mail": Odd()}, {"id": 1, "mail": {CANARY: {1: 2}}}, Odd()],
+    ids=["list", "text", "value", "key", "object"],
 )
 def test_rejects_of_odd_items(row: Any, pipeline: Any) -> None:
     contract = {"data_type": "discard_row", "columns": "evolve"}

@@ -170,11 +170,14 @@ def _at(row: Any, path: Sequence[str | int]) -> tuple[bool, Any]:
     return bool(path), row
 
 
-def _storable(row: Any) -> dict[str, Any]:
-    """Return a row with all that no column could hold as text."""
+def _storable(row: Any) -> Any:
+    """Return a row with all that no column could hold as text; of an odd object only what it is.
+
+    An object's own text may hold anything, also what is protected by name.
+    """
     found = as_mapping(row)
     if not isinstance(found, dict):
-        return {"value": repr(found)}
+        return found if isinstance(found, (bool, int, float, str)) else {"value": type(found).__name__}
     return {str(k): _simple(v) for k, v in found.items()}
 
 
