@@ -114,3 +114,16 @@ def test_rejects_of_odd_items(row: Any, pipeline: Any) -> None:
     pipeline.run(
         ladle.resource([{"id": 1, "mail": MAIL}, row], name="users", columns=User, schema_contract=contract)
     )
+
+
+def test_a_field_is_hidden_however_its_column_is_spelt(pipeline: Any) -> None:
+    class Spelt(BaseModel):
+        id: int
+        eMail: int  # noqa: N815
+
+    people = ladle.resource([{"id": 1, "eMail": MAIL}], name="people", columns=Spelt)
+    people.apply_hints(columns={"e_mail": {"protect": "hash"}})
+    with pytest.raises(LadleError) as caught:
+        pipeline.run(people)
+    assert "value=`***`" in str(caught.value)
+    assert not leaks(str(caught.value).encode())

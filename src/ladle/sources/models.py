@@ -7,8 +7,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, get_type_hints, is_typeddict
 
 from ladle.errors import UsageError
+from ladle.schema.naming import naming
 from ladle.sources.model_types import Annotation, annotation_of, data_type_of
 
+_SPELLING = naming("snake_case")
 _MODE_OF_EXTRA = {"allow": "evolve", "forbid": "freeze", "ignore": "discard_value"}
 
 
@@ -106,10 +108,15 @@ def flat_names(model: Any) -> frozenset[str] | None:
 
 
 def protected_fields(columns: Any) -> frozenset[str]:
-    """Return the names of columns whose values must not be shown."""
+    """Return the names of columns whose values must not be shown, as `spelt` has them."""
     if not isinstance(columns, Mapping):
         return frozenset()
-    return frozenset(name for name, hints in columns.items() if _is_protected(hints))
+    return frozenset(spelt(name) for name, hints in columns.items() if _is_protected(hints))
+
+
+def spelt(name: str) -> str:
+    """Return a name in one spelling: `eMail`, `E-Mail` and `e_mail` are one column."""
+    return _SPELLING.path(name)
 
 
 def _is_protected(hints: Mapping[str, Any]) -> bool:

@@ -22,6 +22,7 @@ from ladle.sources.models import (
     is_pydantic,
     is_root_model,
     protected_fields,
+    spelt,
 )
 
 if TYPE_CHECKING:
@@ -244,7 +245,7 @@ class ModelValidator:
             )
 
     def _hides(self, path: Path) -> bool:
-        return bool(self._protected) and (not path or str(path[0]) in self._protected)
+        return bool(self._protected) and (not path or spelt(str(path[0])) in self._protected)
 
     def _reason(self, problem: Mapping[str, Any], path: Path) -> str:
         # The model's own words may repeat the value.
