@@ -117,9 +117,9 @@ def test_rejects_of_odd_items(row: Any, pipeline: Any) -> None:
 
 
 def test_a_field_is_hidden_however_its_column_is_spelt(pipeline: Any) -> None:
-    class Spelt(BaseModel):
+    class Spelt(pydantic.BaseModel):
         id: int
-        eMail: int  # noqa: N815
+        eMail: int
 
     people = ladle.resource([{"id": 1, "eMail": MAIL}], name="people", columns=Spelt)
     people.apply_hints(columns={"e_mail": {"protect": "hash"}})
