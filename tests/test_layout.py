@@ -73,6 +73,7 @@ LONG_SIGNATURES: dict[str, str] = {
     "ladle.pipelines.pipeline.Pipeline.__init__": "what `ladle.pipeline` takes",
     "ladle.pipelines.pipeline.Pipeline.run": "what may be set for one run",
     "ladle.pipelines.pipeline.Pipeline.extract": "what may be set for one run",
+    "ladle.pipelines.pipeline.Pipeline.replay": "which rejects, and how they are mended",
     "ladle.pipelines.pipeline.Pipeline.backfill": "what may be set for one backfill",
     "ladle.sources.incremental.Incremental.__init__": "what the reference's `incremental` takes",
     "ladle.sources.decorators.resource": "the public decorator: what may be set for a table",

@@ -147,6 +147,16 @@ def delete_all(dataset: str, table: str) -> exp.Expression:
     return exp.Delete(this=table_ref(dataset, table))
 
 
+def fill_cell(dataset: str, table: str, column: Column, dialect: Dialect) -> str:
+    """UPDATE of one value of one row; parameters: the value as text, the row's id."""
+    ref, name = dialect.sql(table_ref(dataset, table)), dialect.sql(column_ref(column.name))
+    text, row = dialect.placeholder(1), dialect.placeholder(2)
+    value = (
+        f"CAST(CAST({text} AS {dialect.column_type(Column('', 'text'))}) AS {dialect.column_type(column)})"
+    )
+    return f'UPDATE {ref} SET {name} = {value} WHERE "_dlt_id" = {row}'
+
+
 def delete_up_to(dataset: str, table: str, dialect: Dialect) -> str:
     """DELETE of a pipeline's states up to a version; parameters: its name, the version."""
     ref = dialect.sql(table_ref(dataset, table))

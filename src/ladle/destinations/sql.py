@@ -304,6 +304,14 @@ class SqlSession:
         """Return the column that sorts a temporary table's rows."""
         return statements.column_ref(self._dialect.row_order)
 
+    def fill(self, table: Table, cells: Sequence[tuple[str, str, str]]) -> None:
+        """Update one value of one row after the other."""
+        with self._connection.errors(f"filling values of table `{table.name}` in"):
+            self._connection.lock_table(self._dataset, table.name)
+            for column, row_id, value in cells:
+                sql = statements.fill_cell(self._dataset, table.name, table.columns[column], self._dialect)
+                self._connection.execute(sql, [value, row_id])
+
     def merge(self, tables: Sequence[str], made: Iterable[exp.Expression]) -> None:
         """Keep other writers out of the tables, and run the statements."""
         with self._connection.errors(f"merging into table `{tables[0]}`"):

@@ -108,3 +108,12 @@ def _fill(session: MergingSession, schema: Schema, table: Table) -> exp.Expressi
         expressions=[exp.EQ(this=col(ROOT_ID), expression=above.subquery())],
         where=exp.Where(this=is_null(col(ROOT_ID, OLD))),
     )
+
+
+def fill(session: MergingSession, schema: Schema, fills: Sequence[Mapping[str, str]]) -> None:
+    """Put values into rows that are there, as a package's manifest has them."""
+    cells: dict[str, list[tuple[str, str, str]]] = {}
+    for one in fills:
+        cells.setdefault(one["table"], []).append((one["column"], one["row_id"], one["value"]))
+    for table, found in cells.items():
+        session.fill(schema.table_map[table], found)

@@ -16,7 +16,7 @@ from ladle.destinations.base import Destination, LoadRecord, MergingSession, Ses
 from ladle.errors import CommitFailed, CommitUnknown, DestinationError, PackageError
 from ladle.events import Emit, Progress, durable
 from ladle.load.dispositions import by_disposition, prepare
-from ladle.load.merge import check_merges, merge, merged_tables, root_key_fills
+from ladle.load.merge import check_merges, fill, merge, merged_tables, root_key_fills
 from ladle.load.plan import plan
 from ladle.package.store import Package
 from ladle.schema.change import Change, Limits, changed_comments, has_comments
@@ -122,6 +122,9 @@ def _load_once(package: Package, destination: Destination, dataset: str, emit: E
             with durable(emit, "load.clear"):
                 session.clear(manifest.empty_tables)
         rows, seconds = _write(session, package, schema, emit, destination.limits)
+        if manifest.fills:
+            with durable(emit, "load.fill"):
+                fill(cast(MergingSession, session), schema, manifest.fills)
         with durable(emit, "load.commit"):
             session.commit()
     return LoadResult(package.load_id, rows, tuple(changes), seconds)

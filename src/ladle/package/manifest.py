@@ -77,6 +77,7 @@ class Manifest:
         checks: what became of each data quality rule, as `Checks.results` gives it.
         edits: of the schema, that a user asked for, in plain form; such a package has no rows of data.
         alters: what they rename and drop at the destination, in plain form.
+        fills: values put into rows that are there: `table`, `column`, `row_id` and `value` as text.
         refresh: tables to drop and tables to empty just before the load.
         inputs: what the resources said they read.
         origins: resource and path that each column's values came from, by table; empty unless asked for.
@@ -105,6 +106,7 @@ class Manifest:
     origins: Mapping[str, Mapping[str, tuple[str, str]]] = field(default_factory=dict)
     edits: tuple[Mapping[str, Any], ...] = ()
     alters: tuple[Mapping[str, Any], ...] = ()
+    fills: tuple[Mapping[str, str], ...] = ()
 
     def to_bytes(self) -> bytes:
         """Return the JSON that `write` stores."""
@@ -136,7 +138,7 @@ class Manifest:
             stored["inputs"] = tuple(Input(**i) for i in stored.get("inputs", ()))
             stored["drop_tables"] = tuple(stored["drop_tables"])
             stored["empty_tables"] = tuple(stored["empty_tables"])
-            stored |= {name: tuple(stored.get(name) or ()) for name in ("edits", "alters", "checks")}
+            stored |= {name: tuple(stored.get(name) or ()) for name in ("edits", "alters", "checks", "fills")}
             stored |= {name: from_json(stored.get(name)) for name in _STATES}
             return cls(**stored)
         except (KeyError, TypeError) as exc:

@@ -26,6 +26,7 @@ from ladle.pipelines.arguments import check_choice, checked_name, checked_stagin
 from ladle.pipelines.backfill import Backfill, load_windows
 from ladle.pipelines.drift import SchemaDiff, adopting, drift
 from ladle.pipelines.edits import SchemaPlan, losses, planned, schema_of
+from ladle.pipelines.fills import FixValue
 from ladle.pipelines.info import ExtractInfo, LoadInfo, NormalizeInfo, PackageInfo, PipelineTrace, now
 from ladle.pipelines.memory import Memory
 from ladle.pipelines.order import Extracted, Order, Remember, accounts_of, extracted_info, normalized_info
@@ -400,9 +401,10 @@ class Pipeline:
         rule: str | None = None,
         load_id: str | None = None,
         fix: Fix | None = None,
+        fix_value: FixValue | None = None,
         dry_run: bool = False,
     ) -> LoadInfo | None:
-        """Feed rows that were refused back into their tables; each is replayed once, whatever happens.
+        """Feed back what was refused, rows and values; each is replayed once, whatever happens.
 
         They take the ordinary way: contracts and rules apply again, what is refused again is a new reject.
         Marked as replayed in the same commit. Packages that an earlier run left are finished first.
@@ -414,6 +416,8 @@ class Pipeline:
             load_id: only those of a load.
             fix: gets each record as the source gave it, protected as it was stored, and returns it mended;
                 None leaves it among the rejects.
+            fix_value: the same for values that rows were loaded without: gets path and value, returns the
+                value mended, or None. They go into their rows, where these are there still and have none.
             dry_run: only tell how many rows would go where.
 
         Returns:
@@ -438,10 +442,10 @@ class Pipeline:
             schemas = list(self.schemas.values())
             with self.dataset() as dataset:
                 found = open_rejects(dataset, schemas, Wanted(table_name, named, rule, load_id))
-                wanted = replays(found, schemas, dataset, fix, checked)
+                wanted = replays(found, schemas, dataset, fix, checked, fix_value)
             for notice in replay_notices(found, wanted, dry_run):
                 self._memory.emit(notice)
-            for replay in () if dry_run else wanted:
+            for replay in () if dry_run else (r for r in wanted if r.ids):
                 order = Order(replay.source, Hints(), declare=replay.declare, protected=True)
                 extracted = self._work.extract_source(order)
                 if extracted is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from ladle.events import Notice
 from ladle.normalize.keys import ROOT_ID, ROW_ID
 from ladle.package.manifest import ResourceInfo
 from ladle.package.store import Package
+from ladle.pipelines.fills import FixValue, Lost, filled
 from ladle.schema.given_names import GivenNames, derived_form
 from ladle.schema.naming import Naming, naming
 from ladle.schema.records import REJECTS, REJECTS_TABLE, REPLAYS, REPLAYS_TABLE
@@ -80,7 +81,7 @@ class Open:
     def obstacle(self) -> str | None:
         """Why it can't be replayed; None where it can."""
         if self.action != "row":
-            return "a value: its row is loaded without it"
+            return None if self.row_id and self.column_path and self.value else "a value: its row isn't known"
         return None if self.record is not None else "no record of the row was kept"
 
 
@@ -146,12 +147,16 @@ class Replay:
         rows: by resource and table.
         ids: of the rejects.
         checked: a resource whose model checks its rows again.
+        fills: values for rows that are there, in the manifest's form.
+        left: how many values can't be put in, by reason.
     """
 
     schema: Schema
     rows: Mapping[tuple[str, str], list[dict[str, Any]]]
     ids: Sequence[str]
     checked: Resource | None = None
+    fills: tuple[Mapping[str, str], ...] = ()
+    left: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def source(self) -> Source:
@@ -186,7 +191,7 @@ class Replay:
             )
             for n, (name, table) in enumerate(targets)
         )
-        return package.with_manifest(schema=schema.to_dict(), resources=infos)
+        return package.with_manifest(schema=schema.to_dict(), resources=infos, fills=self.fills)
 
 
 def _disposition(table: Table) -> str:
@@ -204,6 +209,7 @@ def replays(
     dataset: Dataset,
     fix: Fix | None = None,
     checked: Resource | None = None,
+    fix_value: FixValue | None = None,
 ) -> list[Replay]:
     """Return what to feed back, by package; rows for which `fix` returns None are left as they are.
 
@@ -213,7 +219,7 @@ def replays(
     made: dict[tuple[bool, str], Replay] = {}
     by_name = {schema.name: derived_form(schema) for schema in schemas}
     for reject in found:
-        if reject.obstacle is not None:
+        if reject.obstacle is not None or reject.action != "row":
             continue
         schema = by_name[reject.schema_name]
         reject = replace(reject, table_name=GivenNames.of(schema).source_table(reject.table_name))
@@ -229,7 +235,22 @@ def replays(
         rows: Any = replay.rows
         rows.setdefault((reject.resource, reject.table_name), []).append(record)
         replay.ids.append(reject.id)  # type: ignore[attr-defined]
-    return [made[key] for key in sorted(made)]
+    return [*(made[key] for key in sorted(made)), *_fills(found, schemas, dataset, fix_value)]
+
+
+def _fills(
+    found: Sequence[Open], schemas: Sequence[Schema], dataset: Dataset, fix: FixValue | None
+) -> Iterator[Replay]:
+    """Yield a replay for the values of each schema."""
+    for schema in schemas:
+        lost = [
+            Lost(r.id, r.table_name, str(r.column_path), str(r.row_id), str(r.value))
+            for r in found
+            if r.schema_name == schema.name and r.action != "row" and r.obstacle is None
+        ]
+        if lost:
+            done = filled(lost, schema, dataset, fix)
+            yield Replay(derived_form(schema), {}, done.ids, None, done.fills, done.left)
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,13 +310,18 @@ def _from_base64(value: Any) -> Any:
 
 def replay_notices(found: Sequence[Open], wanted: Sequence[Replay], dry_run: bool) -> Iterator[Notice]:
     """Yield what a user should know: what would be done, and what can't be."""
+    obstacles: dict[str, int] = {}
+    for replay in wanted:
+        for obstacle, count in replay.left.items():
+            obstacles[obstacle] = obstacles.get(obstacle, 0) + count
+        if dry_run and replay.fills:
+            yield Notice(f"would put {len(replay.fills)} values into rows of their tables")
     if dry_run:
         for replay in wanted:
             for (resource, table), rows in replay.rows.items():
                 yield Notice(
                     f"would feed {len(rows)} rows of resource `{resource}` back into table `{table}`"
                 )
-    obstacles: dict[str, int] = {}
     for reject in found:
         if reject.obstacle is not None:
             obstacles[reject.obstacle] = obstacles.get(reject.obstacle, 0) + 1

@@ -222,7 +222,9 @@ class Work:
         manifest = package.manifest
         alone = self._lock_depth > 0 and not (manifest.drop_tables or manifest.empty_tables)
         # What is merged waits in tables of the load's own until all is there.
-        alone = alone and all(r.write_disposition != "merge" for r in manifest.resources)
+        alone = (
+            alone and not manifest.fills and all(r.write_disposition != "merge" for r in manifest.resources)
+        )
         if destination is None or not destination.streams or not alone or begin_bytes < 0:
             return None
         return LoadAhead(in_given_names(package), destination, str(self.dataset_name), self.emit, begin_bytes)

@@ -311,11 +311,11 @@ def test_a_frozen_contract_refuses_a_replay_as_a_whole(site: Site) -> None:
     assert ids(site) == [1, 2, 3, 5]
 
 
-def test_values_are_told_to_be_out_of_reach(site: Site) -> None:
+def test_values_of_rows_that_a_model_changed_are_out_of_reach(site: Site) -> None:
     pipeline = site.pipeline()
     pipeline.run([{"id": 1, "more": 2}], table_name="r", columns=Row)
     (reject,) = pipeline.rejects()
-    assert (reject.action, reject.obstacle) == ("value", "a value: its row is loaded without it")
+    assert (reject.action, reject.obstacle) == ("value", "a value: its row isn't known")
     assert pipeline.replay() is None
 
 
