@@ -1,4 +1,7 @@
-"""Renames and drops: a process is killed at each durable step; each is done or not done, and then goes on."""
+"""Renames and drops: a process is killed at each durable step; each is done or not done, and then goes on.
+
+How a recovery that is killed itself is recovered is the same for all loads: `test_kill_cursor.py` has that.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,6 @@ from tests.e2e.killing import (  # noqa: F401 - pytest finds the tests here
     Quick,
     Undisturbed,
     pytest_generate_tests,
-    test_killed_again_in_any_state_of_any_recovery,
     test_killed_again_in_any_state_of_the_recovery,
     test_killed_at_any_moment,
     test_killed_at_any_step,

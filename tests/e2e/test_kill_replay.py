@@ -1,5 +1,7 @@
 """Replay: a process is killed at each durable step; called again it goes on, and each reject is replayed once.
 
+How a recovery that is killed itself is recovered is the same for all loads: `test_kill_cursor.py` has that.
+
 `victim_replay.check` also looks at what each killed process leaves: a row is refused and open, or loaded and marked.
 """
 
@@ -13,7 +15,6 @@ from tests.e2e.killing import (  # noqa: F401 - pytest finds the tests here
     Quick,
     Undisturbed,
     pytest_generate_tests,
-    test_killed_again_in_any_state_of_any_recovery,
     test_killed_again_in_any_state_of_the_recovery,
     test_killed_at_any_moment,
     test_killed_at_any_step,

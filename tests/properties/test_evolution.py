@@ -204,13 +204,13 @@ def test_runs_into_postgres(runs: Runs, widen: bool, postgres_url: str) -> None:
 
 @pytest.mark.slow
 @given(runs=RUNS)
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_many_runs_into_duckdb(runs: Runs, widen: bool) -> None:
     in_duckdb(runs, widen)
 
 
 @pytest.mark.slow
 @given(runs=RUNS)
-@settings(max_examples=150)
+@settings(max_examples=60)
 def test_many_runs_into_postgres(runs: Runs, widen: bool, postgres_url: str) -> None:
     in_postgres(runs, widen, postgres_url)
