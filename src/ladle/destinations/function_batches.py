@@ -46,7 +46,13 @@ class Shape:
 
     def columns(self, table: Table) -> list[Column]:
         """Return the columns of a table that the function is told of."""
-        return [c for c in table.columns.values() if self.keys or not c.name.startswith(_PREFIX)]
+        # One that only saw nulls is remembered for a later load: rows don't have it.
+        known = [c for c in table.columns.values() if c.data_type is not None or not _only_nulls(c)]
+        return [c for c in known if self.keys or not c.name.startswith(_PREFIX)]
+
+
+def _only_nulls(column: Column) -> bool:
+    return bool((column.extra.get("x-normalizer") or {}).get("seen-null-first"))
 
 
 @dataclass(frozen=True, slots=True)
