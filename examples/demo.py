@@ -28,6 +28,7 @@ COLUMNS = """
     select table_name, count(*), string_agg(column_name, ', ' order by column_index)
     from duckdb_columns()
     where schema_name = 'landed' and not starts_with(table_name, '_dlt_')
+        and not starts_with(table_name, '_ladle_')
         and not starts_with(column_name, '_dlt_')
     group by table_name order by table_name
 """

@@ -59,5 +59,6 @@ def target() -> Target | None:
 
 
 def _has_own_config() -> bool:
-    own = ("OPENLINEAGE_CONFIG", "OPENLINEAGE__TRANSPORT")
-    return any(name.startswith(own) for name in os.environ)
+    # Asked by every run: one search instead of a look at each of the variables.
+    names = "\n" + "\n".join(os.environ)
+    return "\nOPENLINEAGE_CONFIG" in names or "\nOPENLINEAGE__TRANSPORT" in names
