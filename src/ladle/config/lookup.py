@@ -60,7 +60,7 @@ def _attempts(
     hint: Any, where: Where, providers: Sequence[ConfigProvider]
 ) -> Iterator[tuple[ConfigProvider, str | None, tuple[str, ...]]]:
     tried = paths(where.sections, where.required)
-    secret = is_secret(hint)
+    secret = hint is not str and is_secret(hint)
     for prefix in (where.pipeline, None) if where.pipeline else (None,):
         for provider in providers:
             if secret and not provider.supports_secrets and not isinstance(provider, DocProvider):
@@ -78,7 +78,7 @@ def look(name: str, hint: Any, where: Where) -> Found | None:
     Raises:
         ValueNotSecretException: a secret stands in a provider that isn't for secrets.
     """
-    secret = is_secret(hint)
+    secret = hint is not str and is_secret(hint)
     filled = [p for p in where.providers if not (isinstance(p, DocProvider) and p.is_empty)]
     for provider, prefix, path in _attempts(hint, where, filled):
         value, key = provider.get_value(name, hint, prefix, *path)
@@ -96,7 +96,7 @@ def look(name: str, hint: Any, where: Where) -> Found | None:
 def tried(name: str, hint: Any, where: Where) -> tuple[Trace, ...]:
     """Return all keys that a look-up tries, in order, as pairs (provider, key)."""
     found = []
-    secret = is_secret(hint)
+    secret = hint is not str and is_secret(hint)
     for provider, prefix, path in _attempts(hint, where, where.providers):
         if secret and not provider.supports_secrets:
             continue

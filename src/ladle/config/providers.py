@@ -106,7 +106,8 @@ class EnvironProvider(ConfigProvider):
         path = path_of(key, pipeline_name, sections)
         full = "__".join(path).upper()
         value = None if full in _SYSTEM else os.environ.get(full) or None
-        if value is None and is_secret(hint):
+        # Most are plain text: that isn't asked about.
+        if value is None and hint is not str and is_secret(hint):
             value = mounted(path)
         return value, full
 
