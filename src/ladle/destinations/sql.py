@@ -140,7 +140,8 @@ class SqlSession:
             self._run(statements.create_dataset(self._dataset))
 
     def _run(self, statement: exp.Expression) -> None:
-        self._connection.execute(self._dialect.sql(statement))
+        for one in self._dialect.rewrite(statement):
+            self._connection.execute(self._dialect.sql(one))
 
     def _columns(self) -> dict[str, dict[str, str]]:
         if self._there is None:
