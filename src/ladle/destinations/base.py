@@ -163,8 +163,8 @@ class MergingSession(Session, Protocol):
     def merge(self, tables: Sequence[str], statements: Iterable[exp.Expression]) -> None:
         """Run statements that change tables of the dataset.
 
-        A generator is sent what came of each: the number of rows that were changed, -1 where the engine doesn't
-        say; for a query its first row, None where it has none.
+        A generator is sent what came of each: the number of rows that were changed, -1 where the engine
+        doesn't say; for a query its first row, None where it has none.
         """
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from ladle.schema.table import DECLARED, LISTING, MISSED_AT, WITHIN, Column, Table
+from ladle.schema.table import DECLARED, DELETED_AT, LISTING, WITHIN, Column, Table
 
 
 def with_listing(table: Table, fit: Callable[[str], str]) -> Table:
@@ -17,9 +17,9 @@ def with_listing(table: Table, fit: Callable[[str], str]) -> Table:
     """
     asked = table.extra.get(LISTING) or {}
     wanted = {fit(name): WITHIN for name in asked.get("within", ())}
-    if asked.get("missed_at"):
-        wanted[fit(asked["missed_at"])] = MISSED_AT
-    had = [c.name for c in table.columns.values() if c.extra.get(WITHIN) or c.extra.get(MISSED_AT)]
+    if asked.get("deleted_at"):
+        wanted[fit(asked["deleted_at"])] = DELETED_AT
+    had = [c.name for c in table.columns.values() if c.extra.get(WITHIN) or c.extra.get(DELETED_AT)]
     if not wanted and not had:
         return table
     return table.with_columns(
@@ -29,10 +29,10 @@ def with_listing(table: Table, fit: Callable[[str], str]) -> Table:
 
 
 def _marked(column: Column, hint: str | None) -> Column:
-    extra = {k: v for k, v in column.extra.items() if k not in (WITHIN, MISSED_AT)}
+    extra = {k: v for k, v in column.extra.items() if k not in (WITHIN, DELETED_AT)}
     if hint is None:
         return replace(column, extra=extra)
-    if hint == MISSED_AT:
+    if hint == DELETED_AT:
         column = replace(column, data_type=column.data_type or "timestamp")
         extra[DECLARED] = True
     return replace(column, extra={**extra, hint: True})

@@ -66,7 +66,7 @@ def _check_listing(root: Table, resource: ResourceInfo) -> None:
         )
     if cursors := root.keys("incremental"):
         raise UsageError(
-            f"{what} needs all rows in each load, and the cursor `{cursors[0]}` leaves out those that were loaded",
+            f"{what} needs all rows in each load, and the cursor `{cursors[0]}` leaves out old ones",
             resource=resource.name,
             hint="load without the cursor, or without delete_missing",
         )
@@ -107,7 +107,7 @@ def merge(
 
 
 def refused(manifest: Manifest, root: str) -> int | None:
-    """Return how many rows of a root table a contract, a rule or a model refused; None for rows that come again."""
+    """Return how many rows of a root table were refused; None where earlier rows come again."""
     resources = [r for r in manifest.resources if r.table == root]
     if any(r.again for r in resources):
         return None
@@ -116,7 +116,7 @@ def refused(manifest: Manifest, root: str) -> int | None:
 
 
 def unlisted(manifest: Manifest, schema: Schema) -> dict[str, int]:
-    """Return the tables that this load lists, and deletes nothing from, with how many of their rows were refused."""
+    """Return how many rows were refused of tables that this load lists, and deletes nothing from."""
     asked = {r.table for r in manifest.resources if r.write_disposition == "merge"}
     listed = [n for n in asked if n in schema.table_map and schema.table_map[n].extra.get(LISTING)]
     return {name: count for name in listed if (count := refused(manifest, name))}

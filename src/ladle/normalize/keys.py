@@ -44,9 +44,11 @@ def random_ids(count: int) -> pa.Array:
     return fixed.cast(pa.binary()).cast(pa.string())
 
 
-def root_keys(piece: Piece, own: pa.Array | None) -> RowKeys:
-    """Return the keys of root rows: `own` ids where the data brings them, else random ones."""
+def root_keys(piece: Piece, own: pa.Array | None, keyed: pa.Array | None = None) -> RowKeys:
+    """Return the keys of root rows: `own` ids where the data brings them, else `keyed` ones, else random."""
     ids = random_ids(piece.rows)
+    if keyed is not None:
+        ids = pc.coalesce(keyed, ids)
     if own is not None:
         ids = pc.coalesce(own.cast(pa.string()), ids)
     return RowKeys(ids, ids)

@@ -53,12 +53,11 @@ class PackageInfo:
         return "\n".join(lines)
 
     def _merged(self) -> list[str]:
-        told = [
+        return [
             f"  merged {table}: "
             + (", ".join(f"{n:,} {what}" for what, n in counts.items() if n) or "0 rows")
             for table, counts in self.merged.items()
         ]
-        return told
 
     def _broken(self) -> list[str]:
         broken = [

@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from ladle.config.settings import flag, searched, setting
+from ladle.destinations.base import Destination
 from ladle.errors import ConfigError, DataValidationError, UsageError
 from ladle.load.dispositions import REPLACES
+from ladle.load.merge import check_merges
 from ladle.normalize.checks import Checks
 from ladle.normalize.options import Options
 from ladle.normalize.rejects import Budget
@@ -88,21 +90,25 @@ def budget(given: Any) -> Budget:
         raise ConfigError(what, expected=error.expected) from None
 
 
-def replace_strategy(destination: str) -> str | None:
-    """Return how tables are replaced whose resource doesn't say, None for the default.
+def checked(package: Package, declared: Schema, destination: Destination) -> Package:
+    """Return a package that was just declared, with how tables are replaced whose resource doesn't say.
 
-    `DESTINATION__REPLACE_STRATEGY`, or that of the section of one destination.
+    `DESTINATION__REPLACE_STRATEGY` says it, or the same setting of one destination's section.
 
     Raises:
-        ConfigError: no strategy of that name.
+        UsageError: the destination can't merge as it is asked to.
+        ConfigError: the setting names no strategy.
     """
-    found = searched("replace_strategy", ("destination", destination))
+    check_merges(declared, package.manifest.resources, destination)
+    if all(r.write_disposition != "replace" for r in package.manifest.resources):
+        return package
+    found = searched("replace_strategy", ("destination", destination.name))
     if found is not None and found not in REPLACES:
         raise ConfigError(
             f"the setting `DESTINATION__REPLACE_STRATEGY` can't be `{found}`",
             expected="one of " + ", ".join(REPLACES),
         )
-    return found
+    return package.with_manifest(replace_strategy=found)
 
 
 @contextmanager
@@ -129,12 +135,12 @@ def discarding(
 
 
 def lists(manifest: Manifest, table: str) -> bool:
-    """Whether rows of a table are deleted that a load doesn't bring, so that one without rows has a meaning."""
+    """Whether rows of a table are deleted that a load doesn't bring: one without rows has a meaning."""
     return bool(manifest.schema["tables"].get(table, {}).get(LISTING))
 
 
 def is_empty(package: Package, stored: Schema) -> bool:
-    """Whether loading the package would change nothing: no rows, nothing to replace, compare, drop or empty."""
+    """Whether loading the package would change nothing: no rows, nothing to replace, list, drop or empty."""
     manifest, names = package.manifest, GivenNames.of(stored)
     replaced = any(
         stored.table_map[table].loaded

@@ -22,7 +22,6 @@ from ladle.governance.policy import policy
 from ladle.governance.reporter import Reporter, reporter
 from ladle.load.ahead import BEGIN_BYTES, LoadAhead
 from ladle.load.dispositions import waiting
-from ladle.load.merge import check_merges
 from ladle.load.plan import schema_update
 from ladle.load.run import BehindDestination, LoadResult, StateMissing, load
 from ladle.normalize.background import BackgroundNormalizer
@@ -37,14 +36,7 @@ from ladle.pipelines.info import ExtractInfo, NormalizeInfo, PackageInfo, now
 from ladle.pipelines.lookup import checks_for
 from ladle.pipelines.memory import Memory
 from ladle.pipelines.named import in_derived_names, in_given_names, on_top
-from ladle.pipelines.normalizing import (
-    KEPT,
-    default_contract,
-    discarding,
-    is_empty,
-    options,
-    replace_strategy,
-)
+from ladle.pipelines.normalizing import KEPT, checked, default_contract, discarding, is_empty, options
 from ladle.pipelines.noted import noting, with_inputs
 from ladle.pipelines.order import Beside, Extracted, Order, accounts_of, extracted_info, normalized_info
 from ladle.pipelines.refresh import Reset, plan
@@ -266,9 +258,7 @@ class Work:
         package = declare(order.source, package, stored, order.hints, can.limits, can.exact, protect)
         declared = Schema.from_dict(package.manifest.schema)
         if self.destination is not None:
-            check_merges(declared, package.manifest.resources, self.destination)
-            if any(r.write_disposition == "replace" for r in package.manifest.resources):
-                package = package.with_manifest(replace_strategy=replace_strategy(self.destination.name))
+            package = checked(package, declared, self.destination)
         if files.imports is not None and not order.plans:
             package = package.with_manifest(schema=files.offer(declared).to_dict())
         if reset is None:

@@ -1,4 +1,4 @@
-"""Row ids that are made of a key, and how they wait: several rows of one key must be told apart until one is left.
+"""Row ids that are made of a key, and how they wait: rows of one key are told apart until one is left.
 
 A waiting root row's id is `<digest><MARK><random>`, a child row's `<digest><MARK><random>.<position>`. Once
 one row of each key is left, mark and random part go.
@@ -15,6 +15,9 @@ RANDOM = 8
 """Characters that tell waiting rows of one key apart."""
 TAIL = DIGEST + len(MARK) + RANDOM
 """Characters after which a child row's place follows."""
+
+WAITING = rf"^(.{{{DIGEST}}}){MARK}.{{{RANDOM}}}"
+"""The beginning of a waiting id, as a pattern; its group is what stays."""
 
 _KEYED = ("upsert", "insert-only")
 

@@ -28,7 +28,7 @@ DECLARED = "x-declared"
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
-LISTING, WITHIN, MISSED_AT = "x-delete-missing", "x-missing-within", "x-missed-at"
+LISTING, WITHIN, DELETED_AT = "x-delete-missing", "x-missing-within", "x-deleted-at"
 """Hints of deletes by comparison: of a table, what is asked for; of columns, that they are the scope of a
 listing, or hold when a row was missed first."""
 

@@ -8,11 +8,11 @@ from typing import Any
 from ladle.errors import UsageError
 from ladle.schema.table import LISTING
 
-MERGE_OPTIONS = ("skip_unchanged_rows", "delete_missing", "max_missing", "missing_within", "missed_at")
+MERGE_OPTIONS = ("skip_unchanged_rows", "delete_missing", "max_missing", "missing_within", "deleted_at")
 MAX_MISSING = 0.5
 """Share of the rows that are there which a listing may lack, unless told otherwise."""
-MISSED_AT_NAME = "_ladle_missed_at"
-_OF_MISSING = ("max_missing", "missing_within", "missed_at")
+DELETED_AT_NAME = "_ladle_deleted_at"
+_OF_MISSING = ("max_missing", "missing_within", "deleted_at")
 
 
 def merge_options(config: Mapping[str, Any], strategy: str) -> dict[str, Any]:
@@ -39,13 +39,13 @@ def _listing(config: Mapping[str, Any], strategy: str) -> dict[str, Any] | None:
         raise UsageError(f"delete_missing can't be `{how!r}`", expected="`hard` or `soft`")
     if strategy not in ("upsert", "delete-insert"):
         raise UsageError(f"`{strategy}` can't delete missing rows", expected="upsert or delete-insert")
-    if how == "hard" and "missed_at" in config:
-        raise UsageError("`missed_at` goes with soft deletes", hint='use "delete_missing": "soft"')
+    if how == "hard" and "deleted_at" in config:
+        raise UsageError("`deleted_at` goes with soft deletes", hint='use "delete_missing": "soft"')
     return {
         "how": how,
         "max": _most(config.get("max_missing", MAX_MISSING)),
         "within": _columns(config.get("missing_within", ())),
-        "missed_at": str(config.get("missed_at", MISSED_AT_NAME)) if how == "soft" else None,
+        "deleted_at": str(config.get("deleted_at", DELETED_AT_NAME)) if how == "soft" else None,
     }
 
 

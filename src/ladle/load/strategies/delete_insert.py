@@ -16,6 +16,7 @@ from ladle.destinations.base import Strategy
 from ladle.load.strategies.bounds import matched
 from ladle.load.strategies.missing import missing
 from ladle.load.strategies.noted import Noted
+from ladle.load.strategies.single import one_each
 from ladle.load.strategies.staged import Staged, Steps
 from ladle.load.strategies.trees import counted
 
@@ -24,10 +25,12 @@ def statements(staged: Staged) -> Steps:
     """Yield the statements, in order."""
     yield from missing(staged)
     root, primary, other = staged.root, staged.key("primary_key"), staged.key("merge_key")
-    staged = yield from staged.one_each(primary)
+    staged = yield from one_each(staged, primary)
     matches = []
-    for keys in filter(None, (primary, other)):
-        matches.append((yield from matched(staged, keys)))
+    if primary:
+        matches.append((yield from matched(staged, primary)))
+    if other:
+        matches.append((yield from matched(staged, other)))
     marked = yield from _marked(staged, matches)
     gone = yield from _delete(staged, matches)
     added = yield staged.insert(root, staged.live(*staged.given(root)))

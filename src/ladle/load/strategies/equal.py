@@ -6,7 +6,7 @@ from sqlglot import exp
 
 from ladle.load.strategies.noted import CHANGED, NEW_ID, OLD_ID, Noted
 from ladle.load.strategies.staged import Staged, Steps
-from ladle.load.strategies.trees import NEW, OLD, ROOT_ID, ROW_ID, col, differs, exists, update
+from ladle.load.strategies.trees import NEW, OLD, ROOT_ID, ROW_ID, all_of, col, differs, exists, named, update
 from ladle.schema.table import Table
 
 _OWN = "_dlt_"
@@ -14,7 +14,7 @@ _NOTE = "found"
 
 
 def root_differs(staged: Staged) -> exp.Expression:
-    """Whether old and new root row differ. Of one key, they have another load id and that alone is no change."""
+    """Whether old and new root row of one key differ in more than the load that brought them."""
     return _differs(staged, staged.root, staged.root.keys("primary_key"))
 
 
@@ -33,18 +33,18 @@ def changed_below(staged: Staged, known: Noted) -> Steps:
         if table in staged.filled:
             yield _note(known, NEW_ID, staged.here(table), NEW, exp.not_(_has_same(staged, table, NEW)))
         lost = [exp.not_(_has_same(staged, table, OLD))] if table in staged.filled else []
-        yield _note(known, OLD_ID, staged.there(table), OLD, exp.and_(known.below(), *lost))
+        yield _note(known, OLD_ID, staged.there(table), OLD, all_of([known.below(), *lost]))
 
 
 def _note(known: Noted, by: str, rows: exp.Table, name: str, condition: exp.Expression) -> exp.Update:
-    ref = exp.alias_(known.ref, _NOTE, table=True)
-    below = exp.select(col(ROOT_ID, name)).from_(exp.alias_(rows, name, table=True)).where(condition)
+    ref = named(known.ref, _NOTE)
+    below = exp.select(col(ROOT_ID, name)).from_(named(rows, name)).where(condition)
     found = exp.In(this=col(by, _NOTE), query=below.subquery())
     return update(ref, [exp.EQ(this=col(CHANGED), expression=exp.true())], found)
 
 
 def _has_same(staged: Staged, table: Table, name: str) -> exp.Expression:
-    """Whether a child row has its like on the other side: in the same place, so by its id, and the same content."""
+    """Whether a child row has its like on the other side: the same id, so the same place, and content."""
     other, rows = (OLD, staged.there(table)) if name == NEW else (NEW, staged.here(table))
     alike = exp.not_(_differs(staged, table, []))
-    return exists(exp.alias_(rows, other, table=True), col(ROW_ID, OLD).eq(staged.final(ROW_ID)), alike)
+    return exists(named(rows, other), col(ROW_ID, OLD).eq(staged.final(ROW_ID)), alike)

@@ -11,14 +11,15 @@ from sqlglot import exp
 from ladle.destinations.base import Strategy
 from ladle.load.strategies.bounds import matched
 from ladle.load.strategies.noted import Noted
+from ladle.load.strategies.single import one_each
 from ladle.load.strategies.staged import Staged, Steps
-from ladle.load.strategies.trees import NEW, OLD, ROOT_ID, ROW_ID, col, counted, exists
+from ladle.load.strategies.trees import NEW, OLD, ROOT_ID, ROW_ID, col, counted, exists, named
 
 
 def statements(staged: Staged) -> Steps:
     """Yield the statements, in order."""
     root, keys = staged.root, staged.key("primary_key")
-    staged = yield from staged.one_each(keys)
+    staged = yield from one_each(staged, keys)
     total = (yield staged.live(counted()))[0]
     match = (yield from matched(staged, keys)) if keys else exp.false()
     if staged.filled:
@@ -31,7 +32,7 @@ def statements(staged: Staged) -> Steps:
         yield from staged.insert_children(exp.not_(known.has(col(ROOT_ID, NEW))))
         yield known.forget()
     else:
-        old = exp.alias_(staged.there(root), OLD, table=True)
+        old = named(staged.there(root), OLD)
         added = yield staged.insert(
             root, staged.live(*staged.given(root)).where(exp.not_(exists(old, match)))
         )

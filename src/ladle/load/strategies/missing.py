@@ -6,21 +6,22 @@ they were missed first. It runs before new rows are added.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from typing import Any
 
 from sqlglot import exp
 
 from ladle.errors import TooManyMissing
 from ladle.load.strategies.noted import Noted
 from ladle.load.strategies.staged import Staged, Steps
-from ladle.load.strategies.trees import NEW, OLD, col, counted, exists, is_null, same, update
-from ladle.schema.table import LISTING, MISSED_AT, WITHIN
+from ladle.load.strategies.trees import NEW, OLD, all_of, col, counted, exists, is_null, named, same, update
+from ladle.schema.table import DELETED_AT, LISTING, WITHIN
 
 
 def missing(staged: Staged) -> Steps:
     """Delete or mark the old rows that the listing lacks.
 
-    Rows that come again, or a listing of which rows were refused, are no full listing: nothing is missing then.
+    Rows that come again, or of which some were refused, are no full listing: nothing is missing then.
 
     Raises:
         TooManyMissing: more than is allowed.
@@ -44,7 +45,7 @@ def missing(staged: Staged) -> Steps:
 
 
 def _rows(staged: Staged) -> exp.Expression:
-    return exp.alias_(staged.here(staged.root), NEW, table=True)
+    return named(staged.here(staged.root), NEW)
 
 
 def _listed(staged: Staged) -> exp.Expression:
@@ -57,33 +58,34 @@ def _listed(staged: Staged) -> exp.Expression:
 def _concerned(staged: Staged) -> list[exp.Expression] | None:
     """Return conditions on the old rows that the listing is about; None where it is about none."""
     within = [c.name for c in staged.root.columns.values() if c.extra.get(WITHIN)]
-    found = [is_null(col(name, OLD)) for name in _missed_at(staged)]
+    found = [is_null(col(name, OLD)) for name in _deleted_at(staged)]
     if within and not set(within) <= set(staged.columns.get(staged.root.name, ())):
         return None
     return [*found, exists(_rows(staged), same(within))] if within else found
 
 
-def _missed_at(staged: Staged) -> list[str]:
-    return [c.name for c in staged.root.columns.values() if c.extra.get(MISSED_AT)]
+def _deleted_at(staged: Staged) -> list[str]:
+    return [c.name for c in staged.root.columns.values() if c.extra.get(DELETED_AT)]
 
 
 def _marking(staged: Staged, lacking: Sequence[exp.Expression]) -> exp.Update:
-    name = _missed_at(staged)[0]
+    name = _deleted_at(staged)[0]
     at = staged.session.moment(staged.root.columns[name], staged.at)
-    there = exp.alias_(staged.there(staged.root), OLD, table=True)
-    return update(there, [exp.EQ(this=col(name), expression=at)], exp.and_(*lacking))
+    there = named(staged.there(staged.root), OLD)
+    return update(there, [exp.EQ(this=col(name), expression=at)], all_of(lacking))
 
 
-def _deleting(staged: Staged, lacking: Sequence[exp.Expression]) -> Steps:
+def _deleting(staged: Staged, lacking: Sequence[exp.Expression]) -> Generator[exp.Expression, Any, int]:
     if staged.children:
         noted = Noted(staged, "missing")
-        found = yield noted.ids([exp.and_(*lacking)])
+        found = yield noted.ids([all_of(lacking)])
         for table in staged.children if found else ():
             yield staged.delete(table, noted.below())
         yield noted.forget()
         if found == 0:
             return 0
-    return (yield staged.delete(staged.root, exp.and_(*lacking)))
+    gone: int = yield staged.delete(staged.root, all_of(lacking))
+    return gone
 
 
 def _check(staged: Staged, gone: int, there: int) -> None:

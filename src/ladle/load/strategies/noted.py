@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from ladle.load.strategies.staged import Staged
-from ladle.load.strategies.trees import NEW, OLD, ROOT_ID, ROW_ID, col, drop, exists, temporary
+from ladle.load.strategies.trees import NEW, OLD, ROOT_ID, ROW_ID, as_, col, drop, exists, named, temporary
 
 OLD_ID, NEW_ID, CHANGED = "old_id", "new_id", "changed"
 _NOTE = "noted"
@@ -33,7 +33,7 @@ class Noted:
 
     def ids(self, conditions: Sequence[exp.Expression]) -> exp.Expression:
         """Note old rows that meet one of the conditions, each by itself: an OR would be slow to find."""
-        found = [self.staged.old(col(ROW_ID, OLD).as_(OLD_ID, quoted=True)).where(c) for c in conditions]
+        found = [self.staged.old(as_(col(ROW_ID, OLD), OLD_ID)).where(c) for c in conditions]
         query: exp.Expression = found[0]
         for more in found[1:]:
             query = exp.union(query, more, distinct=True)
@@ -42,12 +42,12 @@ class Noted:
     def pairs(self, match: exp.Expression, changed: exp.Expression | None = None) -> exp.Expression:
         """Note which old row is which waiting row's, and whether they differ, where that is asked."""
         columns: list[exp.Expression] = [
-            col(ROW_ID, OLD).as_(OLD_ID, quoted=True),
-            col(ROW_ID, NEW).as_(NEW_ID, quoted=True),
+            as_(col(ROW_ID, OLD), OLD_ID),
+            as_(col(ROW_ID, NEW), NEW_ID),
         ]
         if changed is not None:
-            columns.append(exp.paren(changed).as_(CHANGED, quoted=True))
-        new = exp.alias_(self.staged.here(self.staged.root), NEW, table=True)
+            columns.append(as_(exp.paren(changed), CHANGED))
+        new = named(self.staged.here(self.staged.root), NEW)
         return temporary(self.ref, self.staged.old(*columns).join(new, on=match))
 
     def below(self, *conditions: exp.Expression) -> exp.Expression:
@@ -57,7 +57,7 @@ class Noted:
 
     def has(self, new_id: exp.Expression, *conditions: exp.Expression) -> exp.Expression:
         """Whether a waiting row is noted."""
-        noted = exp.alias_(self.ref, _NOTE, table=True)
+        noted = named(self.ref, _NOTE)
         return exists(noted, col(NEW_ID, _NOTE).eq(new_id), *conditions)
 
     def forget(self) -> exp.Expression:

@@ -8,7 +8,7 @@ a generator yields statements, and is sent what came of each (`MergingSession.me
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -22,17 +22,16 @@ from ladle.load.strategies.trees import (
     ROOT_ID,
     ROW_ID,
     any_of,
+    as_,
     col,
-    counted,
     exists,
     is_null,
+    named,
     substring,
-    temporary,
 )
 from ladle.schema.row_ids import DIGEST, MARK, TAIL, is_keyed
 from ladle.schema.table import Table
 
-_NUMBER = "_ladle_count"
 Steps = Generator[exp.Expression, Any, None]
 
 
@@ -87,41 +86,9 @@ class Staged:
 
     # -- the rows that take part
 
-    def one_each(self, keys: Sequence[str]) -> Generator[exp.Expression, Any, Staged]:
-        """Put one row for each key into a table of their own, where there are several; return what to go on with.
-
-        The first by `dedup_sort` remains, nulls last, else the first that came. A row without its whole key
-        is never a duplicate.
-        """
-        if not keys or self.root.extra.get("x-deduplicated"):
-            return self
-        doubled = exp.select(exp.Literal.number(1)).from_(self.here(self.root)).group_by(*map(col, keys))
-        doubled = doubled.where(exp.not_(any_of([is_null(col(k)) for k in keys])))
-        if (yield doubled.having(exp.GT(this=counted(), expression=exp.Literal.number(1))).limit(1)) is None:
-            return self
-        rows = exp.select(*map(col, self.columns[self.root.name])).from_(self._numbered(keys).subquery(NEW))
-        rows = rows.where(any_of([col(_NUMBER).eq(1), *(is_null(col(k)) for k in keys)]))
-        yield temporary(self.session.staged(f"{self.root.name} kept"), rows)
-        return replace(self, single=True)
-
-    def _numbered(self, keys: Sequence[str]) -> exp.Select:
-        rows = exp.select(*map(col, self.columns[self.root.name])).from_(self.here(self.root))
-        order = exp.Order(expressions=[*self._sorted(), exp.Ordered(this=self.session.row_order())])
-        number = exp.Window(
-            this=exp.RowNumber(), partition_by=[col(k) for k in keys], order=order, over="OVER"
-        )
-        return rows.select(number.as_(_NUMBER, quoted=True))
-
-    def _sorted(self) -> list[exp.Ordered]:
-        return [
-            exp.Ordered(this=col(c.name), desc=c.dedup_sort == "desc", nulls_first=False)
-            for c in self.root.columns.values()
-            if c.dedup_sort is not None and c.name in self.columns[self.root.name]
-        ]
-
     @property
     def marked(self) -> exp.Expression | None:
-        """Whether a waiting row only asks for a deletion: a bool that is true, or any other value; None: none does."""
+        """Whether a waiting row only asks for a deletion, by a true bool or any other value; None: none."""
         found: list[exp.Expression] = []
         for name in self.root.keys("hard_delete"):
             if name in self.columns[self.root.name] and self.root.columns[name].data_type == "bool":
@@ -132,7 +99,7 @@ class Staged:
 
     def live(self, *columns: exp.Expression) -> exp.Select:
         """SELECT of the waiting root rows that ask for no deletion."""
-        rows = exp.select(*columns).from_(exp.alias_(self.here(self.root), NEW, table=True))
+        rows = exp.select(*columns).from_(named(self.here(self.root), NEW))
         return rows if self.marked is None else rows.where(exp.not_(self.marked))
 
     # -- statements
@@ -144,15 +111,15 @@ class Staged:
 
     def all(self, table: Table) -> exp.Select:
         """SELECT all waiting rows of a table, as they will be."""
-        here = exp.alias_(self.here(table), NEW, table=True)
+        here = named(self.here(table), NEW)
         return exp.select(*self.given(table)).from_(here)
 
     def given(self, table: Table) -> list[exp.Expression]:
         """Return the columns of waiting rows, as they will be."""
-        return [self.final(c).as_(c, quoted=True) for c in self.columns[table.name]]
+        return [as_(self.final(c), c) for c in self.columns[table.name]]
 
     def final(self, name: str) -> exp.Expression:
-        """Return a column of a waiting row as it will be: its ids are told apart by more than its key till then."""
+        """Return a column of a waiting row as it will be: ids made of keys lose what told them apart."""
         value = col(name, NEW)
         if name not in (ROW_ID, ROOT_ID, PARENT_ID) or not is_keyed(self.root):
             return value
@@ -171,12 +138,12 @@ class Staged:
 
     def delete(self, table: Table, where: exp.Expression) -> exp.Delete:
         """DELETE old rows."""
-        return exp.Delete(this=exp.alias_(self.there(table), OLD, table=True), where=exp.Where(this=where))
+        return exp.Delete(this=named(self.there(table), OLD), where=exp.Where(this=where))
 
     def old(self, *columns: exp.Expression) -> exp.Select:
         """SELECT of the old root rows."""
-        return exp.select(*columns).from_(exp.alias_(self.there(self.root), OLD, table=True))
+        return exp.select(*columns).from_(named(self.there(self.root), OLD))
 
     def matching(self, condition: exp.Expression, *more: exp.Expression) -> exp.Expression:
         """Whether the old row is one of the waiting rows', by a condition on both."""
-        return exists(exp.alias_(self.here(self.root), NEW, table=True), condition, *more)
+        return exists(named(self.here(self.root), NEW), condition, *more)

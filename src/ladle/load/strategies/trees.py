@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 from sqlglot import exp
 
@@ -47,6 +48,26 @@ def substring(text: exp.Expression, start: int, length: int | None = None) -> ex
     """Return a part of a text; the first character has number 1."""
     size = None if length is None else exp.Literal.number(length)
     return exp.Substring(this=text.copy(), start=exp.Literal.number(start), length=size)
+
+
+def as_(value: exp.Expression, name: str) -> exp.Expression:
+    """Return a value as a column of that name."""
+    return exp.Alias(this=value, alias=exp.to_identifier(name, quoted=True))
+
+
+def literal(value: str | int) -> exp.Expression:
+    """Return a text or a whole number as a literal."""
+    return exp.Literal.string(value) if isinstance(value, str) else cast(exp.Expression, exp.convert(value))
+
+
+def named(table: exp.Expression, name: str) -> exp.Expression:
+    """Return a table under a name of its own."""
+    return cast(exp.Expression, exp.alias_(table, name, table=True))
+
+
+def all_of(conditions: Sequence[exp.Expression]) -> exp.Expression:
+    """Whether all of some conditions hold."""
+    return exp.paren(exp.and_(*conditions))
 
 
 def is_null(column: exp.Expression) -> exp.Expression:

@@ -15,15 +15,27 @@ from ladle.load.strategies.bounds import matched
 from ladle.load.strategies.equal import changed_below, root_differs
 from ladle.load.strategies.missing import missing
 from ladle.load.strategies.noted import CHANGED, Noted
+from ladle.load.strategies.single import one_each
 from ladle.load.strategies.staged import Staged, Steps
-from ladle.load.strategies.trees import NEW, OLD, ROOT_ID, ROW_ID, col, counted, exists, update_from
+from ladle.load.strategies.trees import (
+    NEW,
+    OLD,
+    ROOT_ID,
+    ROW_ID,
+    all_of,
+    col,
+    counted,
+    exists,
+    named,
+    update_from,
+)
 
 
 def statements(staged: Staged) -> Steps:
     """Yield the statements, in order."""
     yield from missing(staged)
     root, keys = staged.root, staged.key("primary_key")
-    staged = yield from staged.one_each(keys)
+    staged = yield from one_each(staged, keys)
     if not keys:
         staged.tell(inserted=(yield staged.insert(root, staged.live(*staged.given(root)))))
         yield from staged.insert_children()
@@ -43,7 +55,7 @@ def _flat(staged: Staged, match: exp.Expression) -> Steps:
     rows = staged.live(*staged.given(root))
     if updated != 0 or skips:
         # Where no key of the batch is known, nothing has to be compared again.
-        rows = rows.where(exp.not_(exists(exp.alias_(staged.there(root), OLD, table=True), match)))
+        rows = rows.where(exp.not_(exists(named(staged.there(root), OLD), match)))
     added = yield staged.insert(root, rows)
     staged.tell(inserted=added, updated=updated, unchanged=max(0, total - added - updated))
 
@@ -83,10 +95,8 @@ def _update(staged: Staged, match: exp.Expression, *conditions: exp.Expression) 
     # A table of nothing but its key has nothing to change, and is asked all the same which keys it has.
     values = values or [exp.EQ(this=col(keys[0]), expression=col(keys[0], NEW))]
     wanted = [match, *conditions, *([exp.not_(staged.marked)] if staged.marked is not None else [])]
-    old, new = (
-        exp.alias_(t, n, table=True) for t, n in ((staged.there(root), OLD), (staged.here(root), NEW))
-    )
-    return update_from(old, values, new, exp.and_(*wanted))
+    old, new = (named(t, n) for t, n in ((staged.there(root), OLD), (staged.here(root), NEW)))
+    return update_from(old, values, new, all_of(wanted))
 
 
 upsert = Strategy(statements=statements, needs_key=True)
