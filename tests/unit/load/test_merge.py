@@ -235,7 +235,9 @@ def landed(site: Site) -> list[dict[str, Any]]:
             below.setdefault(kid["_dlt_parent_id"], []).append({"x": kid["x"]})
     found = site.table("t")
     assert sum(map(len, below.values())) == sum(len(below.get(r["_dlt_id"], [])) for r in found.rows)
-    return [{**{n: r.get(n) for n in names}, **lost(r), "kids": below.get(r["_dlt_id"], [])} for r in found.rows]
+    return [
+        {**{n: r.get(n) for n in names}, **lost(r), "kids": below.get(r["_dlt_id"], [])} for r in found.rows
+    ]
 
 
 def lost(row: dict[str, Any]) -> dict[str, Any]:
