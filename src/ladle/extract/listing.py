@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from ladle.errors import UsageError
 from ladle.schema.table import DECLARED, DELETED_AT, LISTING, WITHIN, Column, Table
+from ladle.sources.resource import Resource
 
 
 def with_listing(table: Table, fit: Callable[[str], str]) -> Table:
@@ -26,6 +28,22 @@ def with_listing(table: Table, fit: Callable[[str], str]) -> Table:
         _marked(table.columns.get(name, Column(name)), wanted.get(name))
         for name in {**dict.fromkeys(had), **wanted}
     )
+
+
+def check_listing(table: Table, resource: Resource) -> None:
+    """Refuse deletes by comparison where a cursor leaves rows out.
+
+    Raises:
+        UsageError: names the cursor.
+    """
+    listed = table.write_disposition == "merge" and table.extra.get(LISTING)
+    if listed and (cursor := resource.cursor) is not None:
+        raise UsageError(
+            f"delete_missing of table `{table.name}` needs all rows in each load, and the cursor "
+            f"`{cursor.cursor_path}` leaves out old ones",
+            resource=resource.name,
+            hint="load without the cursor, or without delete_missing",
+        )
 
 
 def _marked(column: Column, hint: str | None) -> Column:

@@ -54,7 +54,7 @@ def check_merges(schema: Schema, resources: Sequence[ResourceInfo], destination:
 
 
 def _check_listing(root: Table, resource: ResourceInfo) -> None:
-    """Refuse deletes by comparison where rows can't be told apart, or a cursor leaves rows out."""
+    """Refuse deletes by comparison where rows can't be told apart."""
     if not root.extra.get(LISTING):
         return
     what = f"delete_missing of table `{root.name}`"
@@ -63,12 +63,6 @@ def _check_listing(root: Table, resource: ResourceInfo) -> None:
             f"{what} compares primary keys, and there is none",
             resource=resource.name,
             hint='name the key: primary_key="id"',
-        )
-    if cursors := root.keys("incremental"):
-        raise UsageError(
-            f"{what} needs all rows in each load, and the cursor `{cursors[0]}` leaves out old ones",
-            resource=resource.name,
-            hint="load without the cursor, or without delete_missing",
         )
 
 
