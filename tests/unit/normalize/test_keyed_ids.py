@@ -27,9 +27,7 @@ def ids_of(**columns: Any) -> list[str | None]:
 
 def load(site: Site, rows: Any, strategy: str = "upsert", key: Any = "id", **hints: Any) -> None:
     merge = {"disposition": "merge", "strategy": strategy}
-    site.pipeline().run(
-        ladle.resource(rows, name="t", primary_key=key, write_disposition=merge, **hints)
-    )
+    site.pipeline().run(ladle.resource(rows, name="t", primary_key=key, write_disposition=merge, **hints))
 
 
 def ids(site: Site, key: str = "id") -> dict[Any, str]:
@@ -83,7 +81,11 @@ def test_a_row_keeps_its_id_and_what_is_below_it_follows(site: Site, strategy: s
     first, below = ids(site), set(site.table("t__n").values("_dlt_id"))
     load(site, [{"id": i, "v": 2, "n": [{"m": [2]}, {}]} for i in range(3)], strategy)
     assert ids(site) == first
-    assert set(site.table("t__n").values("_dlt_id")) == below == {f"{i}.{n}" for i in first.values() for n in (0, 1)}
+    assert (
+        set(site.table("t__n").values("_dlt_id"))
+        == below
+        == {f"{i}.{n}" for i in first.values() for n in (0, 1)}
+    )
     assert {row["_dlt_parent_id"] for row in site.table("t__n__m").rows} == {f"{i}.0" for i in first.values()}
     assert all(len(i) == DIGEST for i in first.values())
     (tmp_path / "b").mkdir()
@@ -119,7 +121,9 @@ def test_ids_of_the_data_stay(site: Site) -> None:
 
 def test_rows_without_their_key_have_random_ids(site: Site) -> None:
     columns = {"id": {"nullable": True, "data_type": "bigint"}}
-    load(site, [{"id": None, "n": [1]}, {"id": None, "n": [2]}, {"id": "no number", "n": [3]}], columns=columns)
+    load(
+        site, [{"id": None, "n": [1]}, {"id": None, "n": [2]}, {"id": "no number", "n": [3]}], columns=columns
+    )
     found = [row["_dlt_id"] for row in site.table("t").rows]
     assert len(set(found)) == 3
     assert set(site.table("t__n").values("_dlt_root_id")) == set(found)
