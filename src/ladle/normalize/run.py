@@ -28,7 +28,7 @@ from ladle.normalize.quality.sweep import ReadyStage, sweep
 from ladle.normalize.recorded import recorded
 from ladle.normalize.rejects import RejectLog, counted
 from ladle.normalize.rows import Part, Rows, rows_of
-from ladle.normalize.unnest import Path, unnest
+from ladle.normalize.unnest import unnest
 from ladle.package.manifest import DataFile
 from ladle.package.raw import is_frame
 from ladle.package.store import Package
@@ -173,7 +173,9 @@ class Normalizer:
         """Return a part of a child table with what it takes over from the rows above it."""
         if part.above is None or not self._propagation.values:
             return part
-        return with_propagated(part, self._propagation, self._table_of(root), self._package.load_id)
+        return with_propagated(
+            part, self._propagation, partial(self._names.table, root), self._package.load_id
+        )
 
     def _table(self, name: str, rows: Rows, root: str, resource: str) -> Table:
         table = self._tables.get(name) or self._new_table(name, rows.first, root, resource)
@@ -234,8 +236,11 @@ class Normalizer:
     def _ids(self, root: str, mode: tuple[bool, bool], named: Sequence[Named]) -> pa.Array | None:
         """Return ids that are made of a key; None where the table's aren't, or it has none."""
         table = self._tables.get(self._names.table(root, ()))
-        keyed = table is not None and self._keyed.makes(table)
-        if not keyed or ROW_ID not in self._key_names(table, False, mode[1], set(), {}):
+        if (
+            table is None
+            or not self._keyed.makes(table)
+            or ROW_ID not in self._key_names(table, False, mode[1], set(), {})
+        ):
             return None
         return self._keyed.of(table, named, self._typing(table.name, mode[0], self._growth(table.name, root)))
 
@@ -312,9 +317,6 @@ class Normalizer:
         if self._options.add_dlt_id or ROW_ID in table.columns or ROW_ID in present:
             wanted.append(ROW_ID)
         return wanted
-
-    def _table_of(self, root: str) -> Callable[[Path], str]:
-        return lambda path: self._names.table(root, path)
 
     def _wants_root_key(self, table: Table, made: Mapping[str, Table]) -> bool:
         if ROOT_ID in table.columns or self._propagation.root_ids is None:

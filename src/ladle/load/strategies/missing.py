@@ -98,5 +98,6 @@ def _check(staged: Staged, gone: int, there: int) -> None:
         f"the listing of table `{staged.root.name}` lacks {gone:,} of the {there:,} rows that are there",
         table=staged.root.name,
         expected=f"at most {allowed:,} missing: max_missing is {most:g}",
-        hint='where the listing is whole, allow it: "max_missing": 1.0 beside delete_missing, or a number of rows',
+        hint='where the listing is whole, allow it: "max_missing": 1.0 beside delete_missing, or a number '
+        "of rows",
     )
