@@ -149,8 +149,8 @@ class Normalizer:
         keyed = not (frame and len(pieces) == 1 and any(leaf.kinds for leaf in pieces[0].leaves))
         self._part = (resource, root)
         self._unchanged = batch if self._passing and not keyed else None
-        with_above, ids = partial(self._with_above, root), partial(self._ids, root, (frame, keyed))
-        parts = parts_of(root, pieces, self._names, self._given, with_above, ids)
+        made = partial(self._with_above, root), partial(self._ids, root, (frame, keyed))
+        parts = parts_of(root, pieces, self._names, self._given, *made)
         typed = partial(self._typed, resource, root, (frame, keyed))
         judged = self._judged(parts, (resource, first_row), typed)
         for one in judged.fed:
@@ -173,9 +173,8 @@ class Normalizer:
         """Return a part of a child table with what it takes over from the rows above it."""
         if part.above is None or not self._propagation.values:
             return part
-        return with_propagated(
-            part, self._propagation, partial(self._names.table, root), self._package.load_id
-        )
+        table_of = partial(self._names.table, root)
+        return with_propagated(part, self._propagation, table_of, self._package.load_id)
 
     def _table(self, name: str, rows: Rows, root: str, resource: str) -> Table:
         table = self._tables.get(name) or self._new_table(name, rows.first, root, resource)
@@ -236,11 +235,9 @@ class Normalizer:
     def _ids(self, root: str, mode: tuple[bool, bool], named: Sequence[Named]) -> pa.Array | None:
         """Return ids that are made of a key; None where the table's aren't, or it has none."""
         table = self._tables.get(self._names.table(root, ()))
-        if (
-            table is None
-            or not self._keyed.makes(table)
-            or ROW_ID not in self._key_names(table, False, mode[1], set(), {})
-        ):
+        if table is None or not self._keyed.makes(table):
+            return None
+        if ROW_ID not in self._key_names(table, False, mode[1], set(), {}):
             return None
         return self._keyed.of(table, named, self._typing(table.name, mode[0], self._growth(table.name, root)))
 
@@ -286,9 +283,9 @@ class Normalizer:
             table = self._in_order(table)
         if self._given:
             table, arrays = self._given.table(table, self._tables), self._given.arrays(table.name, arrays)
-        passes = self._unchanged is not None and not self._checks.may_leave_out(name)
-        if self._unchanged is not None and passes and is_same(self._unchanged, arrays):
-            # Nothing changed: the raw file serves as the ready file.
+        same = self._unchanged is not None and is_same(self._unchanged, arrays)
+        if self._unchanged is not None and same and not self._checks.may_leave_out(name):
+            # The raw file serves as the ready file.
             rows = self._passed.get(self._part, ("", 0))[1]
             self._passed[self._part] = (table.name, rows + self._unchanged.num_rows)
             made = self._unchanged
