@@ -210,6 +210,12 @@ def test_it_needs_a_primary_key_and_no_cursor(site: Site) -> None:
         site.pipeline().run(made)
 
 
+def test_a_scope_that_is_no_column_is_refused_once_there_are_rows(site: Site) -> None:
+    load(site, FOUR, delete_missing="hard", missing_within="day")
+    with pytest.raises(UsageError, match="names `day`, and no row has had a value there"):
+        load(site, FOUR, delete_missing="hard", missing_within="day")
+
+
 # -- rows that are the same
 
 

@@ -40,6 +40,8 @@ def missing(staged: Staged) -> Steps:
         gone = yield _marking(staged, lacking)
     else:
         gone = yield from _deleting(staged, lacking)
+    if gone < 0:  # the engine doesn't count what it changes
+        gone = there - int((yield staged.old(counted()).where(*concerned))[0])
     _check(staged, gone, there)
     staged.tell(deleted=gone)
 
