@@ -222,8 +222,9 @@ class Normalizer:
             coerces=self._coerces,
         )
         typed = type_columns(data, table, typing)
-        keys = rows.keys(self._package.load_id, ROOT_ID in key_names)
-        typed.arrays.update((n, keys[n]) for n in key_names)
+        if key_names:
+            keys = rows.keys(self._package.load_id, ROOT_ID in key_names)
+            typed.arrays.update((n, keys[n]) for n in key_names)
         typed = replace(typed, table=with_key_columns(typed.table, key_names))
         return Fed(table, typed, rows, named, key_names, rows.count)
 
