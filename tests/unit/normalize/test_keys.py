@@ -72,5 +72,6 @@ def test_ids_are_only_made_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("ladle.normalize.keys.os.urandom", lambda size: made.append(size) or bytes(size))
     keys = root_keys(ROOT, None)
     assert not made
-    assert keys.ids.equals(keys.roots) and len(keys.ids) == ROOT.rows
+    assert keys.ids.equals(keys.roots)
+    assert len(keys.ids) == ROOT.rows
     assert len(made) == 1
