@@ -18,7 +18,7 @@ from ladle.normalize.given import Given
 from ladle.normalize.govern import Governor, Judged
 from ladle.normalize.growth import Growing, Grown, Growth
 from ladle.normalize.keyed_ids import KeyedIds
-from ladle.normalize.keys import LOAD_ID, ROOT_ID, ROW_ID, in_order, with_key_columns
+from ladle.normalize.keys import ROOT_ID, ROW_ID, in_order, with_key_columns
 from ladle.normalize.names import Named, Names
 from ladle.normalize.nulls import as_there, is_kept, settled
 from ladle.normalize.options import Options
@@ -28,7 +28,8 @@ from ladle.normalize.quality.sweep import ReadyStage, sweep
 from ladle.normalize.recorded import recorded
 from ladle.normalize.rejects import RejectLog, counted
 from ladle.normalize.rows import Part, Rows, rows_of
-from ladle.normalize.unnest import unnest
+from ladle.normalize.unnest import Path, unnest
+from ladle.normalize.wanted_keys import WantedKeys
 from ladle.package.manifest import DataFile
 from ladle.package.raw import is_frame
 from ladle.package.store import Package
@@ -100,6 +101,7 @@ class Normalizer:
         self._coerces = base.normalizer_module != NO_COERCION
         self._given = Given(self._base, self._names)
         self._tables = self._given.kept(self._base.table_map.values())
+        self._wanted = WantedKeys(options, self._propagation, self._tables)
         self._seen: dict[str, _Progress] = {}
         self._root_rows: dict[str, int] = {}
         self._origins: dict[tuple[str, str], Origin] = {}
@@ -149,8 +151,8 @@ class Normalizer:
         keyed = not (frame and len(pieces) == 1 and any(leaf.kinds for leaf in pieces[0].leaves))
         self._part = (resource, root)
         self._unchanged = batch if self._passing and not keyed else None
-        made = partial(self._with_above, root), partial(self._ids, root, (frame, keyed))
-        parts = parts_of(root, pieces, self._names, self._given, *made)
+        with_above, ids = partial(self._with_above, root), partial(self._ids, root, (frame, keyed))
+        parts = parts_of(root, pieces, self._names, self._given, with_above, ids)
         typed = partial(self._typed, resource, root, (frame, keyed))
         judged = self._judged(parts, (resource, first_row), typed)
         for one in judged.fed:
@@ -173,8 +175,7 @@ class Normalizer:
         """Return a part of a child table with what it takes over from the rows above it."""
         if part.above is None or not self._propagation.values:
             return part
-        table_of = partial(self._names.table, root)
-        return with_propagated(part, self._propagation, table_of, self._package.load_id)
+        return with_propagated(part, self._propagation, self._table_of(root), self._package.load_id)
 
     def _table(self, name: str, rows: Rows, root: str, resource: str) -> Table:
         table = self._tables.get(name) or self._new_table(name, rows.first, root, resource)
@@ -208,11 +209,15 @@ class Normalizer:
     ) -> Fed:
         named = rows.named()
         child = rows.parts[0].above is not None
-        key_names = self._key_names(table, child, mode[1], {column for column, _, _ in named}, made)
+        if child:
+            key_names = self._wanted.of_child(table, made)
+        else:
+            key_names = self._wanted.of_root(table, mode[1], {column for column, _, _ in named})
         data = [entry for entry in named if entry[0] not in key_names]
         typed = type_columns(data, table, self._typing(table.name, mode[0], growth))
-        keys = rows.keys(self._package.load_id, ROOT_ID in key_names)
-        typed.arrays.update((n, keys[n]) for n in key_names)
+        if key_names:
+            keys = rows.keys(self._package.load_id, ROOT_ID in key_names)
+            typed.arrays.update((n, keys[n]) for n in key_names)
         typed = replace(typed, table=with_key_columns(typed.table, key_names))
         return Fed(table, typed, rows, named, key_names, rows.count)
 
@@ -237,7 +242,7 @@ class Normalizer:
         table = self._tables.get(self._names.table(root, ()))
         if table is None or not self._keyed.makes(table):
             return None
-        if ROW_ID not in self._key_names(table, False, mode[1], set(), {}):
+        if ROW_ID not in self._wanted.of_root(table, mode[1], set()):
             return None
         return self._keyed.of(table, named, self._typing(table.name, mode[0], self._growth(table.name, root)))
 
@@ -283,9 +288,9 @@ class Normalizer:
             table = self._in_order(table)
         if self._given:
             table, arrays = self._given.table(table, self._tables), self._given.arrays(table.name, arrays)
-        same = self._unchanged is not None and is_same(self._unchanged, arrays)
-        if self._unchanged is not None and same and not self._checks.may_leave_out(name):
-            # The raw file serves as the ready file.
+        passes = self._unchanged is not None and not self._checks.may_leave_out(name)
+        if self._unchanged is not None and passes and is_same(self._unchanged, arrays):
+            # Nothing changed: the raw file serves as the ready file.
             rows = self._passed.get(self._part, ("", 0))[1]
             self._passed[self._part] = (table.name, rows + self._unchanged.num_rows)
             made = self._unchanged
@@ -297,34 +302,8 @@ class Normalizer:
         if self._ready is not None:
             self._ready(table, made)
 
-    def _key_names(
-        self, table: Table, child: bool, keyed: bool, present: set[str], made: Mapping[str, Table]
-    ) -> list[str]:
-        if child:
-            root = [ROOT_ID] if self._wants_root_key(table, made) else []
-            return [*root, "_dlt_parent_id", "_dlt_list_idx", ROW_ID]
-        if table.parent is not None:
-            return [ROW_ID]  # replayed: its place in the parent comes with the row
-        if keyed:
-            return [LOAD_ID, ROW_ID]
-        # A frame: keys only where asked for, or where the table has or the frame brings them.
-        wanted = []
-        if self._options.add_dlt_load_id or LOAD_ID in table.columns or LOAD_ID in present:
-            wanted.append(LOAD_ID)
-        if self._options.add_dlt_id or ROW_ID in table.columns or ROW_ID in present:
-            wanted.append(ROW_ID)
-        return wanted
-
-    def _wants_root_key(self, table: Table, made: Mapping[str, Table]) -> bool:
-        if ROOT_ID in table.columns or self._propagation.root_ids is None:
-            return True
-        while table.parent is not None and (
-            above := made.get(table.parent) or self._tables.get(table.parent)
-        ):
-            table = above
-        if table.name in self._propagation.root_ids:
-            return True
-        return table.write_disposition == "merge" or bool(table.extra.get("x-root-key"))
+    def _table_of(self, root: str) -> Callable[[Path], str]:
+        return lambda path: self._names.table(root, path)
 
     def check(self, package: Package | None = None) -> None:
         """Check what only shows once all batches were seen.
