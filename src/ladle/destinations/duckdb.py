@@ -22,7 +22,7 @@ from ladle.destinations.dialect import Dialect
 from ladle.destinations.reading import Reader, SqlReader
 from ladle.destinations.sql import SqlSession
 from ladle.errors import CommitFailed, DestinationError, UsageError
-from ladle.schema.change import MERGES, Limits
+from ladle.schema.change import MERGES, REPLACES, Limits
 from ladle.schema.lattice import EVERYWHERE
 from ladle.schema.table import Column, Table
 
@@ -51,6 +51,7 @@ _LIMITS = Limits(
     max_column_name=None,
     wei_digits=38,
     merges=MERGES,
+    replaces=REPLACES,
     renames=True,
     in_place=EVERYWHERE,
     decimal_digits=38,

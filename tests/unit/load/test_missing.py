@@ -136,7 +136,7 @@ def test_nothing_is_deleted_where_rows_of_the_listing_were_refused(site: Site) -
     info = site.pipeline(progress=listen).run(made)
     assert info.merged["t"] == {"inserted": 0, "updated": 1, "deleted": 0, "unchanged": 0}
     assert ids(site) == [0, 1, 2, 3]
-    assert "no row of table `t` is deleted as missing: 1 rows of its listing were refused" in told
+    assert "nothing of table `t` is deleted as missing: 1 row of its listing had to be refused" in told
     assert load(site, FOUR[:2], **options)["deleted"] == 2
 
 
