@@ -147,6 +147,9 @@ class MergingSession(Session, Protocol):
     def fill(self, table: Table, cells: Sequence[tuple[str, str, str]]) -> None:
         """Put values into rows that are there: column, id of the row, and the value as text."""
 
+    def ask(self, query: exp.Expression) -> list[tuple[Any, ...]]:
+        """Run a query over what is there and what waits; return all rows."""
+
     def merge(self, tables: Sequence[str], statements: Iterable[exp.Expression]) -> None:
         """Run statements that change tables of the dataset."""
 
@@ -216,11 +219,13 @@ class Strategy:
         statements: of a strategy that merges: its rows wait in tables of the load's own, and these
             statements, made of what waits (`ladle.load.strategies.staged.Staged`), bring them in.
         needs_key: whether the root table must have a primary key, and no merge key.
+        check: gets the same before the first statement; raises where what is there doesn't allow the merge.
     """
 
     prepare: Callable[[Session, Sequence[Table]], None] = lambda session, tables: None
     statements: Callable[[Any], Iterable[exp.Expression]] | None = None
     needs_key: bool = False
+    check: Callable[[Any], None] = lambda staged: None
 
 
 def readable(destination: Destination) -> Readable:

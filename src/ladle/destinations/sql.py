@@ -313,6 +313,11 @@ class SqlSession:
                 sql = statements.fill_cell(self._dataset, table.name, table.columns[column], self._dialect)
                 self._connection.execute(sql, [value, row_id])
 
+    def ask(self, query: exp.Expression) -> list[tuple[Any, ...]]:
+        """Run a query."""
+        with self._connection.errors("reading what is there"):
+            return self._connection.query(self._dialect.sql(query))
+
     def merge(self, tables: Sequence[str], made: Iterable[exp.Expression]) -> None:
         """Keep other writers out of the tables, and run the statements."""
         with self._connection.errors(f"merging into table `{tables[0]}`"):

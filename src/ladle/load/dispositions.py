@@ -9,6 +9,7 @@ from ladle.load.strategies.append import append
 from ladle.load.strategies.delete_insert import delete_insert
 from ladle.load.strategies.insert_only import insert_only
 from ladle.load.strategies.replace import replace
+from ladle.load.strategies.scd2 import scd2
 from ladle.load.strategies.upsert import upsert
 from ladle.package.manifest import ResourceInfo
 from ladle.schema.schema import Schema
@@ -19,6 +20,7 @@ MERGES: Mapping[str, Strategy] = {
     "delete-insert": delete_insert,
     "upsert": upsert,
     "insert-only": insert_only,
+    "scd2": scd2,
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import cast
 
 from sqlglot import exp
@@ -62,7 +62,11 @@ def check_merges(schema: Schema, resources: Sequence[ResourceInfo], destination:
 
 
 def merge(
-    session: MergingSession, schema: Schema, waiting: Mapping[str, str], staged: Mapping[str, Sequence[str]]
+    session: MergingSession,
+    schema: Schema,
+    waiting: Mapping[str, str],
+    staged: Mapping[str, Sequence[str]],
+    again: Collection[str] = (),
 ) -> None:
     """Bring in what waits. A root table without new rows stays as it is, with all below it.
 
@@ -71,6 +75,7 @@ def merge(
         schema: of the package.
         waiting: root table by table, for tables that are merged.
         staged: columns by table, for those that have rows.
+        again: root tables whose rows are rejects that come again.
     """
     there = session.tables()
     for name in dict.fromkeys(waiting.values()):
@@ -79,10 +84,12 @@ def merge(
         root = schema.table_map[name]
         children = [schema.table_map[n] for n, r in waiting.items() if r == name and n != name and n in there]
         columns = {n: c for n, c in staged.items() if waiting[n] == name}
-        made = strategy(root, "merge").statements
-        assert made is not None
+        found = strategy(root, "merge")
+        assert found.statements is not None
         tables = [name, *(table.name for table in children)]
-        session.merge(tables, made(Staged(session, root, children, columns)))
+        rows = Staged(session, root, children, columns, name in again)
+        found.check(rows)
+        session.merge(tables, found.statements(rows))
 
 
 def root_key_fills(session: Session, schema: Schema, changes: Sequence[Change]) -> None:

@@ -229,8 +229,9 @@ def _write(
     rows.update((table.name, write(table)) for table in kept)
     if due:
         rows.update(_at_once(write, due, limits.writers, session))
+    again = {resource.table for resource in package.manifest.resources if resource.again}
     with durable(emit, "load.merge") if staged else nullcontext():
-        merge(cast(MergingSession, session), schema, waiting, staged)
+        merge(cast(MergingSession, session), schema, waiting, staged, again)
     _check_all_written(package, schema, rows)
     return {name: count for name, count in rows.items() if name in package.manifest.counts}, seconds
 

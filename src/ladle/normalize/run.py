@@ -28,6 +28,7 @@ from ladle.normalize.recorded import recorded
 from ladle.normalize.rejects import RejectLog, counted
 from ladle.normalize.rows import Part, Rows, rows_of
 from ladle.normalize.unnest import Path, unnest
+from ladle.normalize.versions import Versions
 from ladle.package.manifest import DataFile
 from ladle.package.raw import is_frame
 from ladle.package.store import Package
@@ -36,6 +37,7 @@ from ladle.schema.given_names import GivenNames, in_given_names
 from ladle.schema.protection import is_dropped
 from ladle.schema.records import is_record
 from ladle.schema.rejects import REJECTS_KEY
+from ladle.schema.scd2 import has_history
 from ladle.schema.schema import Schema
 from ladle.schema.stored import NO_COERCION
 from ladle.schema.table import Table
@@ -111,6 +113,7 @@ class Normalizer:
         )
         self._swept: set[str] = set()
         self._books = Accounts()
+        self._versions = Versions(package.manifest.created_at)
         self._outdated = False
 
     def declare(self, tables: Sequence[Table]) -> None:
@@ -150,7 +153,7 @@ class Normalizer:
         parts = parts_of(root, pieces, self._names, self._given, partial(self._with_above, root))
         typed = partial(self._typed, resource, root, (frame, keyed))
         judged = self._judged(parts, (resource, first_row), typed)
-        for one in judged.fed:
+        for one in self._versions.of(judged.fed, resource):
             self._take(one, resource, first_row)
         self._books.add(parts, {one.before.name: one.count for one in judged.fed}, judged.out)
         self._emit(Progress("normalize", root, batch.num_rows))
@@ -298,7 +301,7 @@ class Normalizer:
             return [*root, "_dlt_parent_id", "_dlt_list_idx", ROW_ID]
         if table.parent is not None:
             return [ROW_ID]  # replayed: its place in the parent comes with the row
-        if keyed:
+        if keyed or has_history(table):
             return [LOAD_ID, ROW_ID]
         # A frame: keys only where asked for, or where the table has or the frame brings them.
         wanted = []

@@ -28,12 +28,14 @@ class Staged:
         root: the root table, columns as in the schema.
         children: the tables below it that are at the destination, parents first.
         columns: of the waiting rows, by table; a table without rows isn't in it.
+        again: the rows were refused when others of their load were not.
     """
 
     session: MergingSession
     root: Table
     children: Sequence[Table]
     columns: dict[str, Sequence[str]]
+    again: bool = False
 
     @property
     def filled(self) -> list[Table]:
@@ -144,9 +146,7 @@ class Staged:
 
     def forget_gone(self) -> exp.Expression:
         """DROP the notes."""
-        ref = self.session.staged(self._gone)
-        what = {"tables": [ref]} if "tables" in exp.Drop.arg_types else {"this": ref}
-        return exp.Drop(**what, kind="TABLE")
+        return forgotten(self.session.staged(self._gone))
 
 
 def same(keys: Sequence[str]) -> exp.Expression:
@@ -169,3 +169,9 @@ def temporary(ref: exp.Table, query: exp.Expression) -> exp.Create:
     """CREATE TEMPORARY TABLE AS query."""
     kept = exp.Properties(expressions=[exp.TemporaryProperty()])
     return exp.Create(this=ref, kind="TABLE", properties=kept, expression=query)
+
+
+def forgotten(ref: exp.Table) -> exp.Drop:
+    """DROP a table of the load's own."""
+    what = {"tables": [ref]} if "tables" in exp.Drop.arg_types else {"this": ref}
+    return exp.Drop(**what, kind="TABLE")
