@@ -144,6 +144,9 @@ class MergingSession(Session, Protocol):
     def row_order(self) -> exp.Expression:
         """Return what rows of a staged table are sorted by to come in the order they were written."""
 
+    def let_repeat(self, table: str, column: str) -> None:
+        """See to it that a column which was unique so far may have a value twice."""
+
     def fill(self, table: Table, cells: Sequence[tuple[str, str, str]]) -> None:
         """Put values into rows that are there: column, id of the row, and the value as text."""
 

@@ -14,10 +14,11 @@ where that one ended.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import cast
 
 from sqlglot import exp
 
-from ladle.destinations.base import Strategy
+from ladle.destinations.base import MergingSession, Session, Strategy
 from ladle.errors import UsageError
 from ladle.load.strategies.staged import (
     NEW,
@@ -36,6 +37,13 @@ from ladle.schema.table import Table
 
 _AT, _NUMBER = "_ladle_at", "_ladle_number"
 _TIMES = "times"
+
+
+def prepare(session: Session, tables: Sequence[Table]) -> None:
+    """Let versions come again in a table whose rows had ids of their own before it kept a history."""
+    history = history_of(tables[0])
+    if history is not None and history.version == ROW_ID:
+        cast(MergingSession, session).let_repeat(tables[0].name, ROW_ID)
 
 
 def check(staged: Staged) -> None:
@@ -163,19 +171,25 @@ def _kept(staged: Staged, history: History, more: Sequence[str] = ()) -> exp.Tab
     """Return the waiting rows that don't only delete, as `new`."""
     if not staged.root.keys("hard_delete"):
         return _called(NEW, staged.here(staged.root))
-    columns = dict.fromkeys([history.version, *_told_apart(staged, history), *more])
+    keys = [k for k in _told_apart(staged, history) if k in staged.columns[staged.root.name]]
+    columns = dict.fromkeys([history.version, *keys, *more])
     return staged.kept(list(columns), []).subquery(NEW)
 
 
 def _told_apart(staged: Staged, history: History) -> list[str]:
     """Return the key within which versions are told apart: those of a column of the user's may come again."""
-    return staged.key("merge_key") if history.version != ROW_ID else []
+    if history.version == ROW_ID:
+        return []
+    return [k for k in staged.root.keys("merge_key") if staged.root.columns[k].data_type is not None]
 
 
 def _is_version(staged: Staged, history: History) -> exp.Condition:
     """Whether old and new row have one version."""
     both = [same([history.version])]
     for key in _told_apart(staged, history):
+        if key not in staged.columns[staged.root.name]:
+            both.append(is_null(col(key, OLD)))
+            continue
         neither = exp.and_(is_null(col(key, OLD)), is_null(col(key, NEW)))
         both.append(exp.paren(exp.or_(col(key, OLD).eq(col(key, NEW)), exp.paren(neither))))
     return exp.and_(*both)
@@ -214,4 +228,4 @@ def _children_once(staged: Staged, table: Table) -> exp.Insert:
     return staged.insert(table, rows)
 
 
-scd2 = Strategy(statements=statements, check=check)
+scd2 = Strategy(prepare=prepare, statements=statements, check=check)
