@@ -27,5 +27,5 @@ def test_killed_around_the_merge(undisturbed: Undisturbed, tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-def test_killed_at_every_second_step(undisturbed: Undisturbed, tmp_path: Path) -> None:
-    survives_most(undisturbed, GROWN, 2, tmp_path)
+def test_killed_at_every_fourth_step(undisturbed: Undisturbed, tmp_path: Path) -> None:
+    survives_most(undisturbed, GROWN, 4, tmp_path)

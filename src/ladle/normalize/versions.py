@@ -76,12 +76,11 @@ class Versions:
     def _hashed(self, root: Fed, below: Sequence[Fed]) -> list[Fed]:
         ids = root.typed.arrays[ROW_ID]
         given = _given_ids(root)
+        homes = [pc.index_in(one.typed.arrays[ROOT_ID], value_set=ids) for one in below]
         pieces = _pieces(root.typed.arrays)
-        homes = []
-        for one in below:
-            arrays = one.typed.arrays
-            homes.append(pc.index_in(arrays[ROOT_ID], value_set=ids))
-            pieces.append(_piece(f"[{one.before.name}]", _lines(arrays, homes[-1], root.count)))
+        # by name: which of its lists a batch meets first says nothing of a row
+        for one, home in sorted(zip(below, homes, strict=True), key=lambda pair: pair[0].before.name):
+            pieces.append(_piece(f"[{one.before.name}]", _lines(one.typed.arrays, home, root.count)))
         versions = self._hashes(_joined(pieces, root.count))
         new = versions if given is None else pc.coalesce(given, versions)
         made = [_with(root, {ROW_ID: new})]
