@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import closing
 from typing import cast
 
 from sqlglot import exp
@@ -10,10 +11,12 @@ from sqlglot import exp
 from ladle.destinations.base import Destination, MergingSession, Session
 from ladle.errors import UsageError
 from ladle.load.dispositions import by_disposition, strategy
+from ladle.load.strategies.scd2 import check_early
 from ladle.load.strategies.staged import OLD, ROOT_ID, ROW_ID, Staged, col, is_null
 from ladle.package.manifest import ResourceInfo
 from ladle.package.store import Package
 from ladle.schema.change import AddColumn, Change
+from ladle.schema.scd2 import BOUNDARY, has_history
 from ladle.schema.schema import Schema
 from ladle.schema.table import Table
 
@@ -59,6 +62,23 @@ def check_merges(schema: Schema, resources: Sequence[ResourceInfo], destination:
                 expected="a primary_key and no merge_key" if not primary else "no merge_key",
                 hint='name the key: primary_key="id"',
             )
+
+
+def check_boundaries(
+    schema: Schema, resources: Sequence[ResourceInfo], destination: Destination, dataset: str
+) -> None:
+    """Refuse, before anything is read, to count from a moment before what is there.
+
+    Raises:
+        UsageError: names table and moment.
+    """
+    roots = [schema.table_map[r.table] for r in resources if r.table in schema.table_map]
+    bounded = [t for t in roots if has_history(t) and t.loaded and t.extra.get(BOUNDARY) is not None]
+    if not bounded:
+        return
+    with closing(destination.open(dataset)) as session:
+        for root in bounded:
+            check_early(cast(MergingSession, session), root)
 
 
 def merge(

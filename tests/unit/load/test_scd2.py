@@ -316,15 +316,33 @@ def test_a_merge_key_that_no_row_has_is_refused(site: Site) -> None:
 def test_a_boundary_before_what_is_there_is_refused(site: Site) -> None:
     loads(site, [{"v": 1}], [{"v": 2}])
     pipeline = site.pipeline()
+
+    def rows() -> Any:
+        raise AssertionError
+
     with pytest.raises(
         UsageError, match="boundary_timestamp 2024-01-01T12:00:00\\+00:00 lies before"
     ) as caught:
-        load(site, [{"v": 3}], "2024-01-01T12:00:00")
+        load(site, rows, "2024-01-01T12:00:00")
     assert "2024-01-02 00:00:00+00 or later" in str(caught.value)
     assert times(site, "v") == [(1, 1, 2), (2, 2, None)]
-    pipeline.drop_pending_packages()
+    assert not pipeline.has_pending_data
     load(site, [{"v": 3}], day(2))
     assert times(site, "v") == [(1, 1, 2), (2, 2, 2), (3, 2, None)]
+
+
+def test_a_boundary_before_what_came_meanwhile_is_refused_by_the_load(site: Site) -> None:
+    load(site, [{"v": 1}], day(1))
+    other = site.pipeline()
+    strategy = {"disposition": "merge", "strategy": "scd2", "boundary_timestamp": day(3)}
+    other.extract(ladle.resource([{"v": 2}], name="t", write_disposition=strategy))
+    site.query("UPDATE ds.t SET _dlt_valid_from = '2024-01-04'")
+    for _ in range(2):
+        with pytest.raises(UsageError, match="lies before what table `t` has") as caught:
+            other.run()
+        assert "2024-01-04 00:00:00+00 or later" in str(caught.value)
+    other.drop_pending_packages()
+    assert times(site, "v") == [(1, 4, None)]
 
 
 # -- random histories
