@@ -109,7 +109,7 @@ class Normalizer:
         self._checks = options.checks()
         self._checks.begin(self._base, package.manifest, self._given.names)
         self._governor = Governor(
-            self._base, options.contract, self._checks, self._log, options.reject_root, self._given
+            self._base, options.contract, self._checks, options.reject_root, self._given
         )
         self._swept: set[str] = set()
         self._books = Accounts()
@@ -153,7 +153,9 @@ class Normalizer:
         parts = parts_of(root, pieces, self._names, self._given, partial(self._with_above, root))
         typed = partial(self._typed, resource, root, (frame, keyed))
         judged = self._judged(parts, (resource, first_row), typed)
-        for one in self._versions.of(judged.fed, resource):
+        fed = self._versions.of(judged.fed, resource)
+        self._log.add(self._versions.renamed(judged.rejects))
+        for one in fed:
             self._take(one, resource, first_row)
         self._books.add(parts, {one.before.name: one.count for one in judged.fed}, judged.out)
         self._emit(Progress("normalize", root, batch.num_rows))

@@ -21,6 +21,7 @@ from ladle.normalize.arrays import keep
 from ladle.normalize.decimals import decimal_text
 from ladle.normalize.fed import Fed
 from ladle.normalize.keys import KEY_COLUMNS, PARENT_ID, ROOT_ID, ROW_ID
+from ladle.schema.rejects import Reject
 from ladle.schema.scd2 import History, has_history, history_of
 from ladle.schema.types import arrow_type
 
@@ -44,6 +45,7 @@ class Versions:
     def __init__(self, created_at: float) -> None:
         self._created_at = datetime.fromtimestamp(created_at, UTC)
         self._connection: Any = None
+        self._ids: tuple[pa.Array, pa.Array] | None = None
 
     def of(self, fed: Sequence[Fed], resource: str) -> Sequence[Fed]:
         """Return the rows of a batch with validity columns, and with their versions as ids where asked for.
@@ -58,6 +60,7 @@ class Versions:
         Raises:
             DataError: rows bring a validity column themselves, or lack the column of their version.
         """
+        self._ids = None
         table = fed[0].typed.table if fed else None
         if table is None or not has_history(table) or (history := history_of(table)) is None:
             return fed
@@ -83,6 +86,7 @@ class Versions:
             pieces.append(_piece(f"[{one.before.name}]", _lines(one.typed.arrays, home, root.count)))
         versions = self._hashes(_joined(pieces, root.count))
         new = versions if given is None else pc.coalesce(given, versions)
+        self._ids = ids, new
         made = [_with(root, {ROW_ID: new})]
         for one, home in zip(below, homes, strict=True):
             old_root, new_root = ids.take(home), new.take(home)
@@ -92,6 +96,19 @@ class Versions:
             }
             made.append(_with(one, changed))
         return made
+
+    def renamed(self, rejects: Sequence[Reject]) -> Sequence[Reject]:
+        """Return rejects of the batch, which know rows by their ids before `of`, by those they have now."""
+        if not rejects or self._ids is None:
+            return rejects
+        old, new = (ids.to_pylist() for ids in self._ids)
+        names = dict(zip(old, new, strict=True))
+
+        def now(row_id: str | None) -> str | None:
+            head = (row_id or "")[:_ID_CHARS]
+            return row_id if row_id is None or head not in names else names[head] + row_id[_ID_CHARS:]
+
+        return [replace(r, row_id=now(r.row_id), parent_id=now(r.parent_id)) for r in rejects]
 
     def _hashes(self, texts: pa.Array) -> pa.Array:
         """Return 22 characters for each text: the first 128 bits of SHA-256, in base64."""

@@ -345,6 +345,37 @@ def test_a_boundary_before_what_came_meanwhile_is_refused_by_the_load(site: Site
     assert times(site, "v") == [(1, 4, None)]
 
 
+# -- rejects
+
+
+def test_values_that_were_refused_know_their_row_and_are_put_into_it(site: Site) -> None:
+    contract = {"data_type": "discard_value"}
+    columns = {"v": {"data_type": "bigint"}}
+    load(site, [{"id": 1, "v": 1}], day(1), schema_contract=contract, columns=columns)
+    load(site, [{"id": 1, "v": "?"}], day(2), schema_contract=contract, columns=columns)
+    assert times(site, "id", "v") == [(1, 1, 1, 2), (1, None, 2, None)]
+    [refused] = site.query("SELECT row_id FROM ds._ladle_rejects")
+    assert refused == (site.query("SELECT _dlt_id FROM ds.t WHERE v IS NULL")[0][0],)
+    site.pipeline().replay(fix_value=lambda path, value: 5)
+    assert times(site, "id", "v") == [(1, 1, 1, 2), (1, 5, 2, None)]
+
+
+@pytest.mark.parametrize("key", [None, "id"])
+def test_rows_that_come_again_end_only_those_with_their_primary_key(site: Site, key: Any) -> None:
+    contract = {"data_type": "discard_row"}
+    columns = {"v": {"data_type": "bigint"}}
+    hints = {"schema_contract": contract, "columns": columns, "merge_key": "d", "primary_key": key}
+    load(site, [{"id": 1, "d": 1, "v": 1}, {"id": 2, "d": 1, "v": 2}], day(1), **hints)
+    load(site, [{"id": 1, "d": 1, "v": 1}], day(2), **hints)
+    load(site, [{"id": 1, "d": 2, "v": "?"}, {"id": 3, "d": 2, "v": 3}], day(3), **hints)
+    site.pipeline().replay(fix=lambda record: {**record, "v": 5})
+    rows = site.table("t").rows
+    assert sorted((r["id"], r["v"], r["_dlt_valid_to"] is None) for r in rows) == [
+        (1, 1, key is None), (1, 5, True), (2, 2, False), (3, 3, True),
+    ]  # fmt: skip
+    assert {r["_dlt_valid_from"].year for r in rows if r["v"] == 5} == {datetime.now(UTC).year}
+
+
 # -- random histories
 
 
