@@ -9,6 +9,7 @@ from typing import Any
 
 from ladle.errors import UsageError
 from ladle.extract.history import with_history
+from ladle.extract.listing import with_listing
 from ladle.package.manifest import ResourceInfo
 from ladle.package.store import Package
 from ladle.schema.change import Limits
@@ -95,7 +96,8 @@ def apply_hints(
         check_type(table, column_hints, resource.name, can)
     table = table.with_columns(hinted)
     table = replace(table, write_disposition=hints.write_disposition or "append")
-    table = with_history(table.with_extra(**_noted(resource, hints)), fit, resource.name)
+    table = with_listing(table.with_extra(**_noted(resource, hints)), fit)
+    table = with_history(table, fit, resource.name)
     if hints.max_table_nesting is not None:
         table = table.noting(max_nesting=hints.max_table_nesting)
     table = _with_rules(table, hints, schema, limits)

@@ -1,4 +1,4 @@
-"""The version of a row: a 128-bit hash of what is stored of it, and below it, made for a batch at once.
+"""The version of a row: a hash of 132 bits of what is stored of it, and below it, made for a batch at once.
 
 Two rows have one version where the same is stored: column by column, by value, in any order; what is null
 or empty isn't stored. A number is the same in every type that a column of it can have, so a column that
@@ -7,11 +7,9 @@ grows makes no new versions; a text is another value than a number only in anoth
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,12 +19,12 @@ from ladle.normalize.arrays import keep
 from ladle.normalize.decimals import decimal_text
 from ladle.normalize.fed import Fed
 from ladle.normalize.keys import KEY_COLUMNS, PARENT_ID, ROOT_ID, ROW_ID
+from ladle.normalize.quality.engine import Engine
 from ladle.schema.rejects import Reject
 from ladle.schema.scd2 import History, has_history, history_of
 from ladle.schema.types import arrow_type
 
-_HASH_BYTES = 16
-_PADDED, _CHARS = 18, 22  # whole groups of three bytes, and the characters of a hash among theirs
+_CHARS = 22  # 132 bits in Base64
 _ID_CHARS = 16  # of the ids that rows got so far
 _EXACT_DOUBLE = 2.0**53
 _DAY_US = 86_400_000_000
@@ -44,7 +42,7 @@ class Versions:
 
     def __init__(self, created_at: float) -> None:
         self._created_at = datetime.fromtimestamp(created_at, UTC)
-        self._connection: Any = None
+        self._engine = Engine()
         self._ids: tuple[pa.Array, pa.Array] | None = None
 
     def of(self, fed: Sequence[Fed], resource: str) -> Sequence[Fed]:
@@ -84,7 +82,7 @@ class Versions:
         # by name: which of its lists a batch meets first says nothing of a row
         for one, home in sorted(zip(below, homes, strict=True), key=lambda pair: pair[0].before.name):
             pieces.append(_piece(f"[{one.before.name}]", _lines(one.typed.arrays, home, root.count)))
-        versions = self._hashes(_joined(pieces, root.count))
+        versions = self._engine.digests(_joined(pieces, root.count), _CHARS)
         new = versions if given is None else pc.coalesce(given, versions)
         self._ids = ids, new
         made = [_with(root, {ROW_ID: new})]
@@ -96,6 +94,10 @@ class Versions:
             }
             made.append(_with(one, changed))
         return made
+
+    def close(self) -> None:
+        """Let go of what hashes."""
+        self._engine.close()
 
     def renamed(self, rejects: Sequence[Reject]) -> Sequence[Reject]:
         """Return rejects of the batch, which know rows by their ids before `of`, by those they have now."""
@@ -109,25 +111,6 @@ class Versions:
             return row_id if row_id is None or head not in names else names[head] + row_id[_ID_CHARS:]
 
         return [replace(r, row_id=now(r.row_id), parent_id=now(r.parent_id)) for r in rejects]
-
-    def _hashes(self, texts: pa.Array) -> pa.Array:
-        """Return 22 characters for each text: the first 128 bits of SHA-256, in base64."""
-        if self._connection is None:
-            import duckdb
-
-            self._connection = duckdb.connect(":memory:", config={"enable_external_access": "false"})
-        self._connection.register("texts", pa.table({"t": texts}))
-        found = self._connection.sql("SELECT unhex(sha256(t)) AS h FROM texts").to_arrow_table()["h"]
-        self._connection.unregister("texts")
-        count = len(texts)
-        padded = pc.binary_replace_slice(
-            found.combine_chunks().cast(pa.binary()), _HASH_BYTES, 2 * _HASH_BYTES, bytes(2)
-        )
-        data = padded.buffers()[2].slice(padded.offset * _PADDED, count * _PADDED)
-        text = pa.py_buffer(base64.urlsafe_b64encode(data))
-        width = pa.binary(_PADDED * 4 // 3)
-        fixed = pa.FixedSizeBinaryArray.from_buffers(width, count, [None, text])
-        return pc.binary_slice(fixed.cast(pa.binary()), 0, _CHARS).cast(pa.string())
 
 
 def _with(fed: Fed, arrays: Mapping[str, pa.Array]) -> Fed:

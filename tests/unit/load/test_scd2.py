@@ -208,6 +208,14 @@ def test_frames_and_rows_have_the_same_versions(site: Site) -> None:
     rows = [{"id": i, "v": "ab"[i], "w": w} for i, w in enumerate((0.5, None))]
     loads(site, pa.Table.from_pylist(rows), rows, pa.Table.from_pylist(rows[::-1]).select(["w", "v", "id"]))
     assert times(site, "id") == [(0, 1, None), (1, 1, None)]
+    load(site, pa.table({"id": pa.array([], pa.int64())}), day(9))
+    assert times(site, "id") == [(0, 1, None), (1, 1, None)]
+
+
+def test_a_run_tells_how_many_versions_began_and_ended(site: Site) -> None:
+    load(site, [{"id": 1}, {"id": 2}, {"id": 3}], day(1))
+    info = load(site, [{"id": 1, "v": 1}, {"id": 2}], day(2))
+    assert info.load_packages[0].merged["t"] == {"inserted": 1, "updated": 0, "deleted": 2, "unchanged": 1}
 
 
 def test_w28_keys_that_a_resource_names_no_more_are_taken_away_by_an_empty_one(site: Site) -> None:

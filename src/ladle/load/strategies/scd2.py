@@ -13,7 +13,7 @@ where that one ended.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import cast
 
@@ -21,17 +21,24 @@ from sqlglot import exp
 
 from ladle.destinations.base import MergingSession, Session, Strategy
 from ladle.errors import UsageError
-from ladle.load.strategies.staged import (
+from ladle.load.strategies.staged import Staged, Steps
+from ladle.load.strategies.trees import (
     NEW,
     OLD,
     ROOT_ID,
     ROW_ID,
-    Staged,
+    all_of,
+    any_of,
+    as_,
     col,
-    forgotten,
+    counted,
+    drop,
+    exists,
     is_null,
+    named,
     same,
     temporary,
+    update,
 )
 from ladle.schema.scd2 import History, history_of, moment
 from ladle.schema.table import Table
@@ -47,41 +54,49 @@ def prepare(session: Session, tables: Sequence[Table]) -> None:
         cast(MergingSession, session).let_repeat(tables[0].name, ROW_ID)
 
 
-def check(staged: Staged) -> None:
-    """Refuse a boundary of the user's that lies before what is there.
+def check_early(session: MergingSession, root: Table) -> None:
+    """Refuse a boundary before what is there, as far as it shows by when rows began to hold.
 
     Raises:
         UsageError: names the table and the latest moment there.
-    """
-    history = _history(staged)
-    if history.boundary is None:
-        return
-    later = exp.GT(this=col(_AT, _TIMES), expression=_only(staged, history.since.name).subquery())
-    latest = exp.Cast(this=exp.Max(this=col(_AT, _TIMES)), to=exp.DataType.build("text"))
-    query = exp.select(latest).from_(_times_there(staged, history).subquery(_TIMES)).where(later)
-    found = staged.session.ask(query)[0][0]
-    if found is not None:
-        raise _early(staged.root, history.boundary, found, "pipeline.drop_pending_packages(), then run with ")
-
-
-def check_early(session: MergingSession, root: Table) -> None:
-    """Refuse the same before anything is read, as far as it shows by when rows began to hold.
-
-    Raises:
-        UsageError: as `check`.
     """
     history = history_of(root)
     there = session.tables().get(root.name, {})
     if history is None or history.boundary is None or history.since.name not in there:
         return
-    latest = exp.Cast(this=exp.Max(this=col(history.since.name)), to=exp.DataType.build("text"))
-    found = session.ask(exp.select(latest).from_(session.place(root.name)))[0][0]
+    query = exp.select(_text(exp.Max(this=col(history.since.name)))).from_(session.place(root.name))
+    found = session.ask(query)[0][0]
     try:
         before = found is not None and history.boundary < moment(str(found), "")
     except UsageError:
         return  # an engine with a spelling of its own: the load looks again
     if before:
         raise _early(root, history.boundary, found, "")
+
+
+def statements(staged: Staged) -> Steps:
+    """Yield the statements, in order; child rows go before the roots, while it can be told which are new.
+
+    Raises:
+        UsageError: a boundary of the user's lies before what is there.
+    """
+    history = history_of(staged.root)
+    assert history is not None
+    if history.boundary is not None and (found := (yield _later(staged, history))[0]) is not None:
+        raise _early(staged.root, history.boundary, found, "pipeline.drop_pending_packages(), then run with ")
+    yield temporary(_boundary(staged), _latest(staged, history))
+    total = (yield staged.live(counted()))[0]
+    if (conditions := _ends(staged)) is not None:
+        staged.tell(deleted=(yield _ended(staged, history, conditions)))
+    if history.version == ROW_ID:
+        for table in staged.filled:
+            yield _children_once(staged, table)
+    else:
+        fresh = _fresh(staged, history, [col(ROW_ID, NEW)]).subquery()
+        yield from staged.insert_children(exp.In(this=col(ROOT_ID, NEW), query=fresh))
+    added = yield _added(staged, history)
+    yield drop(_boundary(staged))
+    staged.tell(inserted=added, unchanged=total - added if added >= 0 else -1)
 
 
 def _early(root: Table, boundary: datetime, found: str, hint: str) -> UsageError:
@@ -93,26 +108,6 @@ def _early(root: Table, boundary: datetime, found: str, hint: str) -> UsageError
     )
 
 
-def statements(staged: Staged) -> Iterator[exp.Expression]:
-    """Yield the statements, in order; child rows go before the roots, while it can be told which are new."""
-    history = _history(staged)
-    yield temporary(_boundary(staged), _latest(staged, history))
-    if (ends := _ends(staged, history)) is not None:
-        yield _ended(staged, history, ends)
-    if history.version == ROW_ID:
-        yield from (_children_once(staged, table) for table in staged.filled)
-    else:
-        yield from staged.insert_children(_fresh(staged, history, [col(ROW_ID, NEW)]))
-    yield _added(staged, history)
-    yield forgotten(_boundary(staged))
-
-
-def _history(staged: Staged) -> History:
-    found = history_of(staged.root)
-    assert found is not None
-    return found
-
-
 # -- the boundary: the package's, or the latest moment there
 
 
@@ -120,21 +115,22 @@ def _boundary(staged: Staged) -> exp.Table:
     return staged.session.staged(f"{staged.root.name} boundary")
 
 
-def _at(staged: Staged) -> exp.Subquery:
+def _at(staged: Staged) -> exp.Expression:
     return exp.select(col(_AT)).from_(_boundary(staged)).subquery()
+
+
+def _text(value: exp.Expression) -> exp.Expression:
+    return exp.Cast(this=value, to=exp.DataType.build("text"))
 
 
 def _only(staged: Staged, name: str) -> exp.Select:
     """SELECT what all waiting rows have in a validity column."""
-    return exp.select(exp.Max(this=col(name)).as_(_AT, quoted=True)).from_(staged.here(staged.root))
+    return exp.select(as_(exp.Max(this=col(name)), _AT)).from_(staged.here(staged.root))
 
 
 def _times_there(staged: Staged, history: History) -> exp.Query:
     """SELECT the last moments at which rows began and ended to hold."""
-    since, until = (
-        exp.select(exp.Max(this=col(c, OLD)).as_(_AT, quoted=True)).from_(_old(staged))
-        for c in history.columns
-    )
+    since, until = (staged.old(as_(exp.Max(this=col(c, OLD)), _AT)) for c in history.columns)
     if history.active is not None:
         until = until.where(exp.LT(this=col(history.until.name, OLD), expression=_active(staged, history)))
     return exp.union(since, until, distinct=False)
@@ -142,20 +138,17 @@ def _times_there(staged: Staged, history: History) -> exp.Query:
 
 def _latest(staged: Staged, history: History) -> exp.Select:
     times = exp.union(_only(staged, history.since.name), _times_there(staged, history), distinct=False)
-    latest = exp.Max(this=col(_AT, _TIMES)).as_(_AT, quoted=True)
-    return exp.select(latest).from_(times.subquery(_TIMES))
+    return exp.select(as_(exp.Max(this=col(_AT, _TIMES)), _AT)).from_(times.subquery(_TIMES))
 
 
-def _old(staged: Staged) -> exp.Table:
-    return _called(OLD, staged.there(staged.root))
+def _later(staged: Staged, history: History) -> exp.Select:
+    """SELECT the latest moment there as text, where it lies after the boundary."""
+    later = exp.GT(this=col(_AT, _TIMES), expression=_only(staged, history.since.name).subquery())
+    latest = _text(exp.Max(this=col(_AT, _TIMES)))
+    return exp.select(latest).from_(_times_there(staged, history).subquery(_TIMES)).where(later)
 
 
-def _called(name: str, ref: exp.Table) -> exp.Table:
-    ref.set("alias", exp.TableAlias(this=exp.to_identifier(name)))
-    return ref
-
-
-def _active(staged: Staged, history: History) -> exp.Subquery:
+def _active(staged: Staged, history: History) -> exp.Expression:
     return _only(staged, history.until.name).subquery()
 
 
@@ -164,40 +157,36 @@ def _holds(staged: Staged, history: History) -> exp.Expression:
     until = col(history.until.name, OLD)
     if history.active is None:
         return is_null(until)
-    return exp.paren(exp.or_(is_null(until), until.copy().eq(_active(staged, history))))
+    return any_of([is_null(until), until.copy().eq(_active(staged, history))])
 
 
 # -- what ends
 
 
-def _ends(staged: Staged, history: History) -> list[exp.Expression] | None:
+def _ends(staged: Staged) -> list[exp.Expression] | None:
     """Return what has to be true of a row that may end; None where none may."""
-    keys = staged.root.keys("primary_key" if staged.again else "merge_key")
-    if not keys:
-        return None if staged.again else []
-    return [staged.matching(keys)] if staged.key("primary_key" if staged.again else "merge_key") else None
+    again = staged.refused is None
+    hint = "primary_key" if again else "merge_key"
+    if not staged.root.keys(hint):
+        return None if again else []
+    keys = staged.key(hint)
+    return [staged.matching(same(keys))] if keys else None
 
 
 def _ended(staged: Staged, history: History, conditions: Sequence[exp.Expression]) -> exp.Update:
-    there = (
-        exp.select(exp.Literal.number(1)).from_(_kept(staged, history)).where(_is_version(staged, history))
-    )
-    return exp.Update(
-        this=_old(staged),
-        expressions=[exp.EQ(this=col(history.until.name), expression=_at(staged))],
-        where=exp.Where(
-            this=exp.and_(_holds(staged, history), *conditions, exp.not_(exp.Exists(this=there)))
-        ),
-    )
+    stays = exists(_kept(staged, history), _is_version(staged, history))
+    ends = all_of([_holds(staged, history), *conditions, exp.not_(stays)])
+    old = named(staged.there(staged.root), OLD)
+    return update(old, [exp.EQ(this=col(history.until.name), expression=_at(staged))], ends)
 
 
-def _kept(staged: Staged, history: History, more: Sequence[str] = ()) -> exp.Table | exp.Subquery:
-    """Return the waiting rows that don't only delete, as `new`."""
-    if not staged.root.keys("hard_delete"):
-        return _called(NEW, staged.here(staged.root))
-    keys = [k for k in _told_apart(staged, history) if k in staged.columns[staged.root.name]]
-    columns = dict.fromkeys([history.version, *keys, *more])
-    return staged.kept(list(columns), []).subquery(NEW)
+def _kept(staged: Staged, history: History) -> exp.Expression:
+    """Return the waiting rows that ask for no deletion, as `new`, with what tells versions."""
+    if staged.marked is None:
+        return named(staged.here(staged.root), NEW)
+    names = dict.fromkeys([history.version, *_told_apart(staged, history)])
+    wanted = [col(n, NEW) for n in names if n in staged.columns[staged.root.name]]
+    return staged.live(*wanted).subquery(NEW)
 
 
 def _told_apart(staged: Staged, history: History) -> list[str]:
@@ -207,16 +196,16 @@ def _told_apart(staged: Staged, history: History) -> list[str]:
     return [k for k in staged.root.keys("merge_key") if staged.root.columns[k].data_type is not None]
 
 
-def _is_version(staged: Staged, history: History) -> exp.Condition:
+def _is_version(staged: Staged, history: History) -> exp.Expression:
     """Whether old and new row have one version."""
     both = [same([history.version])]
     for key in _told_apart(staged, history):
         if key not in staged.columns[staged.root.name]:
             both.append(is_null(col(key, OLD)))
             continue
-        neither = exp.and_(is_null(col(key, OLD)), is_null(col(key, NEW)))
-        both.append(exp.paren(exp.or_(col(key, OLD).eq(col(key, NEW)), exp.paren(neither))))
-    return exp.and_(*both)
+        neither = all_of([is_null(col(key, OLD)), is_null(col(key, NEW))])
+        both.append(any_of([col(key, OLD).eq(col(key, NEW)), neither]))
+    return all_of(both)
 
 
 # -- what is added
@@ -224,16 +213,14 @@ def _is_version(staged: Staged, history: History) -> exp.Condition:
 
 def _fresh(staged: Staged, history: History, columns: Sequence[exp.Expression]) -> exp.Select:
     """SELECT the waiting rows whose version doesn't hold."""
-    holding = exp.select(exp.Literal.number(1)).from_(_old(staged))
-    holding = holding.where(exp.and_(_holds(staged, history), _is_version(staged, history)))
-    rows = exp.select(*columns).from_(_kept(staged, history, staged.columns[staged.root.name]))
-    return rows.where(exp.not_(exp.Exists(this=holding)))
+    old = named(staged.there(staged.root), OLD)
+    holding = exists(old, _holds(staged, history), _is_version(staged, history))
+    return staged.live(*columns).where(exp.not_(holding))
 
 
 def _added(staged: Staged, history: History) -> exp.Insert:
-    since = history.since.name
     columns = staged.columns[staged.root.name]
-    values: list[exp.Expression] = [_at(staged) if c == since else col(c, NEW) for c in columns]
+    values = [_at(staged) if c == history.since.name else col(c, NEW) for c in columns]
     return staged.insert(staged.root, _fresh(staged, history, values))
 
 
@@ -242,14 +229,14 @@ def _children_once(staged: Staged, table: Table) -> exp.Insert:
     columns = staged.columns[table.name]
     order = exp.Order(expressions=[exp.Ordered(this=staged.session.row_order())])
     number = exp.Window(this=exp.RowNumber(), partition_by=[col(ROW_ID)], order=order, over="OVER")
-    waiting = staged.all(table).select(number.as_(_NUMBER, quoted=True))
-    there = exp.select(exp.Literal.number(1)).from_(_called(OLD, staged.there(table)))
+    waiting = exp.select(*(col(c) for c in columns), as_(number, _NUMBER)).from_(staged.here(table))
     rows = exp.select(*(col(c, NEW) for c in columns)).from_(waiting.subquery(NEW))
-    rows = rows.where(col(_NUMBER, NEW).eq(1), exp.not_(exp.Exists(this=there.where(same([ROOT_ID])))))
-    if staged.root.keys("hard_delete"):
-        kept = staged.kept([ROW_ID], [])
-        rows = rows.where(exp.In(this=col(ROOT_ID, NEW), query=kept.subquery()))
+    there = exists(named(staged.there(table), OLD), same([ROOT_ID]))
+    rows = rows.where(col(_NUMBER, NEW).eq(exp.Literal.number(1)), exp.not_(there))
+    if staged.marked is not None:
+        kept = staged.live(col(ROW_ID, NEW)).subquery()
+        rows = rows.where(exp.In(this=col(ROOT_ID, NEW), query=kept))
     return staged.insert(table, rows)
 
 
-scd2 = Strategy(prepare=prepare, statements=statements, check=check)
+scd2 = Strategy(prepare=prepare, statements=statements)
