@@ -337,6 +337,15 @@ class SqlSession:
         """Return the column that sorts a temporary table's rows."""
         return statements.column_ref(self._dialect.row_order)
 
+    def let_repeat(self, table: str, column: str) -> None:
+        """Drop unique indexes on the column, in the transaction."""
+        if self._dialect.unique_query is None:
+            return
+        with self._connection.errors(f"dropping a unique index of table `{table}`"):
+            found = self._connection.query(self._dialect.unique_query, [self._dataset, table, column])
+            for index, constraint in found:
+                self._run(statements.drop_unique(self._dataset, table, index, bool(constraint)))
+
     def fill(self, table: Table, cells: Sequence[tuple[str, str, str]]) -> None:
         """Update one value of one row after the other."""
         with self._connection.errors(f"filling values of table `{table.name}` in"):
@@ -344,6 +353,11 @@ class SqlSession:
             for column, row_id, value in cells:
                 sql = statements.fill_cell(self._dataset, table.name, table.columns[column], self._dialect)
                 self._connection.execute(sql, [value, row_id])
+
+    def ask(self, query: exp.Expression) -> list[tuple[Any, ...]]:
+        """Run a query."""
+        with self._connection.errors("reading what is there"):
+            return self._connection.query(self._dialect.sql(query))
 
     def merge(self, tables: Sequence[str], made: Iterable[exp.Expression]) -> None:
         """Keep other writers out of the tables, and run the statements."""
