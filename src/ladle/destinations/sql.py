@@ -310,8 +310,10 @@ class SqlSession:
         with self._connection.errors(f"filling values of table `{table.name}` in"):
             self._connection.lock_table(self._dataset, table.name)
             for column, row_id, value in cells:
-                sql = statements.fill_cell(self._dataset, table.name, table.columns[column], self._dialect)
-                self._connection.execute(sql, [value, row_id])
+                hinted = table.columns[column]
+                sql = statements.fill_cell(self._dataset, table.name, hinted, self._dialect)
+                cell = self._dialect.cell
+                self._connection.execute(sql, [value if cell is None else cell(hinted, value), row_id])
 
     def merge(self, tables: Sequence[str], made: Iterable[exp.Expression]) -> None:
         """Keep other writers out of the tables, and run the statements."""
