@@ -64,7 +64,8 @@ class Site:
         """The destination as `kind:place`."""
         if self.kind == "postgres":
             return f"postgres:{self.server.rpartition('/')[0]}/{self.folder.name}"
-        return f"{self.kind}:{self.folder / {'duckdb': 'x.duckdb', 'filesystem': 'lake'}[self.kind]}"
+        names = {"duckdb": "x.duckdb", "filesystem": "lake", "sqlite": "x.db"}
+        return f"{self.kind}:{self.folder / names[self.kind]}"
 
     def made(self) -> Site:
         """Make the folder and an empty destination."""

@@ -151,6 +151,8 @@ def _stored(value: Any, column: Column) -> exp.Expression:
         value = stored_value(column, value)
     if isinstance(value, bytes):
         return exp.HexString(this=value.hex())
+    if isinstance(value, str) and "\0" in value:  # where SQLite's statements end
+        return exp.Cast(this=exp.HexString(this=value.encode().hex()), to=exp.DataType.build("text"))
     if isinstance(value, float) and not isfinite(value):
         return exp.Literal.number("9e999" if value > 0 else "-9e999")
     return cast(exp.Expression, exp.convert(value))

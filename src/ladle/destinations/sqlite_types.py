@@ -334,7 +334,7 @@ def reading(declared: str, values: Sequence[Any]) -> tuple[pa.DataType, Read]:
     if pa.types.is_decimal(arrow):
         return arrow, lambda found: _texts(found).cast(arrow)
     if column.data_type == "timestamp":
-        naive = pa.timestamp(arrow.unit)
+        naive = pa.timestamp("ns" if arrow.unit == "ns" else "us")
         return arrow, lambda found: pa.array(found, pa.string()).cast(naive).cast(arrow)
     return arrow, _READS[column.data_type]
 
