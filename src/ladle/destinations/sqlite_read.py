@@ -12,6 +12,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from ladle.destinations.reading import LOOSE
 from ladle.destinations.sqlite_types import reading
 
 _VIEW = "_ladle_types"
@@ -52,7 +53,13 @@ def read_batches(cursor: sqlite3.Cursor, types: Sequence[str], batch_rows: int) 
     types = types if len(types) == len(names) else [""] * len(names)
     first = _columns(cursor, batch_rows, len(names))
     found = [reading(kind, values) for kind, values in zip(types, first, strict=True)]
-    schema = pa.schema([(name, arrow) for name, (arrow, _) in zip(names, found, strict=True)])
+    # A dataset of the reference has one declared type for timestamps with and without time zone.
+    schema = pa.schema(
+        [
+            pa.field(name, arrow, metadata=LOOSE if pa.types.is_timestamp(arrow) else None)
+            for name, (arrow, _) in zip(names, found, strict=True)
+        ]
+    )
 
     def batches() -> Iterator[pa.RecordBatch]:
         columns: list[Sequence[Any]] = first
