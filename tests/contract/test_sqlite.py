@@ -54,7 +54,19 @@ _CASES = {
     "text": Case(
         {"data_type": "text"},
         "TEXT",
-        ["", " ", "a'b\"c", "\\N", "1.50", "007", "NaN", "tab\tline\nend", "Zürich 東京 🦆", "x" * 100_000, "nul\0nul"],
+        [
+            "",
+            " ",
+            "a'b\"c",
+            "\\N",
+            "1.50",
+            "007",
+            "NaN",
+            "tab\tline\nend",
+            "Zürich 東京 🦆",
+            "x" * 100_000,
+            "nul\0nul",
+        ],
     ),
     "text(5)": Case({"data_type": "text", "precision": 5}, "VARCHAR(5)", ["", "12345", "äöüßé"]),
     "bigint": Case({"data_type": "bigint"}, "BIGINT", [0, -1, 2**63 - 1, -(2**63)]),
@@ -159,7 +171,9 @@ def test_rows_are_merged_by_a_key_of_any_type(name: str, pipeline: Any) -> None:
     for load in range(2):
         rows = [{"n": n + load, "v": v} for n, v in enumerate(case.values)]
         pipeline.run(rows, table_name="t", columns=hints, write_disposition="merge", primary_key="v")
-    assert sorted(pipeline.dataset()["t"].select("n").fetchall()) == [(n + 1,) for n in range(len(case.values))]
+    assert sorted(pipeline.dataset()["t"].select("n").fetchall()) == [
+        (n + 1,) for n in range(len(case.values))
+    ]
 
 
 def test_a_decimal_is_found_whatever_scale_it_was_written_with(pipeline: Any) -> None:
@@ -232,7 +246,9 @@ def test_a_place_is_a_path_or_a_url(url: str, tmp_path: Path) -> None:
 
 def test_by_name_the_file_has_that_of_the_pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    ladle.pipeline("shop", tmp_path / "work", destination="sqlite", dataset_name="main").run([1], table_name="t")
+    ladle.pipeline("shop", tmp_path / "work", destination="sqlite", dataset_name="main").run(
+        [1], table_name="t"
+    )
     assert query(tmp_path / "shop.db", "SELECT value FROM t") == [(1,)]
 
 
@@ -288,7 +304,22 @@ def test_datasets_are_made_and_dropped(tmp_path: Path, pipeline: Any) -> None:
 
 @pytest.mark.parametrize("dataset", ["a b", 'a"b', "a;drop table t", "select", "ä🦆", "100%#?", "it's"])
 def test_hostile_names_are_names(dataset: str, tmp_path: Path, destination: Any) -> None:
-    hostile = ["order", "a b", 'a"b', "a'b", "a;--", "a]b", "ä🦆", "a.b", "rowid", "x" * 300, "%s", "?1", "old", "new"]
+    hostile = [
+        "order",
+        "a b",
+        'a"b',
+        "a'b",
+        "a;--",
+        "a]b",
+        "ä🦆",
+        "a.b",
+        "rowid",
+        "x" * 300,
+        "%s",
+        "?1",
+        "old",
+        "new",
+    ]
     made = ladle.destinations.sqlite(tmp_path / "x.db", naming_convention="direct")
     pipeline = ladle.pipeline("p", tmp_path / "work", destination=made, dataset_name=dataset)
     row = {name: n for n, name in enumerate(hostile)}
@@ -315,7 +346,11 @@ def landed(path: Path) -> list[dict[str, Any]]:
         db.row_factory = sqlite3.Row
         tables = {r["name"] for r in db.execute("SELECT name FROM sqlite_master")}
         roots = [dict(r) for r in db.execute("SELECT * FROM t")]
-        kids = [dict(r) for r in db.execute("SELECT * FROM t__kids ORDER BY _dlt_list_idx")] if "t__kids" in tables else []
+        kids = (
+            [dict(r) for r in db.execute("SELECT * FROM t__kids ORDER BY _dlt_list_idx")]
+            if "t__kids" in tables
+            else []
+        )
     below: dict[str, list[Any]] = {}
     for kid in kids:
         assert kid["_dlt_root_id"] == kid["_dlt_parent_id"]
@@ -397,7 +432,9 @@ def test_tables_and_columns_are_renamed_and_dropped(tmp_path: Path, pipeline: An
     pipeline.drop_table("gone").apply(confirm=True)
     pipeline.run([{"id": 2, "a": 4}], table_name="t")
     assert sorted(pipeline.dataset()["u"].select("id", "c").fetchall()) == [(1, 2), (2, 4)]
-    assert query(tmp_path / "x__ds.db", "SELECT count(*) FROM pragma_table_info('u') WHERE name IN ('a', 'b')") == [(0,)]
+    assert query(
+        tmp_path / "x__ds.db", "SELECT count(*) FROM pragma_table_info('u') WHERE name IN ('a', 'b')"
+    ) == [(0,)]
     assert query(tmp_path / "x__ds.db", "SELECT name FROM sqlite_master WHERE name IN ('t', 'gone')") == []
 
 
@@ -424,7 +461,9 @@ def test_keys_and_unique_columns_become_constraints_where_that_is_wanted(tmp_pat
 def test_a_column_that_was_made_otherwise_is_refused(tmp_path: Path, pipeline: Any) -> None:
     with closing(sqlite3.connect(tmp_path / "x__ds.db")) as db:
         db.execute("CREATE TABLE t (id BIGINT, v INTEGER)")
-    with pytest.raises(DestinationError, match="column `v` of `t` is `INTEGER` in the database and can't take `text`"):
+    with pytest.raises(
+        DestinationError, match="column `v` of `t` is `INTEGER` in the database and can't take `text`"
+    ):
         pipeline.run([{"id": 1, "v": "007"}], table_name="t")
 
 

@@ -175,9 +175,13 @@ def _plain(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
 
 def _cast(array: pa.Array, field: pa.Field) -> pa.Array:
     try:
-        if pa.types.is_string(array.type) and (pa.types.is_time(field.type) or pa.types.is_timestamp(field.type)):
+        if pa.types.is_string(array.type) and (
+            pa.types.is_time(field.type) or pa.types.is_timestamp(field.type)
+        ):
             return _moments(array, field.type)
-        if pa.types.is_string(array.type) and (pa.types.is_decimal(field.type) or pa.types.is_integer(field.type)):
+        if pa.types.is_string(array.type) and (
+            pa.types.is_decimal(field.type) or pa.types.is_integer(field.type)
+        ):
             # `12.000` is an integer here, but not for Arrow
             array = pc.replace_substring_regex(array, r"(\.\d*?)0+$", r"\1")
             array = array.cast(_WHOLE) if pa.types.is_integer(field.type) else array

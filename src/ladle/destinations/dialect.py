@@ -169,7 +169,7 @@ def delete_all(dataset: str, table: str) -> exp.Expression:
 
 
 def fill_cell(dataset: str, table: str, column: Column, dialect: Dialect) -> str:
-    """UPDATE of one value of one row; parameters: the value as text, or as `cell` has it, and the row's id."""
+    """UPDATE of one value of one row; parameters: the value as text or as `cell` has it, the row's id."""
     ref, name = dialect.sql(table_ref(dataset, table)), dialect.sql(column_ref(column.name))
     value, row = dialect.placeholder(1), dialect.placeholder(2)
     if dialect.cell is None:

@@ -13,7 +13,9 @@ from ladle.destinations.registry import factory
 from ladle.destinations.sqlite import sqlite_destination
 from ladle.errors import ConfigFieldMissingException, MissingDependency, UsageError
 
-_FORMS = "dialect+driver://user:password@host:port/database, a mapping of these parts, or an engine of SQLAlchemy"
+_FORMS = (
+    "dialect+driver://user:password@host:port/database, a mapping of these parts, or an engine of SQLAlchemy"
+)
 _OWN = {"sqlite": "sqlite", "mysql": "mysql", "mariadb": "mysql"}
 """Destinations of dialects that have one."""
 _PARTS = ("drivername", "host", "port", "username", "password", "database")
@@ -33,8 +35,8 @@ def sqlalchemy_destination(
 
     Args:
         credentials: `dialect+driver://user:password@host:port/database`, a mapping with `drivername`, `host`,
-            `port`, `username`, `password`, `database` and `query`, or an engine, which is used as it is. None:
-            those of the configuration, `DESTINATION__SQLALCHEMY__CREDENTIALS` or
+            `port`, `username`, `password`, `database` and `query`, or an engine, which is used as it is.
+            None: those of the configuration, `DESTINATION__SQLALCHEMY__CREDENTIALS` or
             `[destination.sqlalchemy.credentials]`.
         create_unique_indexes: make a unique index for each column that is declared unique, as `_dlt_id` is.
         create_primary_keys: give new tables their primary key as a constraint.
@@ -68,7 +70,9 @@ def sqlalchemy_destination(
             "the destination `sqlalchemy` needs the package `sqlalchemy`",
             hint='pip install "ladle[sqlalchemy]", and the driver of your database',
         ) from exc
-    made: Destination = module.generic(place if _is_engine(place) else url, name, options, engine_kwargs, capability)
+    made: Destination = module.generic(
+        place if _is_engine(place) else url, name, options, engine_kwargs, capability
+    )
     return made
 
 
@@ -96,8 +100,7 @@ def _url(place: Any) -> str:
     if isinstance(place, Mapping):
         place = ConnectionStringCredentials(place)
     if hasattr(place, "to_native_representation"):
-        text = str(place.to_native_representation())
-        return text
+        return str(place.to_native_representation())
     raise UsageError(f"credentials of SQLAlchemy can't be a `{type(place).__name__}`", expected=_FORMS)
 
 
@@ -111,7 +114,7 @@ def _configured(name: str) -> str | dict[str, str]:
         raise ConfigFieldMissingException(
             f"the destination `{name}` has no credentials",
             expected=_FORMS,
-            hint=f"pass them to ladle.destinations.sqlalchemy(...), set DESTINATION__{name.upper()}__CREDENTIALS, or "
-            f"[destination.{name}.credentials] in .ladle/secrets.toml",
+            hint=f"pass them to ladle.destinations.sqlalchemy(...), set "
+            f"DESTINATION__{name.upper()}__CREDENTIALS, or [destination.{name}.credentials] in .ladle/secrets.toml",
         )
     return given

@@ -1,4 +1,4 @@
-"""A session's connection by SQLAlchemy: statements as text, reflection, inserts in batches, the transaction."""
+"""A session's connection by SQLAlchemy: statements as text, reflection, inserts in batches, transactions."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from ladle.schema.table import Column, Table
 
 NULL = sa.types.NullType()
 _BATCH_ROWS = 5_000
+_QUERY = re.compile(r"[\s(]*(SELECT|WITH)\b", re.IGNORECASE)
 _COLON = re.compile(r":(?!ladle_\d)")
 
 
@@ -82,6 +83,7 @@ class SqlAlchemyConnection:
 
     def query(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run a query; return all rows."""
+        found: list[tuple[Any, ...]]
         if sql == DATASET:
             found = [(1,)] if sa.inspect(self._connection).has_schema(params[0]) else []
         elif sql == COLUMNS:
@@ -91,10 +93,9 @@ class SqlAlchemyConnection:
         self._settle()
         return found
 
-    def _columns(self, dataset: str) -> Iterator[tuple[str, str, str]]:
+    def _columns(self, dataset: str) -> Iterator[tuple[Any, ...]]:
         if self._known.columns:
-            for table, name, text in self._run(self._known.columns, [dataset]):
-                yield table, name, text
+            yield from map(tuple, self._run(self._known.columns, [dataset]))
             return
         inspector = sa.inspect(self._connection)
         if not inspector.has_schema(dataset):
@@ -225,7 +226,9 @@ class SqlAlchemyConnection:
     @contextmanager
     def stream(self, sql: str, params: Sequence[Any], batch_rows: int) -> Iterator[pa.RecordBatchReader]:
         """Run a query; its rows come as they are read, where the driver can. Memory: O(batch)."""
-        result = self._run(sql, params, stream_results=True, max_row_buffer=batch_rows)
+        # of what isn't a query, drivers make no cursor that streams
+        streams = _QUERY.match(sql) is not None
+        result = self._run(sql, params, stream_results=streams, max_row_buffer=batch_rows)
         try:
             if result.returns_rows:
                 yield _read(result, batch_rows)

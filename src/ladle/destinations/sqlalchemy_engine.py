@@ -15,7 +15,7 @@ from ladle.destinations.capabilities import Capabilities, capabilities, overridd
 from ladle.destinations.dialect import Dialect
 from ladle.destinations.reading import Reader, SqlReader
 from ladle.destinations.sqlalchemy_connection import SqlAlchemyConnection
-from ladle.destinations.sqlalchemy_engines import Engine, known
+from ladle.destinations.sqlalchemy_engines import LEAST, Engine, known
 from ladle.destinations.sqlalchemy_errors import Place
 from ladle.destinations.sqlalchemy_session import SqlAlchemySession
 from ladle.destinations.sqlalchemy_types import type_text
@@ -43,7 +43,7 @@ class SqlAlchemy:
     type_name: str = "sqlalchemy"
     dataset_named: bool = True
     streams: bool = False
-    limits: Limits = Limits()
+    limits: Limits = LEAST
 
     @property
     def destination_name(self) -> str:

@@ -113,6 +113,8 @@ _KNOWN = {
         begin="BEGIN IMMEDIATE",
     ),
 }
+LEAST = Limits(merges=MERGES, in_place=frozenset(), holds_nul=False, decimal_digits=38)
+"""What any engine can hold."""
 _NO_MERGES = ("mysql", "mariadb")
 _FETCH_FIRST = ("mssql", "oracle", "firebird", "db2", "ibm_db_sa")
 
@@ -123,6 +125,5 @@ def known(name: str) -> Engine:
         return _KNOWN[name]
     sqlglot = _SQLGLOT.get(name, name)
     sqlglot = sqlglot if SqlDialect.get(sqlglot) is not None else ""
-    merges = () if name in _NO_MERGES else MERGES
-    limits = Limits(merges=merges, in_place=frozenset(), holds_nul=False, decimal_digits=38)
+    limits = replace(LEAST, merges=()) if name in _NO_MERGES else LEAST
     return Engine(sqlglot, _dialect(sqlglot), limits, fetch_first=name in _FETCH_FIRST)

@@ -63,7 +63,7 @@ class SqlAlchemySession(SqlSession):
             )
 
     def staged(self, name: str) -> exp.Table:
-        """Return a reference to a table of the load's own: an ordinary one has a name that no other load has."""
+        """Return a reference to a table of the load's own: an ordinary one has a name of this load's."""
         if name not in self._staged and not self._engine.temporary:
             assert self._record is not None
             load = "".join(filter(str.isdigit, self._record.load_id))[-12:]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
-import orjson
 import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.dialects import mssql, mysql, oracle
@@ -52,7 +52,9 @@ def sql_type(column: Column, dialect: sa.Dialect) -> Any:
         return sa.JSON() if dialect.name in ("postgresql", "duckdb", *_MYSQL) else _text()
     binary = sa.LargeBinary().with_variant(mysql.LONGBLOB(), *_MYSQL)
     moment = sa.Time().with_variant(mysql.TIME(fsp=6), *_MYSQL)
-    return {"double": sa.Double(), "bool": sa.Boolean(), "date": sa.Date(), "time": moment, "binary": binary}[kind]
+    return {"double": sa.Double(), "bool": sa.Boolean(), "date": sa.Date(), "time": moment, "binary": binary}[
+        kind
+    ]
 
 
 def _text() -> Any:
@@ -61,7 +63,7 @@ def _text() -> Any:
 
 def _timestamp(aware: bool) -> Any:
     """The generic type keeps whole seconds in MySQL, and 3 ms in SQL Server."""
-    mssql_type = mssql.DATETIMEOFFSET(6) if aware else mssql.DATETIME2(6)
+    mssql_type: Any = getattr(mssql, "DATETIMEOFFSET" if aware else "DATETIME2")(6)
     made = sa.DateTime(timezone=aware).with_variant(mysql.DATETIME(fsp=6), *_MYSQL)
     return made.with_variant(mssql_type, "mssql").with_variant(oracle.TIMESTAMP(timezone=aware), "oracle")
 
@@ -98,7 +100,12 @@ def bind_type(table: str, column: Column, found: Any, dialect: sa.Dialect) -> An
         taken = (sa.String,)
     is_float = isinstance(found, sa.Float)
     fits = isinstance(found, taken) and (kind == "double" or not is_float)
-    if kind == "decimal" and fits and getattr(found, "scale", None) is not None and not isinstance(found, sa.String):
+    if (
+        kind == "decimal"
+        and fits
+        and getattr(found, "scale", None) is not None
+        and not isinstance(found, sa.String)
+    ):
         scale = column.scale if column.scale is not None else (9 if column.precision is None else 0)
         fits = found.scale >= scale
     if not fits and not isinstance(found, sa.types.NullType):
@@ -194,16 +201,17 @@ def array_of(found: Sequence[Any], arrow: pa.DataType) -> pa.Array:
 
 def _spelled(value: Any) -> str:
     if isinstance(value, (dict, list)):
-        return orjson.dumps(value, default=str).decode()
+        # not orjson, which has no integers beyond 64 bits
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     if isinstance(value, Decimal):
         return format(value, "f") if value.is_finite() else str(value)
     if isinstance(value, (bytes, memoryview)):
         return bytes(value).decode("utf-8", "replace")
     if isinstance(value, timedelta):  # MySQL's times
-        return (datetime.min + value).time().isoformat()
+        return str((datetime(1, 1, 1, tzinfo=UTC) + value).time())
     if isinstance(value, datetime):
-        value = value if value.tzinfo is None else value.astimezone(UTC).replace(tzinfo=None)
-        return value.isoformat(sep=" ", timespec="microseconds")
+        moment = value if value.tzinfo is None else value.astimezone(UTC).replace(tzinfo=None)
+        return moment.isoformat(sep=" ", timespec="microseconds")
     if isinstance(value, float) and math.isinf(value):
         return "inf" if value > 0 else "-inf"
     return str(value)

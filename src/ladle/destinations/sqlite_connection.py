@@ -122,7 +122,7 @@ class SqliteConnection:
         if not self._has_file:
             return []
         return db.execute(
-            f"SELECT m.name, c.name, c.type FROM {_quoted(dataset)}.sqlite_master AS m "  # noqa: S608 - quoted
+            f"SELECT m.name, c.name, c.type FROM {_quoted(dataset)}.sqlite_master AS m "
             "JOIN pragma_table_info(m.name, ?) AS c WHERE m.type IN ('table', 'view') "
             r"AND m.name NOT LIKE 'sqlite\_%' ESCAPE '\' ORDER BY m.name, c.cid",
             [dataset],
@@ -143,7 +143,7 @@ class SqliteConnection:
         count = 0
         for widths, rows in Encoder(table, schema, there).encoded(batches):
             values = ", ".join("?" if n == 1 else f"coalesce({', '.join('?' * n)})" for n in widths)
-            db.executemany(f"INSERT INTO {into} ({names}) VALUES ({values})", rows)  # noqa: S608 - quoted
+            db.executemany(f"INSERT INTO {into} ({names}) VALUES ({values})", rows)
             count += len(rows)
         return count
 

@@ -16,12 +16,12 @@ _HINTS = {
     sqlite3.SQLITE_FULL: "free disk space, then run again: the package is kept",
     sqlite3.SQLITE_IOERR: "check the disk, then run again: the package is kept",
     sqlite3.SQLITE_NOTADB: "the file is no SQLite database, or is encrypted: choose another one",
-    sqlite3.SQLITE_CORRUPT: "the file is damaged: restore it from a backup, or .recover it with the sqlite3 shell",
+    sqlite3.SQLITE_CORRUPT: "the file is damaged: restore a backup, or .recover it with the sqlite3 shell",
 }
 _PHRASES = {
     "too many columns": "a table holds 2000 columns: load part of it as json, or less of it",
-    "reserved for internal use": "names that begin with `sqlite_` are SQLite's own: choose another table_name",
-    "cannot drop column": "drop the view, index or trigger that needs the column, run again, and make it anew",
+    "reserved for internal use": "names with `sqlite_` first are SQLite's own: choose another table_name",
+    "cannot drop column": "drop the view, index or trigger that needs it, run again, and make it anew",
     "error in view": "drop the view that needs the column, run again, and make it anew",
     "no such table": "a table went away under the load; the package is kept: run again",
 }

@@ -42,7 +42,11 @@ def _typed(node: exp.Expression) -> exp.Expression:
     """A view has no parameters; and a maximum has the type of its column, which SQLite doesn't tell."""
     if isinstance(node, (exp.Placeholder, exp.Parameter)):
         return exp.Null()
-    if isinstance(node, _TRANSPARENT) and isinstance(node.this, exp.Column) and not isinstance(node.parent, exp.Window):
+    if (
+        isinstance(node, _TRANSPARENT)
+        and isinstance(node.this, exp.Column)
+        and not isinstance(node.parent, exp.Window)
+    ):
         return node.this
     return node
 

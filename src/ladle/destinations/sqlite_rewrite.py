@@ -40,7 +40,11 @@ def _update_and_insert(merge: exp.Merge) -> list[exp.Expression]:
             made.append(exp.Update(this=into.copy(), expressions=then.expressions, where=where, **source))
         else:
             there = exp.select(exp.Literal.number(1)).from_(into.copy()).where(on.copy())
-            rows = exp.select(*then.expression.expressions).from_(using.copy()).where(exp.not_(exp.Exists(this=there)))
+            rows = (
+                exp.select(*then.expression.expressions)
+                .from_(using.copy())
+                .where(exp.not_(exp.Exists(this=there)))
+            )
             table = into.copy()
             table.set("alias", None)
             names = [exp.to_identifier(c.name, quoted=True) for c in then.this.expressions]
@@ -70,7 +74,9 @@ def _as_in(node: exp.Expression) -> exp.Expression:
 def _pairs(condition: exp.Expression, alias: str) -> list[tuple[exp.Expression, exp.Expression]]:
     """Return the columns that are compared: that of the inner table, and the other; [] if there is more."""
     pairs = []
-    for part in condition.unnest().flatten() if isinstance(condition.unnest(), exp.And) else [condition.unnest()]:
+    for part in (
+        condition.unnest().flatten() if isinstance(condition.unnest(), exp.And) else [condition.unnest()]
+    ):
         if not isinstance(part, exp.EQ):
             return []
         sides = [part.this, part.expression]
@@ -82,7 +88,7 @@ def _pairs(condition: exp.Expression, alias: str) -> list[tuple[exp.Expression, 
 
 
 def _joined(update: exp.Update) -> exp.Update:
-    """SET a = (SELECT x.b FROM x WHERE ..) as SET a = x.b FROM x WHERE ..: only then SQLite makes an index."""
+    """SET a = (SELECT x.b FROM x WHERE ..) as SET a = x.b FROM x WHERE ..: then SQLite makes an index."""
     if len(update.expressions) != 1 or not isinstance(update.expressions[0].expression, exp.Subquery):
         return update
     there = update.expressions[0]
@@ -116,7 +122,9 @@ def _named_index(create: exp.Create) -> exp.Create:
     made = create.copy()
     index = made.this
     table = index.args["table"]
-    columns = "_".join(c.this.name if isinstance(c, exp.Ordered) else c.name for c in index.args["params"].args["columns"])
+    columns = "_".join(
+        c.this.name if isinstance(c, exp.Ordered) else c.name for c in index.args["params"].args["columns"]
+    )
     name = exp.to_identifier(f"ix_{table.name}_{columns}", quoted=True)
     index.set("this", exp.Table(this=name, db=table.args["db"].copy()))
     index.set("table", exp.Table(this=table.this.copy()))

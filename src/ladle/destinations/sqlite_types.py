@@ -151,7 +151,7 @@ class Encoder:
             raise error.with_facts(table=self._table.name, column=name) from error.__cause__
         if column.dedup_sort and column.data_type in ("decimal", "wei") and len(parts) > 1:
             raise DataError(
-                f"rows of `{self._table.name}` can't be sorted by column `{name}`: SQLite has no numbers that long",
+                f"rows of `{self._table.name}` can't be sorted by column `{name}`: it has too long numbers",
                 table=self._table.name,
                 column=name,
                 expected=f"numbers of at most {_EXACT_DIGITS} digits in a column with dedup_sort",
@@ -175,7 +175,8 @@ def stored(column: Column, values: pa.Array) -> Parts:
         nan = pc.is_nan(values)
         if not pc.any(nan).as_py():
             return (_plain(values),)
-        return _plain(pc.if_else(nan, None, values)), _plain(pc.if_else(nan, "NaN", pa.scalar(None, pa.string())))
+        words = pc.if_else(nan, "NaN", pa.scalar(None, pa.string()))
+        return _plain(pc.if_else(nan, None, values)), _plain(words)
     if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
         return (_plain(_moment_text(values)),)
     if pa.types.is_time(kind):
@@ -224,13 +225,12 @@ def bound(value: Any) -> Any:
     """Return a parameter of a query as SQLite stores such values."""
     if isinstance(value, datetime):
         return stored_value(Column("", "timestamp", timezone=value.tzinfo is not None), value)
-    if isinstance(value, (date, time, Decimal)):
-        kind = {date: "date", time: "time", Decimal: "decimal"}[type(value)]
-        if kind != "decimal":
-            return stored_value(Column("", kind), value)
+    if isinstance(value, (date, time)):
+        return stored_value(Column("", "date" if isinstance(value, date) else "time"), value)
+    if isinstance(value, Decimal):
         exponent = value.as_tuple().exponent
         scale = max(0, -exponent) if isinstance(exponent, int) else 0
-        return stored_value(Column("", kind, precision=WEI_DIGITS, scale=scale), value)
+        return stored_value(Column("", "decimal", precision=WEI_DIGITS, scale=scale), value)
     return value
 
 
@@ -265,7 +265,7 @@ def _check_years(outside: pa.Array) -> None:
 
 
 def _numbers(values: pa.Array) -> Parts:
-    """Return numbers of up to 15 digits as doubles, longer whole ones of 64 bits as such, others as digits."""
+    """Return numbers of up to 15 digits as doubles, whole ones of 64 bits as such, others as digits."""
     text = decimal_text(values)
     has_point = pc.match_substring(text, ".")
     short = pc.if_else(has_point, pc.utf8_rtrim(pc.utf8_rtrim(text, "0"), "."), text)
@@ -292,7 +292,7 @@ def _bytes_where(mask: pa.Array, text: pa.Array) -> pa.Array:
 
 
 def _check_declared(table: str, column: Column, arrow: pa.DataType, there: str) -> None:
-    """Raise where SQLite would turn values into others on their way into a column, or nobody could read them."""
+    """Raise where SQLite would turn values into others on their way in, or nobody could read them."""
     found, kind = Declared.of(there), column.data_type or "text"
     taken = {"wei": ("decimal",), "json": ("json", "text")}.get(kind, (kind,))
     fits = found.kind in taken or (kind == "bigint" and found.kind == "decimal")
@@ -351,12 +351,13 @@ def _guessed(values: Sequence[Any]) -> pa.DataType:
 def _texts(values: Sequence[Any]) -> pa.Array:
     """Return values as text: numbers and bytes too, as they may stand where others are."""
     return pa.array(
-        [
-            v if v is None or isinstance(v, str) else v.decode("utf-8", "replace") if isinstance(v, bytes) else repr(v)
-            for v in values
-        ],
+        [v if v is None or isinstance(v, str) else _spelled(v) for v in values],
         pa.string(),
     )
+
+
+def _spelled(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else repr(value)
 
 
 def _doubles(values: Sequence[Any]) -> pa.Array:
