@@ -114,7 +114,7 @@ def _configured(name: str) -> str | dict[str, str]:
         raise ConfigFieldMissingException(
             f"the destination `{name}` has no credentials",
             expected=_FORMS,
-            hint=f"pass them to ladle.destinations.sqlalchemy(...), set "
+            hint="pass them to ladle.destinations.sqlalchemy(...), set "
             f"DESTINATION__{name.upper()}__CREDENTIALS, or [destination.{name}.credentials] in .ladle/secrets.toml",
         )
     return given
