@@ -467,6 +467,22 @@ def test_a_column_that_was_made_otherwise_is_refused(tmp_path: Path, pipeline: A
         pipeline.run([{"id": 1, "v": "007"}], table_name="t")
 
 
+LAX = {"columns": "discard_value", "data_type": "discard_value"}
+
+
+def test_values_that_were_refused_are_put_into_their_rows(pipeline: Any) -> None:
+    columns = {"doc": {"data_type": "json"}, "price": {"data_type": "decimal"}}
+    whole = {"id": 1, "n": 5, "day": datetime(2026, 1, 1, tzinfo=UTC), "ok": True, "doc": {"a": 1}, "price": Decimal(1)}
+    pipeline.run([whole], table_name="t", columns=columns)
+    wrong = {"id": 2, "n": "six", "day": "soon", "ok": 3, "price": "cheap"}
+    pipeline.run([wrong], table_name="t", columns=columns, schema_contract=LAX)
+    mended = {"n": 6, "day": "2026-02-02", "ok": "yes", "price": "12345678901.5"}
+    assert pipeline.replay(fix_value=lambda path, value: mended[path]) is not None
+    assert pipeline.dataset()["t"].where("id", "eq", 2).select("n", "day", "ok", "price").fetchall() == [
+        (6, datetime(2026, 2, 2, tzinfo=UTC), True, Decimal("12345678901.5"))
+    ]
+
+
 # -- replace, other connections
 
 
