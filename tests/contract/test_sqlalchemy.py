@@ -215,6 +215,13 @@ def test_every_type_comes_back_as_it_went_in(pipeline: Any) -> None:
         assert read == [*values, *[None] * (longest + 1 - len(values))], name
 
 
+def test_numbers_are_numbers_where_the_engine_has_them(engine: str, pipeline: Any) -> None:
+    pipeline.run([{"d": Decimal("1.5")}], table_name="t")
+    with closing(pipeline.destination.open(pipeline.dataset_name)) as session:
+        found = session.tables()["t"]["d"].replace(" ", "")
+    assert found == {"sqlite": "TEXT", "duckdb": "DECIMAL(38,9)", "postgres": "NUMERIC(38,9)"}[engine]
+
+
 def test_nan_is_kept_or_refused(engine: str, pipeline: Any) -> None:
     if engine == "sqlite":
         with pytest.raises(DataError, match="of which SQLite makes null"):

@@ -483,6 +483,24 @@ def test_values_that_were_refused_are_put_into_their_rows(pipeline: Any) -> None
     ]
 
 
+def test_views_are_read_and_broken_ones_disturb_nobody(tmp_path: Path, pipeline: Any) -> None:
+    pipeline.run([{"id": 1}], table_name="t")
+    with closing(sqlite3.connect(tmp_path / "x__ds.db")) as db:
+        db.execute("CREATE VIEW good AS SELECT id FROM t")
+        db.execute("CREATE VIEW bad AS SELECT x FROM nowhere")
+    pipeline.run([{"id": 2}], table_name="t")
+    with pipeline.sql_client() as client:
+        assert client.execute_sql("SELECT id FROM good ORDER BY id") == [(1,), (2,)]
+
+
+def test_names_that_differ_by_case_alone_are_refused(tmp_path: Path) -> None:
+    made = ladle.destinations.sqlite(tmp_path / "x.db", naming_convention="direct")
+    pipeline = ladle.pipeline("p", tmp_path / "work", destination=made, dataset_name="main")
+    pipeline.run([{"id": 1}], table_name="t")
+    with pytest.raises(DestinationError, match="names by their case"):
+        pipeline.run([{"n": 1}], table_name="T")
+
+
 # -- replace, other connections
 
 

@@ -38,7 +38,7 @@ def sql_type(column: Column, dialect: sa.Dialect) -> Any:
     """Return the type of a new column."""
     kind = column.data_type or "text"
     if kind in ("decimal", "wei"):
-        if not dialect.supports_native_decimal:
+        if not has_decimals(dialect):
             return sa.Text()  # exact, where the engine's numbers aren't
         scale = column.scale if column.scale is not None else (9 if column.precision is None else 0)
         return sa.Numeric(column.precision or 38, 0 if kind == "wei" else scale)
@@ -66,6 +66,11 @@ def _timestamp(aware: bool) -> Any:
     mssql_type: Any = getattr(mssql, "DATETIMEOFFSET" if aware else "DATETIME2")(6)
     made = sa.DateTime(timezone=aware).with_variant(mysql.DATETIME(fsp=6), *_MYSQL)
     return made.with_variant(mssql_type, "mssql").with_variant(oracle.TIMESTAMP(timezone=aware), "oracle")
+
+
+def has_decimals(dialect: sa.Dialect) -> bool:
+    """Whether its numbers hold decimals. SQLAlchemy's own mark tells of drivers, and says no for Postgres too."""
+    return dialect.name != "sqlite"
 
 
 def type_text(column: Column, dialect: sa.Dialect) -> str:
@@ -96,7 +101,7 @@ def bind_type(table: str, column: Column, found: Any, dialect: sa.Dialect) -> An
     """
     kind = column.data_type or "text"
     taken = _TAKEN[kind]
-    if kind in ("decimal", "wei") and not dialect.supports_native_decimal:
+    if kind in ("decimal", "wei") and not has_decimals(dialect):
         taken = (sa.String,)
     is_float = isinstance(found, sa.Float)
     fits = isinstance(found, taken) and (kind == "double" or not is_float)
@@ -116,8 +121,8 @@ def bind_type(table: str, column: Column, found: Any, dialect: sa.Dialect) -> An
             table=table,
             column=column.name,
         )
-    # JSON comes as text already: no type, so that nothing is made of it
-    return sa.types.NullType() if isinstance(found, sa.JSON) or kind == "json" else found
+    # Without a type nothing is made of the value: JSON is text already, and decimals would become floats.
+    return sa.types.NullType() if kind in ("json", "decimal", "wei") else found
 
 
 def values(column: Column, array: pa.Array, dialect: sa.Dialect) -> Sequence[Any]:
@@ -141,7 +146,7 @@ def values(column: Column, array: pa.Array, dialect: sa.Dialect) -> Sequence[Any
             column=column.name,
             expected="dates from the year 1 to 9999, and microseconds",
         ) from exc
-    if pa.types.is_decimal(kind) and not dialect.supports_native_decimal:
+    if pa.types.is_decimal(kind) and not has_decimals(dialect):
         return [None if v is None else format(v, "f") for v in found]
     if pa.types.is_floating(kind) and dialect.name == "sqlite" and any(v != v for v in found):
         raise DataError(
@@ -156,7 +161,7 @@ def parameter(value: Any, dialect: sa.Dialect) -> Any:
     """Return a parameter as the driver takes it."""
     if isinstance(value, datetime) and value.tzinfo is not None and not keeps_zones(dialect):
         return value.astimezone(UTC).replace(tzinfo=None)
-    if isinstance(value, Decimal) and not dialect.supports_native_decimal:
+    if isinstance(value, Decimal) and not has_decimals(dialect):
         return format(value, "f")
     return value
 

@@ -302,6 +302,13 @@ def _check_declared(table: str, column: Column, arrow: pa.DataType, there: str) 
     if pa.types.is_timestamp(arrow):
         aware_in_naive = column.timezone is not False and found.base.startswith("TIMESTAMP")
         fits = fits and not aware_in_naive and (arrow.unit != "ns" or found.digits == 9)
+    if not there:
+        raise DestinationError(
+            f"table `{table}` has no column `{column.name}` in the database, or is one of a name in other case",
+            hint="SQLite doesn't tell names by their case: choose another name, or a naming_convention",
+            table=table,
+            column=column.name,
+        )
     if not fits:
         raise DestinationError(
             f"column `{column.name}` of `{table}` is `{there}` in the database and can't take `{kind}`",
