@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from tests.merges import STRATEGIES, histories, merged, plain
+from tests.merges import STRATEGIES, histories, merged, plain, told
+from tests.unit.load.test_merge import lost
 
 import ladle
 from ladle.destinations.base import LoadRecord
@@ -268,7 +269,7 @@ def landed(pipeline: Any) -> list[dict[str, Any]]:
             assert kid["_dlt_root_id"] == kid["_dlt_parent_id"]
             below.setdefault(kid["_dlt_parent_id"], []).append({"x": kid["x"]})
     assert set(below) <= {row["_dlt_id"] for row in roots}
-    return [{**{n: r.get(n) for n in COLUMNS}, "kids": below.get(r["_dlt_id"], [])} for r in roots]
+    return [{**{n: r.get(n) for n in COLUMNS}, **lost(r), "kids": below.get(r["_dlt_id"], [])} for r in roots]
 
 
 @given(histories())
@@ -284,7 +285,9 @@ def test_any_history_ends_as_the_oracle_says(
     pipeline = ladle.pipeline("p", root, destination=made, dataset_name=dataset)
     expected: list[Any] = []
     for batch in batches:
-        pipeline.run(ladle.resource(batch, name="t", **way.hints))
+        info = pipeline.run(ladle.resource(batch, name="t", **way.hints))
+        if not way.other:
+            assert info.merged["t"] == told(expected, batch, way), (way, batches)
         expected = merged(expected, batch, way)
     assert plain(landed(pipeline)) == plain(expected), (way, batches)
     pipeline.drop()

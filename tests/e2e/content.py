@@ -48,6 +48,10 @@ def _postgres(url: str, dataset: str, only: str) -> Tables:
         return {n: db.execute(f'SELECT * FROM "{dataset}"."{n}"').fetchall() for n in names}
 
 
+def _sqlalchemy(url: str, dataset: str, only: str) -> Tables:
+    return _postgres(url.replace("postgresql+psycopg:", "postgresql:", 1), dataset, only)
+
+
 def _sqlite(path: str, dataset: str, only: str) -> Tables:
     """Read the file of the dataset: `x__sales.db` beside `x.db`."""
     stem, dot, ending = path.rpartition(".")
@@ -77,7 +81,13 @@ def _rows_of(path: Path) -> list[Row]:
     return [json.loads(line) for line in data.splitlines()]
 
 
-_READERS = {"duckdb": _duckdb, "postgres": _postgres, "filesystem": _filesystem, "sqlite": _sqlite}
+_READERS = {
+    "duckdb": _duckdb,
+    "postgres": _postgres,
+    "filesystem": _filesystem,
+    "sqlite": _sqlite,
+    "sqlalchemy": _sqlalchemy,
+}
 
 
 def load_ids(tables: Tables, schema: str | None = None) -> list[str]:

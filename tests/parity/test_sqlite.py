@@ -52,7 +52,9 @@ def read(file: Path) -> Tables:
         found: Tables = {}
         for name in names:
             if not name.startswith(("_dlt", "_ladle")):
-                types = {r["name"]: r["type"].replace(" ", "") for r in db.execute(f"PRAGMA table_info('{name}')")}
+                types = {
+                    r["name"]: r["type"].replace(" ", "") for r in db.execute(f"PRAGMA table_info('{name}')")
+                }
                 data = [dict(r) for r in db.execute(f'SELECT * FROM "{name}"')]
                 kept = [{k: v for k, v in r.items() if k not in _OWN} for r in data]
                 found[name] = (types, sorted(kept, key=repr_of))
@@ -66,7 +68,12 @@ def repr_of(row: dict[str, Any]) -> str:
 def test_datasets_are_in_the_same_files(reference: Path, ours: Path) -> None:
     assert {f.name for f in ours.glob("x*")} == {"x.db", "x__ds.db"}
     # The reference has a file more: of what waited there.
-    assert {f.name for f in reference.glob("x*.db")} == {"x.db", "x__ds.db", "x__ds_staging.db", "x__main_staging.db"}
+    assert {f.name for f in reference.glob("x*.db")} == {
+        "x.db",
+        "x__ds.db",
+        "x__ds_staging.db",
+        "x__main_staging.db",
+    }
 
 
 @pytest.mark.parametrize("file", ["x.db", "x__ds.db"])

@@ -16,11 +16,10 @@ from sqlalchemy.sql.elements import quoted_name
 
 from ladle.destinations.sqlalchemy_engines import COLUMNS, DATASET, ROW, Engine
 from ladle.destinations.sqlalchemy_errors import Place, explained, is_lost, refused, unread
-from ladle.destinations.sqlalchemy_types import array_of, bind_type, field_of, parameter, values
+from ladle.destinations.sqlalchemy_types import array_of, bind_type, field_of, parameter, sql_type, values
 from ladle.errors import CommitUnknown
 from ladle.schema.table import Column, Table
 
-NULL = sa.types.NullType()
 _BATCH_ROWS = 5_000
 _QUERY = re.compile(r"[\s(]*(SELECT|WITH)\b", re.IGNORECASE)
 _COLON = re.compile(r":(?!ladle_\d)")
@@ -41,7 +40,7 @@ class SqlAlchemyConnection:
     def __init__(self, engine: sa.Engine, known: Engine, place: Place) -> None:
         self._known = known
         self._place = place
-        self._types: dict[str, Any] = {}
+        self._types: dict[str | None, Any] = {}
         self._in_transaction = False
         try:
             self._connection = engine.connect()
@@ -71,10 +70,13 @@ class SqlAlchemyConnection:
         if not self._in_transaction:
             self._connection.commit()
 
-    def execute(self, sql: str, params: Sequence[Any] = ()) -> None:
-        """Run a statement."""
-        self._run(sql, params).close()
+    def execute(self, sql: str, params: Sequence[Any] = ()) -> int:
+        """Run a statement; return how many rows it changed."""
+        result = self._run(sql, params)
+        changed = result.rowcount
+        result.close()
         self._settle()
+        return changed
 
     def create_schema(self, name: str) -> None:
         """Make a schema."""
@@ -148,7 +150,8 @@ class SqlAlchemyConnection:
     ) -> sa.Table:
         made = []
         for i, column in enumerate(columns):
-            kind = sa.BigInteger() if column.name == ROW else self._types.get(there[column.name], NULL)
+            text = there.get(column.name)
+            kind = self._types.get(text) or sql_type(column, self._connection.dialect)
             bound = bind_type(table, column, kind, self._connection.dialect)
             made.append(sa.Column(quoted_name(column.name, True), bound, key=f"c{i}"))
         return sa.Table(quoted_name(table, True), sa.MetaData(), *made, schema=quoted_name(dataset, True))

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect as SqlDialect
 
 from ladle.destinations.dialect import Dialect
 from ladle.destinations.sqlite_rewrite import rewritten
+from ladle.destinations.sqlite_types import stored_value
 from ladle.schema.change import MERGES, Limits
 from ladle.schema.lattice import EVERYWHERE
+from ladle.schema.table import Column
 
 COLUMNS = "columns of a dataset"
 DATASET = "whether a dataset is there"
@@ -21,6 +24,7 @@ ROW = "_ladle_row"
 
 Rewrite = Callable[[exp.Expression], Sequence[exp.Expression]]
 
+_FROM = "from_" if "from_" in exp.Update.arg_types else "from"
 _SQLGLOT = {"postgresql": "postgres", "mssql": "tsql", "mariadb": "mysql"}
 
 
@@ -53,7 +57,7 @@ class Engine:
     fetch_first: bool = False
 
 
-def _dialect(sqlglot: str, staging: str = "", rewrite: Rewrite | None = None) -> Dialect:
+def _dialect(sqlglot: str, staging: str = "", rewrite: Rewrite | None = None, **more: Any) -> Dialect:
     return Dialect(
         sqlglot,
         lambda column: "",
@@ -64,7 +68,13 @@ def _dialect(sqlglot: str, staging: str = "", rewrite: Rewrite | None = None) ->
         row_order=ROW,
         rewrite=rewrite or _plain,
         own_types=True,
+        **more,
     )
+
+
+def _cell(column: Column, text: str) -> Any:
+    """Return a value that is spelled as text as it is stored in SQLite: decimals are text there."""
+    return text if column.data_type in ("decimal", "wei") else stored_value(column, text)
 
 
 def _plain(statement: exp.Expression) -> Sequence[exp.Expression]:
@@ -74,7 +84,15 @@ def _plain(statement: exp.Expression) -> Sequence[exp.Expression]:
     if isinstance(statement, exp.Create) and isinstance(statement.expression, exp.Query):
         statement = statement.copy()
         statement.set("properties", None)
+    if isinstance(statement, exp.Update) and statement.args.get(_FROM) is not None:
+        statement = _merged(statement)
     return (statement,)
+
+
+def _merged(update: exp.Update) -> exp.Merge:
+    """UPDATE .. FROM as MERGE, which is in the standard."""
+    changed = exp.When(matched=True, then=exp.Update(expressions=update.expressions))
+    return exp.merge(changed, into=update.this, using=update.args[_FROM].this, on=update.args["where"].this)
 
 
 def _whole(statement: exp.Expression) -> Sequence[exp.Expression]:
@@ -86,7 +104,7 @@ _WHOLE = Limits(merges=MERGES, in_place=EVERYWHERE, renames=True, decimal_digits
 _KNOWN = {
     "postgresql": Engine(
         "postgres",
-        _dialect("postgres", "pg_temp", _whole),
+        _dialect("postgres", "pg_temp", _whole, analyzes=True),
         replace(_WHOLE, holds_nul=False),
         guarantee="G4",
         temporary=True,
@@ -106,7 +124,7 @@ _KNOWN = {
     ),
     "sqlite": Engine(
         "sqlite",
-        _dialect("sqlite", "temp", rewritten),
+        _dialect("sqlite", "temp", rewritten, cell=_cell),
         Limits(merges=MERGES, in_place=frozenset(), renames=True, decimal_digits=38),
         guarantee="G4",
         temporary=True,

@@ -58,9 +58,11 @@ class SqlAlchemySession(SqlSession):
             self._run(like)
             waiting = replace(table, name=here.name)
             counted = schema.append(pa.field(ROW, pa.int64()))
-            return self._connection.ingest(
+            rows = self._connection.ingest(
                 self._dialect.staging, waiting, there, counted, _numbered(batches, counted)
             )
+            self._analyze(here)
+            return rows
 
     def staged(self, name: str) -> exp.Table:
         """Return a reference to a table of the load's own: an ordinary one has a name of this load's."""

@@ -85,12 +85,12 @@ class SqliteConnection:
 
     # -- statements
 
-    def execute(self, sql: str, params: Sequence[Any] = ()) -> None:
-        """Run a statement. Schemas are made and dropped too: they are files."""
+    def execute(self, sql: str, params: Sequence[Any] = ()) -> int:
+        """Run a statement; return how many rows it changed. Schemas are made and dropped too: as files."""
         if (found := _SCHEMA.fullmatch(sql)) is not None:
             self._change_dataset(found[1], found[2].replace('""', '"'))
-        else:
-            self._open().execute(sql, [bound(p) for p in params])
+            return -1
+        return self._open().execute(sql, [bound(p) for p in params]).rowcount
 
     def _change_dataset(self, doing: str, dataset: str) -> None:
         mine = dataset == self._dataset

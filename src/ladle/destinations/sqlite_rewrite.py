@@ -1,17 +1,19 @@
-"""Statements in SQLite's words: it has no MERGE, no comments, and can't change a column where it stands.
+"""Statements in SQLite's words: it has no comments, and can't change a column where it stands.
 
-All is done tree by tree. `EXISTS` becomes `IN`: SQLite makes an index of what an `IN` looks into, and reads a
-whole table for each row of an `EXISTS`.
+All is done tree by tree. `EXISTS` becomes a join: SQLite makes an index for what is joined, and reads a whole
+table for each row of an `EXISTS`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 from sqlglot import exp
 
 _FROM = "from_" if "from_" in exp.Select.arg_types else "from"
 _SPARE = "_ladle_changed"
+_ROW = "_rowid_"
 
 
 def rewritten(statement: exp.Expression) -> Sequence[exp.Expression]:
@@ -22,69 +24,43 @@ def rewritten(statement: exp.Expression) -> Sequence[exp.Expression]:
         return _changed_column(statement)
     if isinstance(statement, exp.Create) and statement.args.get("kind") == "INDEX":
         return (_named_index(statement),)
-    if isinstance(statement, exp.Merge):
-        return [fast for part in _update_and_insert(statement) for fast in rewritten(part)]
-    statement = statement.transform(_as_in)
-    return (_joined(statement) if isinstance(statement, exp.Update) else statement,)
+    made = statement.copy()
+    for found in list(made.find_all(exp.NullSafeNEQ)):
+        # IS DISTINCT FROM came with SQLite 3.39
+        found.replace(exp.not_(exp.Is(this=found.this, expression=found.expression)))
+    for asked in list(made.find_all(exp.Exists)):
+        _join(asked)
+    return (_joined(made) if isinstance(made, exp.Update) else made,)
 
 
-def _update_and_insert(merge: exp.Merge) -> list[exp.Expression]:
-    """UPDATE the rows that are there by the others, then INSERT those that are missing."""
-    into, using, on = (merge.args[name] for name in ("this", "using", "on"))
-    made: list[exp.Expression] = []
-    for when in merge.args["whens"].expressions:
-        then = when.args["then"]
-        if isinstance(then, exp.Update):
-            source = {_FROM: exp.From(this=using.copy())}
-            where = exp.Where(this=on.copy())
-            made.append(exp.Update(this=into.copy(), expressions=then.expressions, where=where, **source))
-        else:
-            there = exp.select(exp.Literal.number(1)).from_(into.copy()).where(on.copy())
-            rows = (
-                exp.select(*then.expression.expressions)
-                .from_(using.copy())
-                .where(exp.not_(exp.Exists(this=there)))
-            )
-            table = into.copy()
-            table.set("alias", None)
-            names = [exp.to_identifier(c.name, quoted=True) for c in then.this.expressions]
-            made.append(exp.Insert(this=exp.Schema(this=table, expressions=names), expression=rows))
-    return made
+def _join(asked: exp.Exists) -> None:
+    """EXISTS (SELECT 1 FROM x WHERE ..) as y._rowid_ IN (SELECT y._rowid_ FROM y CROSS JOIN x WHERE ..)."""
+    inner = asked.this.args[_FROM].this
+    names = {column.table for column in asked.find_all(exp.Column)} - {inner.alias_or_name, ""}
+    if len(names) != 1:
+        return
+    (name,) = names
+    outer = _source(asked, name)
+    if outer is None:
+        return
+    row = exp.column(exp.to_identifier(_ROW, quoted=True), table=name, quoted=True)
+    both = exp.select(row).from_(outer.copy()).join(inner.copy(), join_type="inner")
+    both.set("where", asked.this.args["where"].copy())
+    asked.replace(exp.In(this=row.copy(), query=both.subquery()))
 
 
-def _as_in(node: exp.Expression) -> exp.Expression:
-    """EXISTS (SELECT 1 FROM x WHERE x.a = y.a AND ..) as (y.a, ..) IN (SELECT x.a, .. FROM x)."""
-    if not isinstance(node, exp.Exists) or not isinstance(node.this, exp.Select):
-        return node
-    source = node.this.args[_FROM].this
-    pairs = _pairs(node.this.args["where"].this, source.alias_or_name)
-    if not pairs:
-        return node
-    inner, outer = zip(*pairs, strict=True)
-    # A null is found nowhere; without them SQLite needn't look for one after each row that isn't found.
-    known = [exp.not_(exp.Is(this=column.copy(), expression=exp.Null())) for column in inner]
-    query = exp.select(*inner).from_(source).where(*known)
-    key = outer[0] if len(outer) == 1 else exp.Tuple(expressions=list(outer))
-    found: exp.Expression = exp.In(this=key, query=query.subquery())
-    if isinstance(node.parent, exp.Not):
-        found = exp.Case().when(found, exp.true()).else_(exp.false())
-    return found
-
-
-def _pairs(condition: exp.Expression, alias: str) -> list[tuple[exp.Expression, exp.Expression]]:
-    """Return the columns that are compared: that of the inner table, and the other; [] if there is more."""
-    pairs = []
-    for part in (
-        condition.unnest().flatten() if isinstance(condition.unnest(), exp.And) else [condition.unnest()]
-    ):
-        if not isinstance(part, exp.EQ):
-            return []
-        sides = [part.this, part.expression]
-        sides.sort(key=lambda side: side.table != alias if isinstance(side, exp.Column) else True)
-        if not all(isinstance(side, exp.Column) for side in sides) or sides[1].table in (alias, ""):
-            return []
-        pairs.append((sides[0].copy(), sides[1].copy()))
-    return pairs
+def _source(asked: exp.Exists, name: str) -> exp.Table | None:
+    """Return the table that a name stands for around a condition."""
+    above: exp.Expression | None = asked.parent
+    while above is not None:
+        found = [above.this] if isinstance(above, (exp.Update, exp.Delete)) else []
+        if above.args.get(_FROM) is not None:
+            found.append(above.args[_FROM].this)
+        for table in found:
+            if isinstance(table, exp.Table) and table.alias_or_name == name:
+                return table
+        above = above.parent
+    return None
 
 
 def _joined(update: exp.Update) -> exp.Update:
@@ -119,13 +95,11 @@ def _changed_column(statement: exp.Alter) -> list[exp.Expression]:
 
 def _named_index(create: exp.Create) -> exp.Create:
     """An index has a name, which tells its schema; the table's has none."""
-    made = create.copy()
+    made = cast(exp.Create, create.copy())
     index = made.this
-    table = index.args["table"]
-    columns = "_".join(
-        c.this.name if isinstance(c, exp.Ordered) else c.name for c in index.args["params"].args["columns"]
-    )
-    name = exp.to_identifier(f"ix_{table.name}_{columns}", quoted=True)
+    table, columns = index.args["table"], index.args["params"].args["columns"]
+    words = [c.this.name if isinstance(c, exp.Ordered) else c.name for c in columns]
+    name = exp.to_identifier("_".join(["ix", table.name, *words]), quoted=True)
     index.set("this", exp.Table(this=name, db=table.args["db"].copy()))
     index.set("table", exp.Table(this=table.this.copy()))
     return made
