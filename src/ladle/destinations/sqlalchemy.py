@@ -115,6 +115,6 @@ def _configured(name: str) -> str | dict[str, str]:
             f"the destination `{name}` has no credentials",
             expected=_FORMS,
             hint="pass them to ladle.destinations.sqlalchemy(...), set "
-            f"DESTINATION__{name.upper()}__CREDENTIALS, or [destination.{name}.credentials] in .ladle/secrets.toml",
+            f"DESTINATION__{name.upper()}__CREDENTIALS, or [destination.{name}.credentials] of secrets.toml",
         )
     return given

@@ -69,7 +69,7 @@ def _timestamp(aware: bool) -> Any:
 
 
 def has_decimals(dialect: sa.Dialect) -> bool:
-    """Whether its numbers hold decimals. SQLAlchemy's own mark tells of drivers, and says no for Postgres too."""
+    """Whether its numbers hold decimals. SQLAlchemy's own mark says no for Postgres too."""
     return dialect.name != "sqlite"
 
 

@@ -123,11 +123,11 @@ class SqliteConnection:
             return []
         master = f"{_quoted(dataset)}.sqlite_master AS m"
         found = db.execute(
-            f"SELECT m.name, c.name, c.type FROM {master} JOIN pragma_table_info(m.name, ?) AS c "  # noqa: S608
+            f"SELECT m.name, c.name, c.type FROM {master} JOIN pragma_table_info(m.name, ?) AS c "
             r"WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite\_%' ESCAPE '\' ORDER BY m.name, c.cid",
             [dataset],
         ).fetchall()
-        for (view,) in db.execute(f"SELECT name FROM {master} WHERE type = 'view'").fetchall():  # noqa: S608
+        for (view,) in db.execute(f"SELECT name FROM {master} WHERE type = 'view'").fetchall():
             with suppress(sqlite3.OperationalError):  # its table is gone
                 columns = db.execute("SELECT name, type FROM pragma_table_info(?, ?)", [view, dataset])
                 found += [(view, *column) for column in columns]

@@ -7,7 +7,7 @@ table for each row of an `EXISTS`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Any
 
 from sqlglot import exp
 
@@ -51,7 +51,7 @@ def _join(asked: exp.Exists) -> None:
 
 def _source(asked: exp.Exists, name: str) -> exp.Table | None:
     """Return the table that a name stands for around a condition."""
-    above: exp.Expression | None = asked.parent
+    above: Any = asked.parent
     while above is not None:
         found = [above.this] if isinstance(above, (exp.Update, exp.Delete)) else []
         if above.args.get(_FROM) is not None:
@@ -95,7 +95,7 @@ def _changed_column(statement: exp.Alter) -> list[exp.Expression]:
 
 def _named_index(create: exp.Create) -> exp.Create:
     """An index has a name, which tells its schema; the table's has none."""
-    made = cast(exp.Create, create.copy())
+    made = create.copy()
     index = made.this
     table, columns = index.args["table"], index.args["params"].args["columns"]
     words = [c.this.name if isinstance(c, exp.Ordered) else c.name for c in columns]

@@ -304,7 +304,7 @@ def _check_declared(table: str, column: Column, arrow: pa.DataType, there: str) 
         fits = fits and not aware_in_naive and (arrow.unit != "ns" or found.digits == 9)
     if not there:
         raise DestinationError(
-            f"table `{table}` has no column `{column.name}` in the database, or is one of a name in other case",
+            f"table `{table}` has no column `{column.name}` in the database, or is another in other case",
             hint="SQLite doesn't tell names by their case: choose another name, or a naming_convention",
             table=table,
             column=column.name,
