@@ -80,7 +80,7 @@ def test_mysql_has_its_own_class(dialect: str, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(ENTRIES, "mysql", Entry("a_mysql", "mysql_destination"))  # type: ignore[arg-type]
     ladle.destinations.sqlalchemy(f"{dialect}://u:p@h/db", create_unique_indexes=True)
     assert given == {
-        "url": f"{dialect}://u:p@h/db", "destination_name": "sqlalchemy", "create_unique_indexes": True,
+        "url": f"{dialect}://u:p@h/db", "destination_name": "sqlalchemy", "create_indexes": True,
     }  # fmt: skip
 
 

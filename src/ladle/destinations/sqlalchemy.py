@@ -58,8 +58,11 @@ def sqlalchemy_destination(
     options = {"create_unique_indexes": create_unique_indexes, "create_primary_keys": create_primary_keys}
     if not generic and dialect in _OWN and not _in_memory(place, url):
         asked = {option: True for option, wanted in options.items() if wanted}
-        own = factory(_OWN[dialect]) if dialect != "sqlite" else sqlite_destination
-        found: Destination = own(url, destination_name=name, **asked, **capability)
+        if dialect == "sqlite":
+            return sqlite_destination(url, destination_name=name, **asked, **capability)
+        if asked.pop("create_unique_indexes", False):
+            asked["create_indexes"] = True  # as it is called there
+        found: Destination = factory(_OWN[dialect])(url, destination_name=name, **asked, **capability)
         return found
     try:
         module = importlib.import_module("ladle.destinations.sqlalchemy_engine")
