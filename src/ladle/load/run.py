@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
@@ -80,7 +81,8 @@ def load(package: Package, destination: Destination, dataset: str, emit: Emit) -
             tries += 1
             if tries >= _CONFLICT_TRIES:
                 raise
-            time.sleep(_CONFLICT_PAUSE_S * tries)
+            # Not all after the same time, or they meet again.
+            time.sleep(_CONFLICT_PAUSE_S * tries * random.uniform(0.5, 1.5))
 
 
 def was_committed(package: Package, destination: Destination, dataset: str, error: CommitUnknown) -> bool:
