@@ -13,9 +13,11 @@ from typing import Any
 
 import duckdb
 import pytest
-from tests.e2e import content
+from tests.e2e import content, victim_merge
 from tests.e2e.forks import FORKS, ended, error_of, start
+from tests.e2e.killing import GROWN, Undisturbed, undisturbed_runs
 from tests.e2e.sites import Site
+from tests.e2e.test_concurrency import wakes_up_in_vain
 from tests.e2e.victim import place
 
 import ladle
@@ -24,7 +26,7 @@ from ladle.load.dispositions import MERGES
 
 KINDS = ("duckdb", "postgres", "filesystem")
 DATASET = "shared"
-_STUCK_S = 0.15
+_STUCK_S = 0.06
 """After so long without a step a process is taken to wait for another one."""
 
 Row = dict[str, Any]
@@ -81,8 +83,16 @@ def nested(site: Site, order: Sequence[int]) -> None:
     joining(len(order) - 1)
 
 
-@pytest.mark.parametrize("site", ["duckdb", "postgres"], indirect=True)
-@pytest.mark.parametrize("order", list(itertools.permutations(range(3))), ids=str)
+@pytest.mark.parametrize(
+    ("site", "order"),
+    [
+        *(("duckdb", order) for order in itertools.permutations(range(3))),
+        ("postgres", (2, 0, 1)),
+        ("filesystem", (2, 0, 1)),
+    ],
+    indirect=["site"],
+    ids=str,
+)
 def test_joined_runs_that_change_the_schema_end_as_if_run_in_their_order(
     site: Site, order: Sequence[int], tmp_path: Path
 ) -> None:
@@ -125,7 +135,12 @@ def batches(disposition: Any, dice: random.Random, count: int = 3) -> list[Batch
         Batch(
             f"pipe_{number}",
             tuple(
-                {"id": key, "v": f"{number}.{key}", f"c{number}": number, "parts": [{"k": number}] * (key % 3)}
+                {
+                    "id": key,
+                    "v": f"{number}.{key}",
+                    f"c{number}": number,
+                    "parts": [{"k": number}] * (key % 3),
+                }
                 for key in sorted(dice.sample(range(6), 4))
             ),
             disposition,
@@ -221,22 +236,26 @@ def equals_some_order(site: Site, way: str, seed: int, tmp_path: Path) -> None:
 WAYS = ("append", "replace", *MERGES)
 
 
-@pytest.mark.parametrize("way", WAYS)
+FAST = (
+    ("duckdb", "upsert"),
+    ("postgres", "replace"),
+    ("postgres", "delete-insert"),
+    ("filesystem", "replace"),
+)
+"""The others take the same ways, and are left to the slow tests."""
+
+
+@pytest.mark.parametrize(("site", "way"), FAST, indirect=["site"])
 def test_loads_at_once_end_as_some_order_of_them(site: Site, way: str, tmp_path: Path) -> None:
-    if not supported(site, way):
-        pytest.skip("it can't do that: tests/contract/test_strategies.py says why")
     equals_some_order(site, way, seed=1, tmp_path=tmp_path)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(2, 5))
 @pytest.mark.parametrize("way", WAYS)
-def test_loads_at_once_end_as_some_order_of_them_whatever_the_dice_say(
-    site: Site, way: str, seed: int, tmp_path: Path
-) -> None:
+def test_loads_at_once_end_as_some_order_of_them_each_way(site: Site, way: str, tmp_path: Path) -> None:
     if not supported(site, way):
-        pytest.skip("it can't do that")
-    equals_some_order(site, way, seed, tmp_path)
+        pytest.skip("docs/strategies.md says why")
+    equals_some_order(site, way, seed=2, tmp_path=tmp_path)
 
 
 # -- first runs
@@ -255,6 +274,7 @@ def first_run(site: Site, name: str, folder: str, number: int, together: Any) ->
 RACERS = 20
 
 
+@pytest.mark.slow  # test_concurrency.py has eight
 @pytest.mark.parametrize("same", [False, True], ids=["20 pipelines", "20 machines"])
 def test_twenty_processes_make_one_dataset_and_table_at_once(site: Site, same: bool) -> None:
     together = FORKS.Barrier(RACERS)
@@ -266,3 +286,28 @@ def test_twenty_processes_make_one_dataset_and_table_at_once(site: Site, same: b
     assert sorted(row["n"] for row in found["items"]) == list(range(RACERS))
     assert len(found["items__parts"]) == len(content.load_ids(found)) == RACERS
     content.content(found)
+
+
+# -- a process that wakes up
+
+
+@pytest.fixture(scope="module")
+def merges(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Undisturbed:
+    root = tmp_path_factory.mktemp("zombie_merge")
+    return undisturbed_runs("postgres", root, postgres_url, story=victim_merge.__name__)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc to see that a process stopped")
+@pytest.mark.parametrize(
+    "step",
+    [
+        "before load.merge",
+        pytest.param("after load.merge", marks=pytest.mark.slow),
+        "before load.commit",
+        pytest.param("after load.commit", marks=pytest.mark.slow),
+    ],
+)
+def test_a_merge_that_wakes_up_after_its_package_was_loaded_elsewhere_changes_nothing(
+    merges: Undisturbed, step: str, tmp_path: Path
+) -> None:
+    wakes_up_in_vain(merges, merges.steps[GROWN].number(step), tmp_path)
