@@ -57,6 +57,26 @@ def _listed(load_ids: list[str]) -> str:
 
 
 @app.command()
+def guarantee(
+    pipeline: _Name,
+    pipelines_dir: _Dir = None,
+    at_least: Annotated[
+        str | None, typer.Option(help="Fail unless each way of writing has this grade.")
+    ] = None,
+) -> None:
+    """Show what the destination promises of a load, for each way of writing: G4 (exactly once) to G0."""
+    found = _attached(pipeline, pipelines_dir)
+    ways = ("append", "replace", *(found.destination.limits.merges if found.destination else ()))
+    promised = [found.guarantee(way) for way in ways]
+    for one in promised:
+        typer.echo(f"{one.strategy:<15} {one.grade} {one.text}")
+    for line in dict.fromkeys(line for one in promised for line in one.rests_on):
+        typer.echo(f"rests on        {line}")
+    if at_least is not None and not all(one.reaches(at_least) for one in promised):
+        raise typer.Exit(1)
+
+
+@app.command()
 def resume(pipeline: _Name, pipelines_dir: _Dir = None) -> None:
     """Finish the packages that an earlier run left: normalise and load them."""
     typer.echo(str(_attached(pipeline, pipelines_dir).run()))

@@ -127,9 +127,8 @@ class FileCatalog:
         """Return the intent stored at `path`; None where it is gone."""
         try:
             found = orjson.loads(self._files.read(path))
-            files = (tuple(found[name]) for name in ("new", "old"))
-            more = (tuple(found.get("replaces", ())), float(found.get("stored_at", 0)))
-            return Intent(found["load_id"], found["session"], *files, *more)
+            new, old, replaced = (tuple(found.get(name, ())) for name in ("new", "old", "replaces"))
+            return Intent(found["load_id"], found["session"], new, old, replaced, found.get("stored_at", 0.0))
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError) as exc:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextvars
-import random
+import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
@@ -82,7 +82,7 @@ def load(package: Package, destination: Destination, dataset: str, emit: Emit) -
             if tries >= _CONFLICT_TRIES:
                 raise
             # Not all after the same time, or they meet again.
-            time.sleep(_CONFLICT_PAUSE_S * tries * random.uniform(0.5, 1.5))
+            time.sleep(_CONFLICT_PAUSE_S * tries * (50 + secrets.randbelow(100)) / 100)
 
 
 def was_committed(package: Package, destination: Destination, dataset: str, error: CommitUnknown) -> bool:

@@ -39,6 +39,7 @@ from ladle.pipelines.named import in_derived_names, in_given_names, on_top
 from ladle.pipelines.normalizing import KEPT, default_contract, discarding, is_empty, options
 from ladle.pipelines.noted import noting, with_inputs
 from ladle.pipelines.order import Beside, Extracted, Order, accounts_of, extracted_info, normalized_info
+from ladle.pipelines.promises import grades_of
 from ladle.pipelines.refresh import Reset, plan
 from ladle.pipelines.reported import schema_changes
 from ladle.pipelines.schemas import begun, follows, is_same
@@ -408,6 +409,7 @@ class Work:
             schema_update=schema_update(result.changes),
             from_earlier_run=early,
             checks=package.manifest.checks,
+            guarantees=grades_of(package.manifest, self.destination),
             **accounts_of(package.manifest),
         )
 
