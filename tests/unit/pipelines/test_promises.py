@@ -114,8 +114,10 @@ def test_a_run_that_asks_for_more_than_there_is_reads_nothing(site: Site) -> Non
         "`filesystem` promises G3 of a load by `append`: exactly once per table",
         "  resource=`t`",
         "  expected: G4, as was asked for",
-        "  hint: ask for less, or take a destination or write disposition that promises it: "
-        "pipeline.guarantee(...) tells",
+        (
+            "  hint: ask for less, or take a destination or write disposition that promises it: "
+            "pipeline.guarantee(...) tells"
+        ),
     ]
     assert not (site.root / "lake").exists()
     assert not pipeline.has_data
