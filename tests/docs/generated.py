@@ -28,6 +28,8 @@ from ladle.schema.types import arrow_type
 BEGIN, END = "<!-- generated: python -m tests.docs.generated -->", "<!-- end of what is generated -->"
 SHAPES, FORMS = ("flat", "nested"), ("rows", "Arrow")
 _TESTS = "../tests"
+_COMPARED = """Each cell is loaded by `tests/contract/test_strategies.py` on the engine itself, and compared with what
+plain Python makes of the same rows."""
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -46,8 +48,7 @@ def strategies() -> str:
         "The grade of each destination and strategy, and the test that kills processes to prove it.",
         _promises(),
         "## What works where",
-        "Each cell is loaded by `tests/contract/test_strategies.py` on the engine itself, and compared with what "
-        "plain Python makes of the same rows.",
+        _COMPARED,
         _matrix(),
         *_reasons(),
     ]
@@ -112,8 +113,8 @@ def _factory(kind: str) -> Iterator[str]:
     if kind != FUNCTION:
         extra = ENTRIES[kind].extra
         needs = f'`pip install "ladle[{extra}]"`' if extra else "nothing more than ladle"
-        yield f'It needs {needs}. By name: `destination="{kind}"`; settings are looked for in '
-        f"`[destination.{kind}]` and `DESTINATION__{kind.upper()}__...`."
+        settings = f"`[destination.{kind}]` and `DESTINATION__{kind.upper()}__...`"
+        yield f'It needs {needs}. By name: `destination="{kind}"`; settings are looked for in {settings}.'
 
 
 def _signature(made: Callable[..., Any]) -> str:
@@ -131,10 +132,10 @@ def _signature(made: Callable[..., Any]) -> str:
 def _sections(doc: str) -> str:
     """Return a docstring in Google's form as Markdown."""
     out = []
-    for block in re.split(r"\n\n(?=\w+:\n)", doc):
+    for block in doc.split("\n\n"):
         head = re.match(r"(Args|Raises|Returns|Attributes):\n", block)
         if head is None:
-            out.append(" ".join(block.split()) if "\n    " not in block else block)
+            out.append(" ".join(block.split()))
             continue
         items = re.split(r"\n(?=\S)", textwrap.dedent(block[head.end() :]))
         shown = {"Args": "", "Raises": "It raises:\n\n"}.get(head[1], f"{head[1]}:\n\n")
@@ -172,7 +173,8 @@ def _limits(kind: str) -> Iterator[str]:
         rows.append([text, shown])
     yield "## Limits and names"
     yield table(["", ""], rows)
-    yield "A name that is longer is cut, and ends in a hash of the whole; all names are quoted."
+    if limits.max_table_name or limits.max_column_name:
+        yield "A longer name is cut, and has a hash of the whole in it."
 
 
 def _guarantees(kind: str) -> Iterator[str]:
