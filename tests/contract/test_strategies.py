@@ -121,7 +121,16 @@ def ordered(rows: Sequence[Row]) -> list[Row]:
     return sorted(rows, key=repr)
 
 
-@pytest.mark.parametrize("cell", CELLS, ids=str)
+_OFTEN = (("flat", "Arrow"), ("nested", "rows"))
+
+
+def marked(cell: Cell) -> Any:
+    """Leave half of the cells, whose ways the others take too, to the slow tests."""
+    marks = [] if (cell.shape, cell.form) in _OFTEN else [pytest.mark.slow]
+    return pytest.param(cell, id=str(cell), marks=marks)
+
+
+@pytest.mark.parametrize("cell", [marked(cell) for cell in CELLS])
 def test_cell(cell: Cell, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     key = (cell.way, cell.engine.name, cell.shape, cell.form)
     RESULTS[key] = "FAILED"

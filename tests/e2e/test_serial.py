@@ -236,12 +236,7 @@ def equals_some_order(site: Site, way: str, seed: int, tmp_path: Path) -> None:
 WAYS = ("append", "replace", *MERGES)
 
 
-FAST = (
-    ("duckdb", "upsert"),
-    ("postgres", "replace"),
-    ("postgres", "delete-insert"),
-    ("filesystem", "replace"),
-)
+FAST = (("postgres", "delete-insert"), ("filesystem", "replace"))
 """The others take the same ways, and are left to the slow tests."""
 
 
@@ -301,7 +296,7 @@ def merges(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Undis
 @pytest.mark.parametrize(
     "step",
     [
-        "before load.merge",
+        pytest.param("before load.merge", marks=pytest.mark.slow),
         pytest.param("after load.merge", marks=pytest.mark.slow),
         "before load.commit",
         pytest.param("after load.commit", marks=pytest.mark.slow),

@@ -179,7 +179,7 @@ def _connect(path: str, wait_s: float) -> duckdb.DuckDBPyConnection:
 def _connect_error(path: str, wait_s: float, locked: bool, exc: Exception) -> DestinationError:
     if locked:
         error = DestinationError(
-            f"the DuckDB file `{path}` is locked by another process: {holder(exc)}",
+            f"the DuckDB file `{path}` is locked by another process{holder(exc)}",
             expected=f"it to be free within {wait_s:g} s",
             hint="close the notebook, shell or program that has it open, or raise lock_wait_s",
         )

@@ -47,9 +47,9 @@ def _place(text: str) -> dict[str, Any]:
 
 
 def holder(exc: Exception) -> str:
-    """Return which process has the file, as far as DuckDB says."""
+    """Return which process has the file, in brackets, as far as DuckDB says."""
     found = _HOLDER.search(str(exc))
-    return f"process {found['pid']}, {found['program']}" if found else "another process"
+    return f" ({found['pid']}, {found['program']})" if found else ""
 
 
 def first_line(exc: Exception) -> str:

@@ -245,7 +245,8 @@ class PostgresConnection:
         """Return the error for a wait that took too long; names who holds locks, as far as one may see."""
         found: list[tuple[Any, ...]] = []
         with suppress(adbc.Error):
-            self._connection.rollback()
+            self._connection.rollback()  # an error where no transaction is open
+        with suppress(adbc.Error):
             found = self.query(_HOLDERS)
         held = "; ".join(_holder(*row) for row in found) or "nobody that this user may see"
         pid = found[0][0] if found else "process"

@@ -46,7 +46,7 @@ _HINTS = {
     "3D000": "create the database first, or check its name in the credentials",
     "42501": "have an owner GRANT CREATE ON DATABASE, or make the schema and GRANT USAGE, CREATE ON it",
     "42939": "schema names that begin with `pg_` are the server's own: choose another dataset_name",
-    "23502": "let it be null (ALTER TABLE .. ALTER COLUMN .. DROP NOT NULL) or give it a DEFAULT, then run again",
+    "23502": "let it be null (ALTER TABLE .. ALTER COLUMN .. DROP NOT NULL), or give it a DEFAULT; run again",
     "42809": _A_VIEW,
     "55000": _A_VIEW,
     "22003": "widen the column there (ALTER TABLE .. ALTER COLUMN .. TYPE), then run again; all is kept",
@@ -59,6 +59,14 @@ _HINTS = {
     "54": "a table holds 1600 columns and 8 kB of numbers a row: load part of it as json, or less of it",
     "57014": "a statement took longer than statement_timeout, or somebody cancelled it; the package is kept",
 }
+# More than the code tells, where the server speaks English.
+_RIGHTS = (
+    ("must be owner", "have its owner make the change, or ALTER TABLE .. OWNER TO the user; run again"),
+    (
+        "denied for table",
+        "have its owner GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON ALL TABLES IN SCHEMA ..; run again",
+    ),
+)
 _RETRYABLE = ("53300",)
 # Their detail shows a row's values, which may be nobody's to see, and tells nothing of the cause.
 _WHOLE_ROW = ("23502", "23514")
@@ -118,7 +126,8 @@ def explained(exc: adbc.Error, doing: str, login: Login) -> DestinationError | D
             hint=_lookup(_HINTS, code) or _MEND,
             **_place(exc, login),
         )
-    error = DestinationError(f"Postgres failed while {doing}: {what}", hint=_lookup(_HINTS, code) or _MEND)
+    hint = next((h for phrase, h in _RIGHTS if phrase in what and code == "42501"), _lookup(_HINTS, code))
+    error = DestinationError(f"Postgres failed while {doing}: {what}", hint=hint or _MEND)
     error.retryable = code in _RETRYABLE
     return error
 
