@@ -15,10 +15,11 @@ import pytest
 import ladle
 from ladle.destinations.guarantees import Guarantee, guarantee_of
 from ladle.destinations.registry import ENTRIES
-from ladle.load.dispositions import MERGES, STRATEGIES
+from ladle.load.dispositions import MERGES, REPLACES
 
 FUNCTION = "function"
-WAYS = (*STRATEGIES, *MERGES)
+PLAIN = ("append", *REPLACES)
+WAYS = (*PLAIN, *MERGES)
 """All strategies: those of every destination, and those of merge."""
 
 _ARGUMENTS: dict[str, tuple[Any, ...]] = {
@@ -53,7 +54,14 @@ def of_type(kind: str) -> Any:
 def ways_of(kind: str) -> list[str]:
     """Return the strategies that it can do; a function gets rows, whatever they are."""
     limits = of_type(kind).limits
-    return [way for way in WAYS if way in STRATEGIES or way in limits.merges]
+    return [way for way in WAYS if way in PLAIN or way in limits.merges]
+
+
+def disposition(way: str) -> Any:
+    """Return the write disposition that a strategy is asked for by."""
+    if way == "append":
+        return way
+    return {"disposition": "replace" if way in REPLACES else "merge", "strategy": way}
 
 
 def promise(kind: str, way: str) -> Guarantee:
@@ -113,6 +121,6 @@ _NO_MERGE = "a file can't be changed, and is read by whoever lists the folder: m
 _HANDED_OVER = "it is given the rows; what they do to those that it has is up to it"
 NEVER = {
     **{("filesystem", way): _NO_MERGE for way in MERGES},
-    **{(FUNCTION, way): _HANDED_OVER for way in ("replace", *MERGES)},
+    **{(FUNCTION, way): _HANDED_OVER for way in (*REPLACES, *MERGES)},
 }
 """By type of destination and strategy, why it can't be; that it is refused, or only handed over, is tested."""

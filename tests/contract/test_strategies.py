@@ -14,11 +14,22 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from tests.merges import Way, merged
-from tests.strategies import ENGINES, FUNCTION, NEVER, WAYS, Engine, destination_types, of_type, ways_of
+from tests.strategies import (
+    ENGINES,
+    FUNCTION,
+    NEVER,
+    PLAIN,
+    WAYS,
+    Engine,
+    destination_types,
+    disposition,
+    of_type,
+    ways_of,
+)
 
 import ladle
 from ladle.errors import UsageError
-from ladle.load.dispositions import STRATEGIES
+from ladle.load.dispositions import REPLACES
 
 Row = dict[str, Any]
 SHAPES, FORMS = ("flat", "nested"), ("rows", "Arrow")
@@ -39,7 +50,7 @@ def by_key(strategy: str) -> Outcome:
 
 OUTCOMES: dict[str, Outcome] = {
     "append": lambda old, new: [*old, *new],
-    "replace": lambda old, new: new,
+    **dict.fromkeys(REPLACES, lambda old, new: new),
     "delete-insert": by_key("delete-insert"),
     "upsert": by_key("upsert"),
     "insert-only": by_key("insert-only"),
@@ -75,15 +86,11 @@ def given(batch: Sequence[Row], cell: Cell) -> Any:
     return pa.Table.from_pylist(rows, schema=pa.schema(fields))
 
 
-def disposition(way: str) -> Any:
-    return way if way in STRATEGIES else {"disposition": "merge", "strategy": way}
-
-
 def loads(cell: Cell, destination: Any, folder: Path) -> ladle.Pipeline:
     """Load all batches, each by a run of its own."""
     pipeline = ladle.pipeline("p", folder / "work", destination=destination, dataset_name="ds")
     for batch in BATCHES:
-        key = {} if cell.way in STRATEGIES else {"primary_key": "id"}
+        key = {} if cell.way in PLAIN else {"primary_key": "id"}
         resource = ladle.resource(
             given(batch, cell), name="items", write_disposition=disposition(cell.way), **key
         )

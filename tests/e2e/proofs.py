@@ -46,21 +46,23 @@ _FUNCTION = Proof(
     ),
     "test_kill_function",
 )
+_REPLACES = ("truncate-and-insert", "insert-from-staging", "staging-optimized")
 _MERGES = ("delete-insert", "upsert", "insert-only")
 
 
 def _plain(kind: str) -> dict[tuple[str, str], Proof]:
     proof = Proof(f"test_kill_{kind}", _EACH_STEP, "victim")
-    return {(kind, "append"): proof, (kind, "replace"): proof}
+    return {(kind, "append"): proof, (kind, _REPLACES[0]): proof}
 
 
 PROOFS: dict[tuple[str, str], Proof] = {
     **_plain("duckdb"),
     **_plain("postgres"),
     **_plain("filesystem"),
-    **{(kind, way): _MERGE for kind in ("duckdb", "postgres") for way in _MERGES},
+    **{(kind, way): _MERGE for kind in ("duckdb", "postgres") for way in (*_REPLACES[1:], *_MERGES)},
+    # Files have one way to replace, whatever it is called.
+    **{("filesystem", way): Proof("test_kill_filesystem", _EACH_STEP, "victim") for way in _REPLACES},
     # It gets rows, whatever their disposition is.
-    ("function", "append"): _FUNCTION,
-    ("function", "replace"): _FUNCTION,
+    **{("function", way): _FUNCTION for way in ("append", *_REPLACES)},
 }
 """By type of destination and strategy. A new destination, or a new strategy of one, is added with its kill test."""

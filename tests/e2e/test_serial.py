@@ -19,10 +19,10 @@ from tests.e2e.killing import GROWN, Undisturbed, undisturbed_runs
 from tests.e2e.sites import Site
 from tests.e2e.test_concurrency import wakes_up_in_vain
 from tests.e2e.victim import place
+from tests.strategies import PLAIN, WAYS, disposition
 
 import ladle
 from ladle.events import Durable, Event
-from ladle.load.dispositions import MERGES
 
 KINDS = ("duckdb", "postgres", "filesystem")
 DATASET = "shared"
@@ -118,8 +118,12 @@ class Batch:
     rows: tuple[Row, ...]
     disposition: Any
 
+    @property
+    def merges(self) -> bool:
+        return isinstance(self.disposition, dict) and self.disposition["disposition"] == "merge"
+
     def into(self, pipeline: ladle.Pipeline) -> None:
-        key = {"primary_key": "id"} if isinstance(self.disposition, dict) else {}
+        key = {"primary_key": "id"} if self.merges else {}
         resource = ladle.resource(
             list(self.rows), name="items", write_disposition=self.disposition, columns=_COLUMNS, **key
         )
@@ -217,11 +221,7 @@ def tables_of(db: duckdb.DuckDBPyConnection) -> content.Tables:
 
 
 def supported(site: Site, way: str) -> bool:
-    return way in ("append", "replace") or way in place(site.destination).limits.merges
-
-
-def disposition(way: str) -> Any:
-    return way if way in ("append", "replace") else {"disposition": "merge", "strategy": way}
+    return way in PLAIN or way in place(site.destination).limits.merges
 
 
 def equals_some_order(site: Site, way: str, seed: int, tmp_path: Path) -> None:
@@ -233,10 +233,11 @@ def equals_some_order(site: Site, way: str, seed: int, tmp_path: Path) -> None:
     assert repr(found) in outcomes, f"seed {seed}: {found}"
 
 
-WAYS = ("append", "replace", *MERGES)
-
-
-FAST = (("postgres", "delete-insert"), ("filesystem", "replace"))
+FAST = (
+    ("postgres", "delete-insert"),
+    ("postgres", "staging-optimized"),
+    ("filesystem", "truncate-and-insert"),
+)
 """The others take the same ways, and are left to the slow tests."""
 
 

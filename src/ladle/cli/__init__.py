@@ -11,6 +11,7 @@ import typer
 import ladle
 from ladle.cli import config, lineage, pii, rejects, schema
 from ladle.errors import LadleError
+from ladle.schema.change import REPLACES
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="Load data from anywhere, typed and relational."
@@ -66,12 +67,12 @@ def guarantee(
 ) -> None:
     """Show what the destination promises of a load, for each way of writing: G4 (exactly once) to G0."""
     found = _attached(pipeline, pipelines_dir)
-    ways = ("append", "replace", *(found.destination.limits.merges if found.destination else ()))
+    ways = ("append", *REPLACES, *(found.destination.limits.merges if found.destination else ()))
     promised = [found.guarantee(way) for way in ways]
     for one in promised:
-        typer.echo(f"{one.strategy:<15} {one.grade} {one.text}")
+        typer.echo(f"{one.strategy:<19} {one.grade} {one.text}")
     for line in dict.fromkeys(line for one in promised for line in one.rests_on):
-        typer.echo(f"rests on        {line}")
+        typer.echo(f"rests on            {line}")
     if at_least is not None and not all(one.reaches(at_least) for one in promised):
         raise typer.Exit(1)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ladle.destinations.base import GUARANTEES, Destination
 from ladle.errors import UsageError
+from ladle.schema.change import REPLACES
 
 GRADES = tuple(GUARANTEES)
 """Strongest first."""
@@ -28,7 +29,7 @@ class Guarantee:
     Attributes:
         grade: `G4` (exactly once, all tables at once) to `G0` (best effort).
         destination: its name.
-        strategy: how rows meet what is there: `append`, `replace`, or a strategy of merge.
+        strategy: how rows meet what is there: `append`, or a strategy of replace or of merge.
         rests_on: what has to hold for it.
     """
 
@@ -74,17 +75,17 @@ def guarantee_of(destination: Destination, strategy: str) -> Guarantee:
 
     Args:
         destination: of the load.
-        strategy: `append`, `replace`, or one of merge.
+        strategy: `append`, or one of replace or of merge.
 
     Raises:
         UsageError: it can't do that.
     """
     limits = destination.limits
-    plain = strategy == "append" or strategy.startswith("replace")
+    plain = strategy in ("append", *REPLACES)
     if limits.dispositions and not plain and strategy not in limits.merges:
         raise UsageError(
             f"`{destination.name}` can't merge by `{strategy}`",
-            expected=", ".join(("append", "replace", *limits.merges)),
+            expected=", ".join(("append", *REPLACES, *limits.merges)),
         )
     grade = getattr(destination, "weaker", {}).get(strategy, destination.guarantee)
     rests_on = tuple(getattr(destination, "rests_on", ())) or _rests_on(grade)

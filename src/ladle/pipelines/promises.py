@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ladle.config.settings import setting
+from ladle.config.settings import searched, setting
 from ladle.destinations.base import Destination
 from ladle.destinations.guarantees import Guarantee, checked_grade, guarantee_of, weakest
 from ladle.errors import UsageError
 from ladle.extract.declare import wanted
 from ladle.package.manifest import Manifest
+from ladle.schema.change import REPLACES
 from ladle.sources.hints import Hints
 from ladle.sources.source import Source
 
@@ -31,7 +32,9 @@ def promised(destination: Destination, disposition: Any) -> Guarantee:
     """
     if disposition in destination.limits.merges:
         disposition = {"disposition": "merge", "strategy": disposition}
-    return guarantee_of(destination, _strategy(Hints.of(write_disposition=disposition)))
+    if disposition in REPLACES:
+        disposition = {"disposition": "replace", "strategy": disposition}
+    return guarantee_of(destination, _strategy(Hints.of(write_disposition=disposition), destination))
 
 
 def promised_of(
@@ -46,9 +49,9 @@ def promised_of(
     for source in sources:
         for resource in wanted(source, hints):
             merged = hints.over(resource.hints)
-            names = [_strategy(merged), *_nested(merged)]
+            names = [_strategy(merged, destination), *_nested(merged)]
             if callable(merged.write_disposition):
-                names = ["append", "replace", *destination.limits.merges]
+                names = ["append", *REPLACES, *destination.limits.merges]
             found[resource.name] = [guarantee_of(destination, name) for name in names]
     return found
 
@@ -83,18 +86,21 @@ def check_promised(
             )
 
 
-def _strategy(hints: Hints) -> str:
+def _strategy(hints: Hints, destination: Destination) -> str:
     named = hints.additional
     if hints.write_disposition == "merge":
         return str(named.get("x-merge-strategy") or MERGE)
-    return "replace" if hints.write_disposition == "replace" else "append"
+    if hints.write_disposition != "replace":
+        return "append"
+    found = named.get("x-replace-strategy")
+    return str(found or searched("replace_strategy", ("destination", destination.name)) or REPLACES[0])
 
 
 def _nested(hints: Hints) -> Iterable[str]:
     if isinstance(hints.nested_hints, Mapping):
         for given in hints.nested_hints.values():
             if isinstance(given, Mapping) and given.get("write_disposition") in ("append", "replace"):
-                yield given["write_disposition"]
+                yield "append" if given["write_disposition"] == "append" else REPLACES[0]
 
 
 def grades_of(manifest: Manifest, destination: Destination) -> dict[str, str]:
@@ -110,7 +116,11 @@ def grades_of(manifest: Manifest, destination: Destination) -> dict[str, str]:
             root = parent
         if root in asked:
             disposition = own or asked[root]
-            merges = disposition == "merge"
-            way = (tables[root].get("x-merge-strategy") or MERGE) if merges else disposition
+            way = disposition
+            if disposition == "merge":
+                way = tables[root].get("x-merge-strategy") or MERGE
+            elif disposition == "replace":
+                named = tables[root].get("x-replace-strategy")
+                way = named or manifest.replace_strategy or REPLACES[0]
             found[name] = guarantee_of(destination, way).grade
     return found

@@ -14,6 +14,9 @@ from ladle.schema.types import same_type
 MERGES = ("delete-insert", "upsert", "insert-only")
 """The strategies of merge; a destination names those it can do."""
 
+REPLACES = ("truncate-and-insert", "insert-from-staging", "staging-optimized")
+"""The strategies of replace, the default first."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:

@@ -30,13 +30,13 @@ def never_read() -> Iterator[dict[str, Any]]:
     yield {}
 
 
-@pytest.mark.parametrize("way", ["append", "replace", "delete-insert", "upsert", "insert-only"])
+@pytest.mark.parametrize("way", ["append", "staging-optimized", "delete-insert", "upsert", "insert-only"])
 def test_a_way_of_writing_has_a_grade(site: Site, way: str) -> None:
     found = site.pipeline().guarantee(way)
     assert (found.grade, found.destination, found.strategy) == ("G4", "duckdb", way)
     assert found.text == GUARANTEES["G4"]
     assert any("one transaction" in line for line in found.rests_on)
-    assert any("keys" in line for line in found.rests_on) == (way not in ("append", "replace"))
+    assert any("keys" in line for line in found.rests_on) == (way not in ("append", "staging-optimized"))
     assert str(found).splitlines()[0] == f"G4 exactly once, all tables of a load at once ({way} into duckdb)"
 
 
@@ -44,19 +44,19 @@ def test_merge_alone_is_its_default_and_a_dict_names_another(site: Site) -> None
     pipeline = site.pipeline()
     assert pipeline.guarantee("merge").strategy == "delete-insert"
     assert pipeline.guarantee({"disposition": "merge", "strategy": "upsert"}).strategy == "upsert"
-    assert pipeline.guarantee({"disposition": "replace"}).strategy == "replace"
+    assert pipeline.guarantee({"disposition": "replace"}).strategy == "truncate-and-insert"
 
 
 def test_data_is_asked_by_its_resources_and_not_read(site: Site) -> None:
     pipeline = site.pipeline(destination=files(site))
     found = pipeline.guarantee(ladle.resource(never_read, name="r", write_disposition="replace"))
-    assert (found.grade, found.strategy) == ("G3", "replace")
-    assert pipeline.guarantee(never_read, write_disposition="replace").strategy == "replace"
+    assert (found.grade, found.strategy) == ("G3", "truncate-and-insert")
+    assert pipeline.guarantee(never_read, write_disposition="replace").strategy == "truncate-and-insert"
 
 
 def test_of_several_resources_the_weakest_is_told(site: Site) -> None:
     weak = dataclasses.replace(files(site), guarantee="G4")
-    object.__setattr__(weak, "weaker", {"replace": "G1"})
+    object.__setattr__(weak, "weaker", {"truncate-and-insert": "G1"})
     resources = [
         ladle.resource([{"a": 1}], name="x"),
         ladle.resource([{"a": 1}], name="y", write_disposition="replace"),
@@ -64,12 +64,15 @@ def test_of_several_resources_the_weakest_is_told(site: Site) -> None:
     ]
     source = ladle.source(lambda: resources, name="s")()
     assert site.pipeline(destination=weak).guarantee(source).grade == "G1"
-    assert weakest([guarantee_of(weak, "append"), guarantee_of(weak, "replace")]).strategy == "replace"
+    assert (
+        weakest([guarantee_of(weak, "append"), guarantee_of(weak, "truncate-and-insert")]).strategy
+        == "truncate-and-insert"
+    )
 
 
 def test_what_only_items_tell_counts_as_the_weakest_way(site: Site) -> None:
     weak = files(site)
-    object.__setattr__(weak, "weaker", {"replace": "G0"})
+    object.__setattr__(weak, "weaker", {"staging-optimized": "G0"})
     data = ladle.resource(never_read, name="r", write_disposition=lambda item: "append")
     assert site.pipeline(destination=weak).guarantee(data).grade == "G0"
 
