@@ -52,9 +52,13 @@ def of_type(kind: str) -> Any:
 
 
 def ways_of(kind: str) -> list[str]:
-    """Return the strategies that it can do; a function gets rows, whatever they are."""
+    """Return the strategies that it can do.
+
+    A function gets rows, whatever they are; files have a way of their own to replace, whatever it is called.
+    """
     limits = of_type(kind).limits
-    return [way for way in WAYS if way in PLAIN or way in limits.merges]
+    able = ("append", *(limits.replaces or REPLACES), *limits.merges)
+    return [way for way in WAYS if way in able]
 
 
 def disposition(way: str) -> Any:

@@ -124,6 +124,8 @@ def _plain(name: str, row: Row, numbers: Mapping[str, int]) -> Row:
     }
     if "_dlt_load_id" in plain:
         plain["_dlt_load_id"] = numbers[plain["_dlt_load_id"]]
+    if "_ladle_deleted_at" in plain:
+        plain["_ladle_deleted_at"] = "a load's time"
     if "_dlt_parent_id" in plain:
         plain["_dlt_parent_id"] = _plain("", plain["_dlt_parent_id"], numbers)
     return plain

@@ -23,7 +23,7 @@ from ladle.destinations.duckdb_errors import explained, first_line, holder
 from ladle.destinations.reading import Reader, SqlReader
 from ladle.destinations.sql import SqlSession
 from ladle.errors import DestinationError, UsageError
-from ladle.schema.change import MERGES, Limits
+from ladle.schema.change import MERGES, REPLACES, Limits
 from ladle.schema.lattice import EVERYWHERE
 from ladle.schema.table import Column, Table
 
@@ -52,6 +52,7 @@ _LIMITS = Limits(
     max_column_name=None,
     wei_digits=38,
     merges=MERGES,
+    replaces=REPLACES,
     renames=True,
     in_place=EVERYWHERE,
     decimal_digits=38,

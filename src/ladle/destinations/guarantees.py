@@ -82,10 +82,12 @@ def guarantee_of(destination: Destination, strategy: str) -> Guarantee:
     """
     limits = destination.limits
     plain = strategy in ("append", *REPLACES)
-    if limits.dispositions and not plain and strategy not in limits.merges:
+    # Who names no strategy of replace has a way of its own, whatever is asked for.
+    able = (*(limits.replaces or REPLACES), "append", *limits.merges)
+    if limits.dispositions and strategy not in able:
         raise UsageError(
-            f"`{destination.name}` can't merge by `{strategy}`",
-            expected=", ".join(("append", *REPLACES, *limits.merges)),
+            f"`{destination.name}` can't {'replace' if plain else 'merge'} by `{strategy}`",
+            expected=", ".join(able),
         )
     grade = getattr(destination, "weaker", {}).get(strategy, destination.guarantee)
     rests_on = tuple(getattr(destination, "rests_on", ())) or _rests_on(grade)

@@ -319,8 +319,8 @@ class SqlSession:
         made = replace(table, name=self._built.setdefault(table.name, name))
         with self._connection.errors(f"writing table `{table.name}` anew"):
             self._run(statements.create_table(self._dataset, made, self._dialect))
-            there = {c.name: self._dialect.column_type(c) for c in made.typed_columns()}
-            rows = self._connection.ingest(self._dataset, made, there, schema, batches)
+            self._there = None
+            rows = self._connection.ingest(self._dataset, made, self._columns()[made.name], schema, batches)
             self._index([made])
             self._comment(replace(c, table=name) for c in comments(AddTable(table)))
             return rows

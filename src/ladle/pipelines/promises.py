@@ -51,7 +51,8 @@ def promised_of(
             merged = hints.over(resource.hints)
             names = [_strategy(merged, destination), *_nested(merged)]
             if callable(merged.write_disposition):
-                names = ["append", *REPLACES, *destination.limits.merges]
+                limits = destination.limits
+                names = ["append", *(limits.replaces or REPLACES[:1]), *limits.merges]
             found[resource.name] = [guarantee_of(destination, name) for name in names]
     return found
 

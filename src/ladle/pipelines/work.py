@@ -28,6 +28,7 @@ from ladle.normalize.background import BackgroundNormalizer
 from ladle.normalize.findings import check_root_tables
 from ladle.normalize.run import Normalizer, Options, Ready, normalize
 from ladle.package.lock import FileLock
+from ladle.package.manifest import Manifest
 from ladle.package.store import Package, Packages
 from ladle.pipelines.arguments import schema_name
 from ladle.pipelines.edits import edits_of, prepared, whole
@@ -223,10 +224,13 @@ class Work:
         manifest = package.manifest
         alone = self._lock_depth > 0 and not (manifest.drop_tables or manifest.empty_tables)
         # What is merged waits in tables of the load's own until all is there.
-        alone = alone and not manifest.fills and not waiting(manifest, Schema.from_dict(manifest.schema))
+        alone = alone and not manifest.fills and not self._waits(manifest)
         if destination is None or not destination.streams or not alone or begin_bytes < 0:
             return None
         return LoadAhead(in_given_names(package), destination, str(self.dataset_name), self.emit, begin_bytes)
+
+    def _waits(self, manifest: Manifest) -> bool:
+        return bool(waiting(manifest, Schema.from_dict(manifest.schema), self._limits()))
 
     def _reset(self, order: Order, stored: Schema, state: dict[str, Any]) -> Reset | None:
         """Tell what a refresh will drop, before anything is read."""

@@ -72,7 +72,7 @@ def test_of_several_resources_the_weakest_is_told(site: Site) -> None:
 
 def test_what_only_items_tell_counts_as_the_weakest_way(site: Site) -> None:
     weak = files(site)
-    object.__setattr__(weak, "weaker", {"staging-optimized": "G0"})
+    object.__setattr__(weak, "weaker", {"truncate-and-insert": "G0"})
     data = ladle.resource(never_read, name="r", write_disposition=lambda item: "append")
     assert site.pipeline(destination=weak).guarantee(data).grade == "G0"
 
