@@ -122,7 +122,7 @@ def normalized_info(package: Package) -> PackageInfo:
 
 
 def loaded_info(package: Package, result: LoadResult, grades: Mapping[str, str], early: bool) -> PackageInfo:
-    """Return what load tells of a package; `grades`: of the guarantee, by table; `early`: left by another run."""
+    """Return what load tells of a package; `grades`: of guarantee, by table; `early`: left by another."""
     manifest = package.manifest
     rows = {n: c for n, c in result.rows.items() if not is_record(n)}
     if manifest.state is not None:
