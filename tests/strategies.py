@@ -99,6 +99,10 @@ def _postgres(request: pytest.FixtureRequest, folder: Path) -> Any:
     return ladle.destinations.postgres(url)
 
 
+def _sqlite(request: pytest.FixtureRequest, folder: Path) -> Any:
+    return ladle.destinations.sqlite(folder / "x.db")
+
+
 def _files(request: pytest.FixtureRequest, folder: Path) -> Any:
     return ladle.destinations.filesystem(str(folder / "lake"))
 
@@ -115,6 +119,7 @@ def _function(request: pytest.FixtureRequest, folder: Path) -> Any:
 ENGINES = (
     Engine("DuckDB", "duckdb", _duckdb),
     Engine("Postgres", "postgres", _postgres),
+    Engine("SQLite", "sqlite", _sqlite),
     Engine("Parquet files", "filesystem", _files, "parquet"),
     Engine("JSONL files", "filesystem", _files, "jsonl"),
     Engine("CSV files", "filesystem", _files, "csv"),
