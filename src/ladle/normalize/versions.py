@@ -103,14 +103,16 @@ class Versions:
         """Return rejects of the batch, which know rows by their ids before `of`, by those they have now."""
         if not rejects or self._ids is None:
             return rejects
-        old, new = (ids.to_pylist() for ids in self._ids)
-        names = dict(zip(old, new, strict=True))
-
-        def now(row_id: str | None) -> str | None:
-            head = (row_id or "")[:_ID_CHARS]
-            return row_id if row_id is None or head not in names else names[head] + row_id[_ID_CHARS:]
-
-        return [replace(r, row_id=now(r.row_id), parent_id=now(r.parent_id)) for r in rejects]
+        old, new = self._ids
+        known = [r.row_id or "" for r in rejects] + [r.parent_id or "" for r in rejects]
+        places = pc.index_in(pa.array([k[:_ID_CHARS] for k in known], pa.string()), value_set=old)
+        heads = new.take(places)
+        now = [
+            f"{head.as_py()}{k[_ID_CHARS:]}" if head.is_valid else k
+            for head, k in zip(heads, known, strict=True)
+        ]
+        pairs = zip(rejects, now[: len(rejects)], now[len(rejects) :], strict=True)
+        return [replace(r, row_id=row or None, parent_id=parent or None) for r, row, parent in pairs]
 
 
 def _with(fed: Fed, arrays: Mapping[str, pa.Array]) -> Fed:
