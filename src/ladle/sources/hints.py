@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from ladle.errors import DataItemRequiredForDynamicTableHints, InconsistentTableTemplate, UsageError
-from ladle.schema.change import MERGES
+from ladle.schema.change import MERGES, REPLACES
 from ladle.schema.contract import Contract
 from ladle.schema.protection import DROP, Policy, check_column, rule_of
 from ladle.schema.protection import check_keys as check_protected_keys
@@ -23,7 +23,6 @@ Columns = Mapping[str, Mapping[str, Any]]
 Dynamic = Callable[[Any], Any]
 FILE_FORMATS = ("parquet", "jsonl", "csv", "preferred")
 TABLE_FORMATS = ("iceberg", "delta", "hive", "native")
-REPLACE_STRATEGIES = ("truncate-and-insert", "insert-from-staging", "staging-optimized")
 _REFERENCE_KEYS = ("columns", "referenced_table", "referenced_columns", "label", "cardinality")
 _NESTED_KEYS = (
     "columns",
@@ -239,7 +238,7 @@ def _disposition(value: Any) -> dict[str, Any]:
         return {"write_disposition": name}
     if name != "replace":
         raise UsageError(f"write_disposition `{name}` has no strategies", hint='give its name: "append"')
-    strategy = check_choice("strategy of replace", config["strategy"], REPLACE_STRATEGIES)
+    strategy = check_choice("strategy of replace", config["strategy"], REPLACES)
     return {"write_disposition": name, "additional": {"x-replace-strategy": strategy}}
 
 
