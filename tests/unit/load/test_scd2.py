@@ -388,7 +388,7 @@ def test_rows_that_come_again_end_only_those_with_their_primary_key(site: Site, 
 
 
 @given(histories())
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_any_history_is_what_the_oracle_says(
     tmp_path_factory: pytest.TempPathFactory, history: tuple[Way, Any]
 ) -> None:
