@@ -38,6 +38,11 @@ _EACH_STEP = (
 _MERGE = Proof(
     "test_kill_merge", ("test_killed_around_the_merge", "test_killed_at_every_second_step"), "victim_merge"
 )
+_REPLACE = Proof(
+    "test_kill_replace",
+    ("test_killed_around_the_replace", "test_killed_at_every_second_step"),
+    "victim_replace",
+)
 _FUNCTION = Proof(
     "test_kill_function",
     (
@@ -59,7 +64,8 @@ PROOFS: dict[tuple[str, str], Proof] = {
     **_plain("duckdb"),
     **_plain("postgres"),
     **_plain("filesystem"),
-    **{(kind, way): _MERGE for kind in ("duckdb", "postgres") for way in (*_REPLACES[1:], *_MERGES)},
+    **{(kind, way): _MERGE for kind in ("duckdb", "postgres") for way in _MERGES},
+    **{(kind, way): _REPLACE for kind in ("duckdb", "postgres") for way in _REPLACES[1:]},
     # Files have one way to replace, whatever it is called.
     **{("filesystem", way): Proof("test_kill_filesystem", _EACH_STEP, "victim") for way in _REPLACES},
     # It gets rows, whatever their disposition is.
