@@ -35,6 +35,13 @@ _HOLDER = (
     "AND ((classid::bigint << 32) | objid::bigint) = $1"
 )
 
+_UNIQUE = (
+    "SELECT i.relname, c.oid IS NOT NULL FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid "
+    "JOIN pg_class t ON t.oid = x.indrelid JOIN pg_namespace n ON n.oid = t.relnamespace "
+    "JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = x.indkey[0] "
+    "LEFT JOIN pg_constraint c ON c.conindid = i.oid AND c.conrelid = t.oid "
+    "WHERE x.indisunique AND x.indnkeyatts = 1 AND n.nspname = $1 AND t.relname = $2 AND a.attname = $3"
+)
 _HOLDERS = (
     "SELECT DISTINCT a.pid, a.usename::text, a.application_name, a.state, left(a.query, 80) "
     "FROM pg_locks AS l JOIN pg_stat_activity AS a ON a.pid = l.pid JOIN pg_class AS c ON c.oid = l.relation "
@@ -50,6 +57,7 @@ DIALECT = Dialect(
     dataset_query=_DATASET,
     staging="pg_temp",
     row_order="ctid",
+    unique_query=_UNIQUE,
     analyzes=True,
 )
 

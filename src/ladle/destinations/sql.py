@@ -331,10 +331,10 @@ class SqlSession:
 
     def moment(self, column: Column, at: datetime) -> exp.Expression:
         """Return a time as a literal of the column's type."""
-        literal = exp.Literal.string(at.isoformat(sep=" "))
-        return exp.cast(
-            literal, exp.DataType.build(self._dialect.column_type(column), dialect=self._dialect.name)
-        )
+        text = at.isoformat(sep=" ")
+        if self._dialect.cell is not None:
+            return exp.Literal.string(self._dialect.cell(column, text))
+        return exp.cast(exp.Literal.string(text), self._dialect.data_type(self._dialect.column_type(column)))
 
     def staged(self, name: str) -> exp.Table:
         """Return a reference to a temporary table; numbered, as an engine may cut long names."""
@@ -349,13 +349,29 @@ class SqlSession:
         """Return the column that sorts a temporary table's rows."""
         return statements.column_ref(self._dialect.row_order)
 
+    def let_repeat(self, table: str, column: str) -> None:
+        """Drop unique indexes on the column, in the transaction."""
+        if self._dialect.unique_query is None:
+            return
+        with self._connection.errors(f"dropping a unique index of table `{table}`"):
+            found = self._connection.query(self._dialect.unique_query, [self._dataset, table, column])
+            for index, constraint in found:
+                self._run(statements.drop_unique(self._dataset, table, index, bool(constraint)))
+
     def fill(self, table: Table, cells: Sequence[tuple[str, str, str]]) -> None:
         """Update one value of one row after the other."""
         with self._connection.errors(f"filling values of table `{table.name}` in"):
             self._connection.lock_table(self._dataset, table.name)
             for column, row_id, value in cells:
-                sql = statements.fill_cell(self._dataset, table.name, table.columns[column], self._dialect)
-                self._connection.execute(sql, [value, row_id])
+                hinted = table.columns[column]
+                sql = statements.fill_cell(self._dataset, table.name, hinted, self._dialect)
+                cell = self._dialect.cell
+                self._connection.execute(sql, [value if cell is None else cell(hinted, value), row_id])
+
+    def ask(self, query: exp.Expression) -> list[tuple[Any, ...]]:
+        """Run a query."""
+        with self._connection.errors("reading what is there"):
+            return self._connection.query(self._dialect.sql(query))
 
     def merge(self, tables: Sequence[str], made: Iterable[exp.Expression]) -> None:
         """Keep other writers out of the tables, and run the statements."""
@@ -370,7 +386,8 @@ class SqlSession:
 
     def _step(self, statement: exp.Expression) -> Any:
         if isinstance(statement, exp.Query):
-            rows = self._connection.query(self._dialect.sql(statement))
+            (query,) = self._dialect.rewrite(statement)
+            rows = self._connection.query(self._dialect.sql(query))
             return rows[0] if rows else None
         count = self._run(statement)
         if isinstance(statement, exp.Create):

@@ -9,6 +9,7 @@ from ladle.load.strategies.append import append
 from ladle.load.strategies.delete_insert import delete_insert
 from ladle.load.strategies.insert_from_staging import insert_from_staging
 from ladle.load.strategies.insert_only import insert_only
+from ladle.load.strategies.scd2 import scd2
 from ladle.load.strategies.staging_optimized import staging_optimized
 from ladle.load.strategies.truncate_and_insert import truncate_and_insert
 from ladle.load.strategies.upsert import upsert
@@ -22,6 +23,7 @@ MERGES: Mapping[str, Strategy] = {
     "delete-insert": delete_insert,
     "upsert": upsert,
     "insert-only": insert_only,
+    "scd2": scd2,
 }
 REPLACES: Mapping[str, Strategy] = {
     "truncate-and-insert": truncate_and_insert,

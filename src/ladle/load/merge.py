@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import cast
 
@@ -11,10 +12,12 @@ from sqlglot import exp
 from ladle.destinations.base import Destination, MergingSession, Session
 from ladle.errors import UsageError
 from ladle.load.dispositions import REPLACES, strategy, waiting
+from ladle.load.strategies.scd2 import check_early
 from ladle.load.strategies.staged import Staged
 from ladle.load.strategies.trees import OLD, ROOT_ID, ROW_ID, col, is_null
 from ladle.package.manifest import Manifest, ResourceInfo
 from ladle.schema.change import AddColumn, Change, Limits
+from ladle.schema.scd2 import BOUNDARY, has_history
 from ladle.schema.schema import Schema
 from ladle.schema.table import LISTING, Table
 
@@ -78,6 +81,23 @@ def _check_listing(root: Table, resource: ResourceInfo) -> None:
         )
 
 
+def check_boundaries(
+    schema: Schema, resources: Sequence[ResourceInfo], destination: Destination, dataset: str
+) -> None:
+    """Refuse, before anything is read, to count from a moment before what is there.
+
+    Raises:
+        UsageError: names table and moment.
+    """
+    roots = [schema.table_map[r.table] for r in resources if r.table in schema.table_map]
+    bounded = [t for t in roots if has_history(t) and t.loaded and t.extra.get(BOUNDARY) is not None]
+    if not bounded:
+        return
+    with closing(destination.open(dataset)) as session:
+        for root in bounded:
+            check_early(cast(MergingSession, session), root)
+
+
 def merge(
     session: MergingSession,
     schema: Schema,
@@ -111,6 +131,7 @@ def merge(
         at = datetime.fromtimestamp(float(manifest.load_id), UTC)
         made = Staged(session, root, children, columns, at, refused(manifest, name))
         assert used.statements is not None
+        used.prepare(session, [root, *children])
         session.merge([name, *(table.name for table in children)], used.statements(made))
         if merges:
             told[name] = {"inserted": 0, "updated": 0, "deleted": 0, "unchanged": 0, **made.tally}

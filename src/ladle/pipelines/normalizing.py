@@ -10,7 +10,7 @@ from typing import Any
 from ladle.config.settings import flag, searched, setting
 from ladle.destinations.base import Destination
 from ladle.errors import ConfigError, DataValidationError, UsageError
-from ladle.load.merge import check_merges
+from ladle.load.merge import check_boundaries, check_merges
 from ladle.normalize.checks import Checks
 from ladle.normalize.options import Options
 from ladle.normalize.rejects import Budget
@@ -90,16 +90,17 @@ def budget(given: Any) -> Budget:
         raise ConfigError(what, expected=error.expected) from None
 
 
-def checked(package: Package, declared: Schema, destination: Destination) -> Package:
+def checked(package: Package, declared: Schema, destination: Destination, dataset: str) -> Package:
     """Return a package that was just declared, with how tables are replaced whose resource doesn't say.
 
     `DESTINATION__REPLACE_STRATEGY` says it, or the same setting of one destination's section.
 
     Raises:
-        UsageError: the destination can't merge as it is asked to.
+        UsageError: the destination can't merge as it is asked to; a history would begin before what is there.
         ConfigError: the setting names no strategy.
     """
     check_merges(declared, package.manifest.resources, destination)
+    check_boundaries(declared, package.manifest.resources, destination, dataset)
     if all(r.write_disposition != "replace" for r in package.manifest.resources):
         return package
     found = searched("replace_strategy", ("destination", destination.name))

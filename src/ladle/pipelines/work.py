@@ -22,7 +22,6 @@ from ladle.governance.policy import policy
 from ladle.governance.reporter import Reporter, reporter
 from ladle.load.ahead import BEGIN_BYTES, LoadAhead
 from ladle.load.dispositions import waiting
-from ladle.load.plan import schema_update
 from ladle.load.run import BehindDestination, LoadResult, StateMissing, load
 from ladle.normalize.background import BackgroundNormalizer
 from ladle.normalize.findings import check_root_tables
@@ -39,7 +38,7 @@ from ladle.pipelines.memory import Memory
 from ladle.pipelines.named import in_derived_names, in_given_names, on_top
 from ladle.pipelines.normalizing import KEPT, checked, default_contract, discarding, is_empty, options
 from ladle.pipelines.noted import noting, with_inputs
-from ladle.pipelines.order import Beside, Extracted, Order, accounts_of, extracted_info, normalized_info
+from ladle.pipelines.order import Beside, Extracted, Order, extracted_info, loaded_info, normalized_info
 from ladle.pipelines.promises import grades_of
 from ladle.pipelines.refresh import Reset, plan
 from ladle.pipelines.reported import schema_changes
@@ -49,8 +48,8 @@ from ladle.schema.change import Limits
 from ladle.schema.edits import Edit
 from ladle.schema.given_names import GivenNames
 from ladle.schema.protection import Policy
-from ladle.schema.records import CHANGES_TABLE, is_record
-from ladle.schema.schema import STATE_TABLE, Schema
+from ladle.schema.records import CHANGES_TABLE
+from ladle.schema.schema import Schema
 from ladle.sources.inputs import Inputs
 from ladle.sources.provenance import tree_of
 from ladle.state.folder import PipelineFolder
@@ -259,7 +258,7 @@ class Work:
         package = declare(order.source, package, stored, order.hints, can.limits, can.exact, protect)
         declared = Schema.from_dict(package.manifest.schema)
         if self.destination is not None:
-            package = checked(package, declared, self.destination)
+            package = checked(package, declared, self.destination, str(self.dataset_name))
         if files.imports is not None and not order.plans:
             package = package.with_manifest(schema=files.offer(declared).to_dict())
         if reset is None:
@@ -392,25 +391,8 @@ class Work:
             if package.manifest.resources:
                 reporter.tell("COMPLETE", Run.of(package.manifest))
             self.packages.finish(package, "loaded", package_state=notes)
-        rows = {n: c for n, c in result.rows.items() if not is_record(n)}
-        if package.manifest.state is not None:
-            rows[STATE_TABLE] = 1
-        return PackageInfo(
-            load_id=package.load_id,
-            state="loaded",
-            schema_name=package.manifest.schema["name"],
-            schema_hash=package.manifest.schema["version_hash"],
-            package_path=str(package.folder),
-            completed_at=now(),
-            rows=rows,
-            seconds=result.seconds,
-            schema_update=schema_update(result.changes),
-            merged=result.merged,
-            from_earlier_run=early,
-            checks=package.manifest.checks,
-            guarantees=grades_of(package.manifest, self.destination),
-            **accounts_of(package.manifest),
-        )
+        grades = grades_of(package.manifest, self.destination)
+        return loaded_info(package, result, grades, early)
 
     def _load_newest(self, package: Package, destination: Destination) -> tuple[Package, LoadResult]:
         """Load, and bring the package up to date first where others were faster."""
