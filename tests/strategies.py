@@ -26,7 +26,6 @@ _ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "postgres": ("postgresql://u:p@127.0.0.1:1/d",),
     "mysql": ("mysql://u:p@127.0.0.1:1/d",),
     "sqlite": ("sqlite:///x.db",),
-    "sqlalchemy": ("sqlite:///x.db",),
 }
 
 
@@ -46,6 +45,8 @@ def of_type(kind: str) -> Any:
         return sink()
     if kind == "filesystem":
         return ladle.destinations.filesystem(tempfile.gettempdir())
+    if kind == "sqlalchemy":
+        return ladle.destinations.sqlalchemy("postgresql+psycopg://u:p@127.0.0.1:1/d", generic=True)
     with contextlib.suppress(TypeError):
         return getattr(ladle.destinations, kind)(*_ARGUMENTS.get(kind, ()))
     return getattr(ladle.destinations, kind)()
@@ -99,6 +100,15 @@ def _postgres(request: pytest.FixtureRequest, folder: Path) -> Any:
     return ladle.destinations.postgres(url)
 
 
+def _sqlite(request: pytest.FixtureRequest, folder: Path) -> Any:
+    return ladle.destinations.sqlite(str(folder / "x.db"))
+
+
+def _sqlalchemy(request: pytest.FixtureRequest, folder: Path) -> Any:
+    url = _postgres(request, folder).login.url
+    return ladle.destinations.sqlalchemy(url.replace("postgresql:", "postgresql+psycopg:"), generic=True)
+
+
 def _files(request: pytest.FixtureRequest, folder: Path) -> Any:
     return ladle.destinations.filesystem(str(folder / "lake"))
 
@@ -115,6 +125,8 @@ def _function(request: pytest.FixtureRequest, folder: Path) -> Any:
 ENGINES = (
     Engine("DuckDB", "duckdb", _duckdb),
     Engine("Postgres", "postgres", _postgres),
+    Engine("SQLite", "sqlite", _sqlite),
+    Engine("SQLAlchemy (Postgres)", "sqlalchemy", _sqlalchemy),
     Engine("Parquet files", "filesystem", _files, "parquet"),
     Engine("JSONL files", "filesystem", _files, "jsonl"),
     Engine("CSV files", "filesystem", _files, "csv"),

@@ -43,6 +43,11 @@ _REPLACE = Proof(
     ("test_killed_around_the_replace", "test_killed_at_every_second_step"),
     "victim_replace",
 )
+_SCD2 = Proof(
+    "test_kill_scd2", ("test_killed_around_the_merge", "test_killed_at_every_fourth_step"), "victim_scd2"
+)
+_SQLALCHEMY = Proof("test_kill_sqlalchemy", ("test_killed_in_any_state",), "victim")
+_DATABASES = ("duckdb", "postgres", "sqlite", "sqlalchemy")
 _FUNCTION = Proof(
     "test_kill_function",
     (
@@ -64,8 +69,11 @@ PROOFS: dict[tuple[str, str], Proof] = {
     **_plain("duckdb"),
     **_plain("postgres"),
     **_plain("filesystem"),
-    **{(kind, way): _MERGE for kind in ("duckdb", "postgres") for way in _MERGES},
-    **{(kind, way): _REPLACE for kind in ("duckdb", "postgres") for way in _REPLACES[1:]},
+    **_plain("sqlite"),
+    **{("sqlalchemy", way): _SQLALCHEMY for way in ("append", _REPLACES[0])},
+    **{(kind, way): _MERGE for kind in _DATABASES for way in _MERGES},
+    **{(kind, way): _REPLACE for kind in _DATABASES for way in _REPLACES[1:]},
+    **{(kind, "scd2"): _SCD2 for kind in _DATABASES},
     # Files have one way to replace, whatever it is called.
     **{("filesystem", way): Proof("test_kill_filesystem", _EACH_STEP, "victim") for way in _REPLACES},
     # It gets rows, whatever their disposition is.
