@@ -164,9 +164,11 @@ def _plain(name: str, row: Row, numbers: Mapping[str, int]) -> Row:
         plain["_ladle_deleted_at"] = "a load's time"
     for name in VALIDITY:
         if name in plain:
-            [plain[name]] = [
-                n for load, n in numbers.items() if abs(float(load) - plain[name].timestamp()) < 2e-6
-            ]
+            at = plain[name]
+            if isinstance(at, str):  # SQLite has no type for times
+                at = datetime.fromisoformat(at)
+            at = at if at.tzinfo else at.replace(tzinfo=UTC)
+            [plain[name]] = [n for load, n in numbers.items() if abs(float(load) - at.timestamp()) < 2e-6]
     if "_dlt_parent_id" in plain:
         plain["_dlt_parent_id"] = _plain("", plain["_dlt_parent_id"], numbers)
     return plain

@@ -16,11 +16,7 @@ def server(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(
     scope="module",
-    params=[
-        "duckdb",
-        "sqlite",
-        *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("postgres", "sqlalchemy")),
-    ],
+    params=["duckdb", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("sqlite", *SERVED))],
 )
 def undisturbed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
     root = tmp_path_factory.mktemp("runs")
