@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ladle.destinations.duckdb import duckdb_destination as duckdb
     from ladle.destinations.filesystem import filesystem_destination as filesystem
+    from ladle.destinations.mysql import mysql_destination as mariadb
+    from ladle.destinations.mysql import mysql_destination as mysql
     from ladle.destinations.postgres import postgres_destination as postgres
 
-__all__ = ["duckdb", "filesystem", "postgres"]
+__all__ = ["duckdb", "filesystem", "mariadb", "mysql", "postgres"]
 
 
 class _Factories(ModuleType):
     """This module. A factory has its file's name; importing the file must not hide it."""
 
     def __getattribute__(self, name: str) -> Any:
-        if name in ("duckdb", "filesystem", "postgres"):
+        if name in ("duckdb", "filesystem", "mariadb", "mysql", "postgres"):
             return importlib.import_module("ladle.destinations.registry").factory(name)
         return super().__getattribute__(name)
 

@@ -26,6 +26,7 @@ class Dialect:
         staging: schema of temporary tables.
         row_order: column of a temporary table that sorts rows as they were written.
         unique_indexes: whether a new table gets an index for each column that is declared unique.
+        drop_schema: drops a dataset with all that is in it; its name comes quoted.
         rewrite: a statement as those that the engine understands: one without MERGE gets UPDATE and INSERT.
     """
 
@@ -41,6 +42,7 @@ class Dialect:
     staging: str = "temp"
     row_order: str = "rowid"
     unique_indexes: bool = False
+    drop_schema: str = "DROP SCHEMA IF EXISTS {} CASCADE"
     rewrite: Callable[[exp.Expression], Sequence[exp.Expression]] = lambda statement: (statement,)
 
     def sql(self, statement: exp.Expression) -> str:

@@ -1,0 +1,151 @@
+"""A load into MySQL: what it has to say about tables in another way than other engines."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+
+from sqlglot import exp
+
+from ladle.destinations import dialect as statements
+from ladle.destinations.base import LoadRecord
+from ladle.destinations.dialect import Dialect
+from ladle.destinations.mysql_dialect import DIALECT, index, quoted, rewriter, waiting
+from ladle.destinations.mysql_types import column_type
+from ladle.destinations.sql import SqlConnection, SqlSession
+from ladle.schema.change import AddTable, Change, Comment, RelaxColumn, WidenColumn
+from ladle.schema.schema import STATE_TABLE, VERSION_TABLE
+from ladle.schema.table import Table
+
+# As the server shows them with ANSI_QUOTES: one line for each column.
+_DEFINED = re.compile(r'^  "((?:[^"]|"")+)" (.*?),?$', re.MULTILINE)
+_COMMENT = re.compile(r" COMMENT '(?:[^'\\]|\\.|'')*'", re.DOTALL)
+_CHECK = " CHECK ("
+_NOT_NULL = " NOT NULL"
+# Columns for which the reference has room for 64 kB, which a schema of many tables doesn't fit.
+_GROWN = {VERSION_TABLE: "schema", STATE_TABLE: "state"}
+
+
+class MySqlSession(SqlSession):
+    """A load into a database of a server: G4 for rows, one InnoDB transaction.
+
+    Statements that make or change tables commit by themselves there. They all come first: a load that fails
+    may leave tables and columns without rows, nothing else. The locks of a load outlive them.
+
+    Args:
+        connection: open.
+        dataset: name of the database.
+        collation: of new tables.
+        create_indexes: whether new tables get an index on each key that merges go by.
+    """
+
+    def __init__(
+        self, connection: SqlConnection, dataset: str, collation: str, create_indexes: bool
+    ) -> None:
+        super().__init__(connection, dialect_for(dataset, collation), dataset)
+        self._collation = collation
+        self._create_indexes = create_indexes
+
+    def begin(self, record: LoadRecord) -> None:
+        """Start the transaction and make the database."""
+        super().begin(record)
+        with self._connection.errors("choosing the database"):
+            # MySQL wants one to delete from a table by its alias.
+            self._connection.execute(f"USE {quoted(self._dataset)}")
+
+    def apply(self, changes: Sequence[Change]) -> None:
+        """Create tables, add and change columns, outside the transaction."""
+        super().apply(changes)
+        for table, column in _GROWN.items():
+            if self._columns().get(table, {}).get(column) == "text":
+                with self._connection.errors(f"making room in `{table}`"):
+                    self._modify(table, {column: lambda was: widened(was, "longtext")})
+
+    def _make(self, change: Change) -> None:
+        if isinstance(change, AddTable):
+            made = statements.create_table(self._dataset, change.table, self._dialect)
+            if self._create_indexes:
+                made.this.set("expressions", [*made.this.expressions, *_indexes(change.table)])
+            self._run(made)
+        elif isinstance(change, RelaxColumn):
+            self._modify(change.table, {change.column.name: relaxed})
+        elif isinstance(change, WidenColumn):
+            wanted = column_type(change.column)
+            self._modify(change.table, {change.column.name: lambda was: widened(was, wanted)})
+        else:
+            super()._make(change)
+
+    def _waiting(self, here: exp.Table, table: Table, columns: Sequence[str]) -> exp.Expression:
+        there = self._columns()[table.name]
+        types = {name: there[name] for name in columns}
+        keys = [k for k in _keys(table) if set(k) <= set(types)]
+        return waiting(here, types, keys, self._collation)
+
+    def _comment(self, found: Iterable[Comment]) -> None:
+        by_table: dict[str, list[Comment]] = {}
+        for c in found:
+            by_table.setdefault(c.table, []).append(c)
+        for table, group in by_table.items():
+            texts = {c.column: c.text for c in group}
+            own = f"COMMENT = {_literal(texts[None] or '')}" if None in texts else ""
+            changes = {
+                name: lambda was, text=text: commented(was, text)
+                for name, text in texts.items()
+                if name is not None
+            }
+            self._modify(table, changes, own)
+
+    def _modify(self, table: str, changes: Mapping[str, Any], more: str = "") -> None:
+        """ALTER TABLE of columns, each by a function of how it is defined now."""
+        ref = self._dialect.sql(self.place(table))
+        parts = [more] if more else []
+        if changes:
+            (_, made), *_ = self._connection.query(f"SHOW CREATE TABLE {ref}")
+            defined = definitions(made)
+            parts += [f"MODIFY COLUMN {quoted(n)} {change(defined[n])}" for n, change in changes.items()]
+        self._connection.execute(f"ALTER TABLE {ref} {', '.join(parts)}")
+
+
+def dialect_for(dataset: str, collation: str) -> Dialect:
+    """Return the dialect for a dataset: temporary tables live in it."""
+    return replace(DIALECT, staging=dataset, rewrite=rewriter(collation))
+
+
+def _keys(table: Table) -> list[list[str]]:
+    keys = [table.keys("primary_key"), table.keys("merge_key"), table.keys("root_key")]
+    return [list(key) for key in dict.fromkeys(tuple(k) for k in keys if k)]
+
+
+def _indexes(table: Table) -> list[exp.Expression]:
+    types = {c.name: column_type(c) for c in table.typed_columns()}
+    return [index(key, types) for key in _keys(table) if set(key) <= set(types)]
+
+
+def definitions(created: str) -> dict[str, str]:
+    """Return how each column is defined, from what SHOW CREATE TABLE says."""
+    return {name.replace('""', '"'): text for name, text in _DEFINED.findall(created)}
+
+
+def relaxed(definition: str) -> str:
+    """Return a column's definition without NOT NULL."""
+    return definition.replace(_NOT_NULL, " NULL", 1)
+
+
+def commented(definition: str, text: str | None) -> str:
+    """Return a column's definition with another comment, or none."""
+    bare = _COMMENT.sub("", definition, count=1)
+    head, check, rest = bare.partition(_CHECK)
+    return f"{head} COMMENT {_literal(text or '')}{check}{rest}"
+
+
+def widened(definition: str, sql_type: str) -> str:
+    """Return a column's definition with another type."""
+    comment = _COMMENT.search(definition)
+    kept = _NOT_NULL if _NOT_NULL in definition else " NULL"
+    return f"{sql_type}{kept}{comment[0] if comment else ''}"
+
+
+def _literal(text: str) -> str:
+    return exp.Literal.string(text).sql(dialect="mysql")
