@@ -148,7 +148,13 @@ def _plain_schema(schema: pa.Schema, hints: Mapping[str, Mapping[str, Any]]) -> 
 
 
 def _target(field: pa.Field, hints: Mapping[str, Any]) -> pa.DataType:
-    """Return the type of a result: sums of integers are integers, numbers that came as text are numbers."""
+    """Return the type of a result: sums of integers are integers, numbers that came as text are numbers.
+
+    Times that a server keeps without their zone are in UTC where the schema says that they have one.
+    """
+    if (field.metadata or {}).get(b"ladle:type") == b"utc":
+        aware = hints.get("data_type") == "timestamp" and hints.get("timezone") is not False
+        return pa.timestamp(field.type.unit, "UTC") if aware else field.type
     as_text = (field.metadata or {}).get(b"ladle:type") == b"numeric"
     if not as_text and not (pa.types.is_decimal(field.type) and field.type.scale == 0):
         return field.type

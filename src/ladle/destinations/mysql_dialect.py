@@ -18,7 +18,7 @@ ROW = "_ladle_row"
 """Column of a temporary table that numbers its rows as they came."""
 
 STAGED = "_ladle_new_"
-_ID_TYPE = "varchar(191)"
+_ID_TYPE = "varchar(255)"
 _IDS = ("_dlt_id", "_dlt_root_id", "_dlt_parent_id")
 _OLD, _NEW, _KEPT, _FOUND = "old", "new", "kept", "found"
 # Names of schemas may differ by case only, where the server tells them apart.

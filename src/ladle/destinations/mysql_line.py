@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from pymysql import converters, err
@@ -39,19 +40,9 @@ class Line(Connection):  # type: ignore[misc]
 
     def run(self, sql: str | bytes, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run a statement with parameters `?1`, `?2`, ...; return its rows, all of them."""
-        self.query(self._filled(sql, params) if params else sql)
+        self.query(filled(sql, params) if params else sql)
         found = self._result
         return list(found.rows or ()) if found is not None else []
-
-    def _filled(self, sql: str | bytes, params: Sequence[Any]) -> str:
-        text = sql if isinstance(sql, str) else sql.decode()
-        # Names may have anything in them, also what looks like a parameter.
-        return _TOKENS.sub(lambda m: self._spelled(params[int(m[1]) - 1]) if m[1] else m[0], text)
-
-    def _spelled(self, value: Any) -> str:
-        if isinstance(value, datetime) and value.tzinfo is not None:
-            value = value.astimezone(UTC).replace(tzinfo=None)
-        return str(self.literal(value))
 
     def load(self, sql: str, rows: Iterable[Any]) -> tuple[int, int]:
         """Run LOAD DATA LOCAL and send it rows; return how many were stored, and the number of warnings.
@@ -88,7 +79,7 @@ class Line(Connection):  # type: ignore[misc]
     def stream(self, sql: str, params: Sequence[Any]) -> Stream:
         """Run a statement; its rows come as they are asked for."""
         cursor = SSCursor(self)
-        cursor.execute(self._filled(sql, params) if params else sql)
+        cursor.execute(filled(sql, params) if params else sql)
         fields = getattr(self._result, "fields", None) or []
         return Stream(cursor, fields)
 
@@ -111,6 +102,25 @@ class Stream:
             self._cursor.close()
 
 
-def options(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments of a connection without those that aren't set."""
-    return {name: value for name, value in given.items() if value is not None}
+def filled(sql: str | bytes, params: Sequence[Any]) -> str:
+    """Return a statement with its parameters in place; times with a zone become UTC."""
+    text = sql if isinstance(sql, str) else sql.decode()
+    # Names may have anything in them, also what looks like a parameter.
+    return _TOKENS.sub(lambda m: literal(params[int(m[1]) - 1]) if m[1] else m[0], text)
+
+
+def literal(value: Any) -> str:
+    """Return a value as SQL, for sessions in which a backslash escapes."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, (bool, int)):
+        return str(int(value))
+    if isinstance(value, (float, Decimal)):
+        return repr(value) if isinstance(value, float) else f"{value:f}"
+    if isinstance(value, (bytes, bytearray)):
+        return f"x'{bytes(value).hex()}'"
+    if isinstance(value, datetime):
+        naive = value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
+        return f"'{naive.isoformat(' ')}'"
+    text = str(value).replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{text}'"

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pymysql.constants import FIELD_TYPE, FLAG
 from pymysql.protocol import FieldDescriptorPacket
 
@@ -82,4 +83,8 @@ def _array(values: Sequence[Any], arrow: pa.DataType) -> pa.Array:
     texts = pa.array(values, pa.string())
     if pa.types.is_boolean(arrow):
         return texts.cast(pa.int16()).cast(arrow)
+    if pa.types.is_time(arrow):
+        # Arrow reads no times of day
+        dated = pc.binary_join_element_wise("1970-01-01", texts, " ")
+        return dated.cast(pa.timestamp("us")).cast(arrow)
     return texts.cast(arrow)

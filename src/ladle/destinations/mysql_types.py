@@ -17,7 +17,8 @@ MAX_DIGITS = 65
 _MAX_SCALE = 30
 _MAX_FRACTION_DIGITS = 6
 _MAX_CHARS = 16_383
-_ID_CHARS = 191
+_ID_CHARS = 255
+_KEY_CHARS = 191
 _MAX_KEY_BYTES = 3072
 
 _INTS = {8: "tinyint", 16: "smallint", 32: "int"}
@@ -107,7 +108,7 @@ def key_part(name: str, sql_type: str, columns: int) -> str:
     base, size, _ = parsed(sql_type)
     if base not in (*_TEXTS, *_BLOBS):
         return name
-    most = min(_ID_CHARS, _MAX_KEY_BYTES // columns // 4)
+    most = min(_KEY_CHARS, _MAX_KEY_BYTES // columns // 4)
     whole = size is not None and size <= most and base in ("varchar", "char", "varbinary", "binary")
     return name if whole else f"{name}({most})"
 
