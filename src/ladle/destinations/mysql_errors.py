@@ -137,7 +137,7 @@ def value_error(code: int, what: str, doing: str, table: str | None = None) -> D
     """Return the error for a row that the server refused; column and row where it names them."""
     why = _VALUES.get(code, "a value doesn't fit its column")
     facts: dict[str, Any] = {} if table is None else {"table": table}
-    if column := re.search(r"[Cc]olumn (?:`[^`]*`\.`[^`]*`\.)?['`]([^'`]+)['`]", what):
+    if column := re.search(r"(?:[Cc]olumn|[Ff]ield) (?:`[^`]*`\.`[^`]*`\.)?['`]([^'`]+)['`]", what):
         facts["column"] = column[1]
     if row := re.search(r"at row (\d+)", what):
         facts["row"] = int(row[1])
