@@ -134,15 +134,15 @@ _CASES = {
 
 
 @pytest.fixture(scope="module", params=["LOAD DATA", "INSERT"])
-def landed(
-    request: pytest.FixtureRequest, mysql_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> Any:
+def landed(request: pytest.FixtureRequest, mysql_url: str, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Load all cases as one table, a column each; by INSERT where the server takes no files."""
     name = f"all_{uuid.uuid4().hex[:8]}"
     destination = ladle.destinations.mysql(mysql_url)
     admin = destination.reader(name)
     admin.execute(f"SET GLOBAL local_infile = {int(request.param == 'LOAD DATA')}")
-    pipeline = ladle.pipeline("all", tmp_path_factory.mktemp("all"), destination=destination, dataset_name=name)
+    pipeline = ladle.pipeline(
+        "all", tmp_path_factory.mktemp("all"), destination=destination, dataset_name=name
+    )
     count = max(len(case.values) for case in _CASES.values())
     rows = [
         {"n": n, **{_plain(k): c.values[n] for k, c in _CASES.items() if n < len(c.values)}}
@@ -196,7 +196,9 @@ def test_a_value_of_100_mb_is_read_back(pipeline: Any, ask: Ask, dataset: str) -
     assert pipeline.dataset().t.arrow().column("v").to_pylist() == [text]
 
 
-def test_bytes_that_are_longer_than_the_server_takes_are_refused(pipeline: Any, ask: Ask, dataset: str) -> None:
+def test_bytes_that_are_longer_than_the_server_takes_are_refused(
+    pipeline: Any, ask: Ask, dataset: str
+) -> None:
     with pytest.raises(DataError, match="17,000,000 bytes") as caught:
         pipeline.run([{"id": 1, "v": b"x"}, {"id": 2, "v": b"x" * 17_000_000}], table_name="t")
     assert "max_allowed_packet" in str(caught.value.hint)
@@ -387,13 +389,25 @@ _THERE: dict[str, tuple[str, Any, dict[str, Any], Any]] = {
     "bool in bigint": ("bigint", True, {}, 1),
     "decimal in a wider one": ("decimal(50,20)", Decimal("1.5"), {}, Decimal("1.5")),
     "decimal in a narrower one": ("decimal(5,2)", Decimal("1.25"), {}, Decimal("1.25")),
-    "time in timestamp": ("timestamp(6) NULL", datetime(2024, 1, 2, 3, tzinfo=UTC), {}, datetime(2024, 1, 2, 3)),
-    "time in datetime": ("datetime", datetime(2024, 1, 2, 3, 4, 5, 900_000), {}, datetime(2024, 1, 2, 3, 4, 5)),
+    "time in timestamp": (
+        "timestamp(6) NULL",
+        datetime(2024, 1, 2, 3, tzinfo=UTC),
+        {},
+        datetime(2024, 1, 2, 3),
+    ),
+    "time in datetime": (
+        "datetime",
+        datetime(2024, 1, 2, 3, 4, 5, 900_000),
+        {},
+        datetime(2024, 1, 2, 3, 4, 5),
+    ),
 }
 
 
 @pytest.mark.parametrize("name", _THERE)
-def test_values_go_into_a_column_that_holds_them_all(name: str, pipeline: Any, ask: Ask, dataset: str) -> None:
+def test_values_go_into_a_column_that_holds_them_all(
+    name: str, pipeline: Any, ask: Ask, dataset: str
+) -> None:
     sql, value, hints, read = _THERE[name]
     ask(f"CREATE DATABASE {dataset}")
     ask(f"CREATE TABLE {dataset}.t (later date, v {sql}, _dlt_id text NOT NULL, _dlt_load_id text NOT NULL)")
@@ -537,7 +551,9 @@ def test_a_server_gets_no_file_that_it_asks_for(mysql_url: str, tmp_path: Path) 
 def test_a_login_can_come_in_parts(mysql_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = ladle.destinations.mysql(mysql_url)
     monkeypatch.setenv("DESTINATION__MYSQL__CREDENTIALS__PASSWORD", "ladle")
-    parts = ladle.destinations.mysql({"host": "127.0.0.1", "port": whole.login.arguments["port"], "username": "ladle"})
+    parts = ladle.destinations.mysql(
+        {"host": "127.0.0.1", "port": whole.login.arguments["port"], "username": "ladle"}
+    )
     assert parts.login == whole.login
     assert "ladle:ladle" not in repr(parts) + parts.displayable()
     for text in ("postgresql://x", "mysql:/x", 7):

@@ -278,7 +278,9 @@ def _loader(url: str, dataset: str, folder: Path, name: str, data: Any, **option
 
 
 def test_first_runs_at_once_make_one_dataset(mysql_url: str, dataset: str, tmp_path: Path, ask: Ask) -> None:
-    _together(*(_loader(mysql_url, dataset, tmp_path, f"p{n}", [{"all": n, f"own_{n}": n}]) for n in range(5)))
+    _together(
+        *(_loader(mysql_url, dataset, tmp_path, f"p{n}", [{"all": n, f"own_{n}": n}]) for n in range(5))
+    )
     columns = ", ".join(f"own_{n}" for n in range(5))
     rows = ask(f"SELECT `all`, {columns} FROM {dataset}.t ORDER BY `all`")
     assert rows == [(n, *(n if k == n else None for k in range(5))) for n in range(5)]
@@ -290,7 +292,14 @@ def test_replaces_and_merges_at_once_are_as_if_one_by_one(
 ) -> None:
     _loader(mysql_url, dataset, tmp_path, "first", [{"n": -1, "v": -1}])()
     replaces = [
-        _loader(mysql_url, dataset, tmp_path, f"r{n}", [{"n": k, "v": n} for k in range(3)], write_disposition="replace")
+        _loader(
+            mysql_url,
+            dataset,
+            tmp_path,
+            f"r{n}",
+            [{"n": k, "v": n} for k in range(3)],
+            write_disposition="replace",
+        )
         for n in range(2)
     ]
     merges = [
@@ -327,7 +336,9 @@ def test_replace_never_shows_an_empty_or_half_filled_table(
     assert {seen for _, seen in shown} == {*before, (700, 2, 2)}
 
 
-def test_two_that_wait_for_each_other_both_load(mysql_url: str, dataset: str, tmp_path: Path, ask: Ask) -> None:
+def test_two_that_wait_for_each_other_both_load(
+    mysql_url: str, dataset: str, tmp_path: Path, ask: Ask
+) -> None:
     def both(name: str, *tables: str) -> Callable[[], Any]:
         destination = ladle.destinations.mysql(mysql_url)
         pipeline = ladle.pipeline(name, tmp_path / name, destination=destination, dataset_name=dataset)

@@ -29,7 +29,9 @@ def landed(url: str, dataset: str) -> list[dict[str, Any]]:
         pymysql.connect(**mysql_arguments(url), cursorclass=pymysql.cursors.DictCursor) as connection,
         connection.cursor() as cursor,
     ):
-        cursor.execute("SELECT table_name AS n FROM information_schema.tables WHERE table_schema = %s", [dataset])
+        cursor.execute(
+            "SELECT table_name AS n FROM information_schema.tables WHERE table_schema = %s", [dataset]
+        )
         tables = {row["n"] for row in cursor.fetchall()}
         cursor.execute(f"SELECT * FROM `{dataset}`.t")
         roots = list(cursor.fetchall())
@@ -99,9 +101,18 @@ def test_merges_of_two_pipelines_at_once_leave_each_key_once(
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_keys_are_compared_byte_by_byte(pipeline: Any, ask: Any, dataset: str, strategy: str) -> None:
-    keys = [("ab", "c"), ("a", "bc"), ("A", "bc"), ("a ", "bc"), ("ä", "bc"), ("", "bc"), ("a" * 400, "1"), ("a" * 400, "2")]
+    keys = [
+        ("ab", "c"),
+        ("a", "bc"),
+        ("A", "bc"),
+        ("a ", "bc"),
+        ("ä", "bc"),
+        ("", "bc"),
+        ("a" * 400, "1"),
+        ("a" * 400, "2"),
+    ]
     for v in (1, 2):
-        rows = [{"k": k, "l": l, "v": v} for k, l in keys]
+        rows = [{"k": a, "l": b, "v": v} for a, b in keys]
         pipeline.run(
             ladle.resource(
                 rows, name="t", primary_key=["k", "l"],
@@ -109,7 +120,7 @@ def test_keys_are_compared_byte_by_byte(pipeline: Any, ask: Any, dataset: str, s
             )
         )  # fmt: skip
     left = 1 if strategy == "insert-only" else 2
-    assert sorted(ask(f"SELECT k, l, v FROM {dataset}.t")) == sorted((k, l, left) for k, l in keys)
+    assert sorted(ask(f"SELECT k, l, v FROM {dataset}.t")) == sorted((a, b, left) for a, b in keys)
 
 
 def test_a_table_that_was_appended_to_is_merged_into(pipeline: Any, ask: Any, dataset: str) -> None:
@@ -140,9 +151,13 @@ def test_a_merge_by_text_keys_reads_the_table_once(
         return ladle.resource(made, name="t", primary_key="k", write_disposition=way)
 
     pipeline.run(rows(0, 50_000))
-    ((before,),) = ask("SELECT variable_value FROM information_schema.global_status WHERE variable_name = 'HANDLER_READ_RND_NEXT'")
+    ((before,),) = ask(
+        "SELECT variable_value FROM information_schema.global_status WHERE variable_name = 'HANDLER_READ_RND_NEXT'"
+    )
     pipeline.run(rows(47_500, 5_000))
-    ((after,),) = ask("SELECT variable_value FROM information_schema.global_status WHERE variable_name = 'HANDLER_READ_RND_NEXT'")
+    ((after,),) = ask(
+        "SELECT variable_value FROM information_schema.global_status WHERE variable_name = 'HANDLER_READ_RND_NEXT'"
+    )
     assert ask(f"SELECT count(*), count(DISTINCT k) FROM {dataset}.t") == [(52_500, 52_500)]
     # a search of the whole table for each new row would read 250 million
     assert int(after) - int(before) < 3_000_000

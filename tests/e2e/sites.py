@@ -8,8 +8,10 @@ import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
+import pymysql
 from tests.e2e import content
 from tests.e2e.forks import call, error_of
 from tests.e2e.victim import DATASET, PIPELINE, Job, main
@@ -47,9 +49,9 @@ class Steps:
 
 @dataclass(frozen=True)
 class Site:
-    """A working folder and a destination beside it; on Postgres a database named after the folder.
+    """A working folder and a destination beside it; on Postgres and MySQL a database named after the folder.
 
-    `server`: URL of the Postgres server, with its database `postgres`. `ahead`: loads begin while extract goes on.
+    `server`: URL of the server, of Postgres with its database `postgres`. `ahead`: loads begin while extract goes on.
     `story`: the module that says what is loaded, see `Job`.
     """
 
@@ -64,12 +66,14 @@ class Site:
         """The destination as `kind:place`."""
         if self.kind == "postgres":
             return f"postgres:{self.server.rpartition('/')[0]}/{self.folder.name}"
+        if self.kind == "mysql":
+            return f"mysql:{self.server}{self.folder.name}"
         return f"{self.kind}:{self.folder / {'duckdb': 'x.duckdb', 'filesystem': 'lake'}[self.kind]}"
 
     def made(self) -> Site:
         """Make the folder and an empty destination."""
         self.folder.mkdir()
-        self._create("template1")
+        self._create(None)
         return self
 
     def copied(self, folder: Path) -> Site:
@@ -79,16 +83,32 @@ class Site:
         copy._create(self.folder.name)
         return copy
 
-    def _create(self, template: str) -> None:
+    def _create(self, template: str | None) -> None:
         if self.kind == "postgres":
             with psycopg.connect(self.server, autocommit=True) as db:
-                db.execute(f'CREATE DATABASE "{self.folder.name}" TEMPLATE "{template}"')
+                db.execute(f'CREATE DATABASE "{self.folder.name}" TEMPLATE "{template or "template1"}"')
+        if self.kind == "mysql" and template is not None:
+            self._on_mysql(f"CREATE DATABASE `{self.folder.name}`")
+            find = f"SELECT table_name FROM information_schema.tables WHERE table_schema = '{template}'"
+            for (name,) in self._on_mysql(find):
+                new, old = f"`{self.folder.name}`.`{name}`", f"`{template}`.`{name}`"
+                self._on_mysql(f"CREATE TABLE {new} LIKE {old}", f"INSERT INTO {new} SELECT * FROM {old}")
+
+    def _on_mysql(self, *statements: str) -> list[tuple[Any, ...]]:
+        url = urlsplit(self.server)
+        at = {"host": url.hostname, "port": url.port, "user": url.username, "password": url.password}
+        with pymysql.connect(**at, autocommit=True) as db, db.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+            return list(cursor.fetchall())
 
     def removed(self) -> None:
         """Remove both."""
         if self.kind == "postgres":
             with psycopg.connect(self.server, autocommit=True) as db:
                 db.execute(f'DROP DATABASE "{self.folder.name}" WITH (FORCE)')
+        if self.kind == "mysql":
+            self._on_mysql(f"DROP DATABASE IF EXISTS `{self.folder.name}`")
         shutil.rmtree(self.folder)
 
     def job(self, runs: int, kill_at: int | None = None, finish_first: bool = False) -> Job:

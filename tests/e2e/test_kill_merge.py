@@ -10,10 +10,10 @@ from tests.e2e.killing import GROWN, Undisturbed, survives, survives_most, undis
 
 
 def server(request: pytest.FixtureRequest) -> str:
-    return request.getfixturevalue("postgres_url") if request.param == "postgres" else ""
+    return "" if request.param == "duckdb" else request.getfixturevalue(f"{request.param}_url")
 
 
-@pytest.fixture(scope="module", params=["duckdb", pytest.param("postgres", marks=pytest.mark.slow)])
+@pytest.fixture(scope="module", params=["duckdb", "mysql", pytest.param("postgres", marks=pytest.mark.slow)])
 def undisturbed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
     root = tmp_path_factory.mktemp("runs")
     return undisturbed_runs(request.param, root, server(request), story=victim_merge.__name__)

@@ -24,7 +24,7 @@ from ladle.errors import UsageError
 from ladle.schema.change import MERGES, Limits
 
 _MAX_CHARS = 64
-# Pairs of types by which ALTER TABLE gives the same value that a new load would; others are spelled otherwise.
+# Pairs of types by which ALTER TABLE gives the value that a new load would; others are spelled otherwise.
 _IN_PLACE = frozenset(
     {
         ("bigint", "bigint"),
@@ -51,9 +51,7 @@ _LIMITS = Limits(
     in_place=_IN_PLACE,
     renames=True,
 )
-_STRICT = (
-    "STRICT_ALL_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
-)
+_STRICT = "STRICT_ALL_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
 _WAIT_S = 28_800
 _SETTINGS = (
     "time_zone = '+00:00'",
@@ -163,7 +161,9 @@ class MySql:
         waits = (f"innodb_lock_wait_timeout = {wait_s}", f"lock_wait_timeout = {wait_s}")
         line.run(f"SET NAMES utf8mb4 COLLATE {collation}")
         line.run("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
-        line.run("SET SESSION " + ", ".join((f"sql_mode = '{sql_mode}'", "autocommit = 1", *waits, *_SETTINGS)))
+        line.run(
+            "SET SESSION " + ", ".join((f"sql_mode = '{sql_mode}'", "autocommit = 1", *waits, *_SETTINGS))
+        )
         for wish in _WISHES:
             with suppress(err.OperationalError):
                 line.run(f"SET SESSION {wish}")

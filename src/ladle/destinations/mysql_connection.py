@@ -103,7 +103,7 @@ class MySqlConnection:
         """Nothing to do: a batch is spelled and sent, nothing is kept."""
 
     def begin(self) -> None:
-        """Start a transaction that sees what others commit meanwhile. What makes tables ends it, and starts one."""
+        """Start a transaction that sees what others commit meanwhile; one after each change of tables."""
         self.execute("SET autocommit = 0")
         self._in_load = True
 
@@ -129,7 +129,7 @@ class MySqlConnection:
         """Wait until no other session can commit the load; end the one that can, if it takes too long."""
         name = f"load `{load_id}`"
         if not self._locked(name, self._fence_wait_s):
-            # It lost its client, or was given up. It may be in the middle of its commit: that is all or nothing.
+            # It lost its client, or was given up. It may be in mid-commit: that is all or nothing.
             self._end_holder(name)
             if not self._locked(name, self._fence_wait_s):
                 raise self._held(name, self._fence_wait_s)

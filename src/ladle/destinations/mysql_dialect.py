@@ -8,6 +8,7 @@ load wait in a table that has one, and what is there is read once.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from sqlglot import exp
 
@@ -27,7 +28,9 @@ _COLUMNS = (
     "SELECT table_name, column_name, column_type FROM information_schema.columns "
     f"WHERE {_OF_DATASET} ORDER BY table_name, ordinal_position"
 )
-_DATASET = "SELECT 1 FROM information_schema.schemata WHERE " + _OF_DATASET.replace("table_schema", "schema_name")
+_DATASET = "SELECT 1 FROM information_schema.schemata WHERE " + _OF_DATASET.replace(
+    "table_schema", "schema_name"
+)
 
 DIALECT = Dialect(
     "mysql",
@@ -90,7 +93,9 @@ def waiting(
         keys: columns of each index.
         collation: of its texts.
     """
-    parts: list[exp.Expression] = [exp.Var(this=f"`{ROW}` bigint unsigned NOT NULL AUTO_INCREMENT PRIMARY KEY")]
+    parts: list[exp.Expression] = [
+        exp.Var(this=f"`{ROW}` bigint unsigned NOT NULL AUTO_INCREMENT PRIMARY KEY")
+    ]
     parts += [exp.Var(this=f"{quoted(name)} {sql_type} NULL") for name, sql_type in types.items()]
     parts += [index(key, types) for key in keys]
     kept = exp.Properties(expressions=[exp.TemporaryProperty(), *options(collation)])
@@ -125,7 +130,7 @@ def _created(statement: exp.Create, collation: str) -> Iterator[exp.Expression]:
         yield exp.Insert(this=exp.Schema(this=statement.this.copy(), expressions=columns), expression=more)
 
 
-def _of_union(query: exp.Expression) -> Iterator[exp.Select]:
+def _of_union(query: exp.Expr) -> Iterator[exp.Select]:
     if isinstance(query, exp.Union):
         yield from _of_union(query.left)
         yield from _of_union(query.right)
@@ -194,9 +199,7 @@ def _merged(statement: exp.Merge) -> Iterator[exp.Expression]:
             rows = rows.join(_as(found, _FOUND), on=_same_row(_NEW, _FOUND), join_type="left")
             missing = exp.Is(this=_of(_FOUND, ROW), expression=exp.Null())
             place = exp.Table(this=into.this.copy(), db=into.args["db"].copy())
-            yield exp.Insert(
-                this=exp.Schema(this=place, expressions=columns), expression=rows.where(missing)
-            )
+            yield exp.Insert(this=exp.Schema(this=place, expressions=columns), expression=rows.where(missing))
     yield from (_forgotten(kept), _forgotten(found))
 
 
@@ -211,10 +214,10 @@ def _inserted(statement: exp.Insert) -> Iterator[exp.Expression]:
     notes: list[exp.Table] = []
     for exists in list(statement.find_all(exp.Exists)):
         rows = exists.find_ancestor(exp.Select)
-        source = rows.find(exp.From).this if rows else None
+        source = _source(rows) if rows else None
         if not isinstance(exists.parent, exp.Not) or not isinstance(source, exp.Subquery):
             continue
-        there = exists.this.find(exp.From).this
+        there = _source(exists.this)
         if there.name.startswith(STAGED) or source.alias != _NEW:
             continue
         staged = _staged(source.this)
@@ -228,6 +231,12 @@ def _inserted(statement: exp.Insert) -> Iterator[exp.Expression]:
     yield from (_forgotten(found) for found in notes)
 
 
+def _source(query: exp.Select) -> Any:
+    found = query.find(exp.From)
+    assert found is not None
+    return found.this
+
+
 def _staged(query: exp.Expression) -> exp.Table:
     """Return the temporary table that a query reads."""
     found = next(t for t in query.find_all(exp.Table) if t.name.startswith(STAGED))
@@ -237,7 +246,7 @@ def _staged(query: exp.Expression) -> exp.Table:
 def _exposed(query: exp.Select) -> exp.Select:
     """Return the query with the number of each row beside its columns."""
     query = query.copy()
-    source = query.find(exp.From).this
+    source = _source(query)
     if isinstance(source, exp.Subquery):
         source.set("this", _exposed(source.this))
     return query.select(column_ref(ROW))
@@ -273,5 +282,5 @@ def _of(table: str, name: str) -> exp.Column:
     return exp.column(exp.to_identifier(name, quoted=True), table=table, quoted=True)
 
 
-def _as(ref: exp.Table, alias: str) -> exp.Expression:
+def _as(ref: exp.Table, alias: str) -> Any:
     return exp.alias_(ref.copy(), alias, table=True)

@@ -65,8 +65,8 @@ _VALUES = {
     4025: "a row breaks a constraint of its table",
 }
 _HINTS = {
-    1044: "have an administrator GRANT ALL ON the dataset's database (CREATE, ALTER, DROP, INSERT, UPDATE, DELETE, "
-    "SELECT, CREATE TEMPORARY TABLES), or make the database for you",
+    1044: "have an administrator GRANT ALL ON the dataset's database (CREATE, ALTER, DROP, INSERT, UPDATE, "
+    "DELETE, SELECT, CREATE TEMPORARY TABLES), or make the database for you",
     1045: "check username and password in the credentials, and from where the user may connect",
     1049: "create the database first, or check its name in the credentials",
     1142: "have an administrator GRANT ALL ON the dataset's database",
@@ -157,9 +157,7 @@ def refused(exc: Exception, login: Login) -> DestinationError:
     """Return our error for a connection that could not be made."""
     code = code_of(exc)
     hint = _LOGIN.get(code, "check the credentials and that the server runs")
-    error = DestinationError(
-        f"cannot connect to {login.shown}: {login.masked(message(exc))}", hint=hint
-    )
+    error = DestinationError(f"cannot connect to {login.shown}: {login.masked(message(exc))}", hint=hint)
     error.retryable = code in _FOR_NOW
     return error
 

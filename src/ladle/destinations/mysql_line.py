@@ -1,4 +1,4 @@
-"""PyMySQL's connection, with what it lacks: rows for LOAD DATA LOCAL from memory, and no file for any server."""
+"""PyMySQL's connection, with what it lacks: rows for LOAD DATA LOCAL from memory, and no file for servers."""
 
 from __future__ import annotations
 

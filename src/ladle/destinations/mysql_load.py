@@ -35,9 +35,7 @@ class Rows:
         DestinationError: a column there can't take these values; raised before anything is read.
     """
 
-    def __init__(
-        self, table: Table, schema: pa.Schema, there: Mapping[str, str], packet_bytes: int
-    ) -> None:
+    def __init__(self, table: Table, schema: pa.Schema, there: Mapping[str, str], packet_bytes: int) -> None:
         self._table = table.name
         self._packet_bytes = packet_bytes
         self.count = 0

@@ -13,10 +13,10 @@ import orjson
 from ladle.config.settings import not_found, searched
 from ladle.errors import ConfigFieldMissingException, UsageError
 
-_FORMS = (
-    "mysql://user:password@host:3306/database, or a dict with host, port, username, password, database"
+_FORMS = "mysql://user:password@host:3306/database, or a dict with host, port, username, password, database"
+_PLACE = (
+    r"(?P<host>\[[^\]]*\]|[^@/?#:]*)(?::(?P<port>\d+))?(?:/(?P<database>[^@?#]*))?(?:\?(?P<query>[^@]*))?"
 )
-_PLACE = r"(?P<host>\[[^\]]*\]|[^@/?#:]*)(?::(?P<port>\d+))?(?:/(?P<database>[^@?#]*))?(?:\?(?P<query>[^@]*))?"
 _SCHEME = re.compile(r"(?:mysql|mariadb)(?:\+\w+)?://")
 _STRICT = re.compile(rf"(?:(?P<user>[^:@/?#]*)(?::(?P<password>[^@/?#]*))?@)?{_PLACE}")
 # A password is often pasted as it is: then it ends at the last `@`.
@@ -163,7 +163,9 @@ def _options(given: Mapping[str, Any]) -> dict[str, Any]:
         elif name in _TEXTS:
             found[name] = str(value)
         else:
-            raise UsageError.unknown_choice("option of MySQL credentials:", name, [*_FLAGS, *_NUMBERS, *_TEXTS])
+            raise UsageError.unknown_choice(
+                "option of MySQL credentials:", name, [*_FLAGS, *_NUMBERS, *_TEXTS]
+            )
     return found
 
 

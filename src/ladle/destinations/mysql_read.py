@@ -13,7 +13,7 @@ from pymysql.protocol import FieldDescriptorPacket
 from ladle.schema.types import decimal_type
 
 UTC_IF_KNOWN = {b"ladle:type": b"utc"}
-"""Metadata of a field with times that are UTC where the schema says they have a zone: the server keeps none."""
+"""Metadata of a field with times that are UTC where the schema says they have a zone: none is kept."""
 
 _BINARY_CHARSET = 63
 _MAX_DIGITS = 76

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
-from collections.abc import Iterable, Mapping, Sequence
 
 from sqlglot import exp
 
@@ -41,9 +41,7 @@ class MySqlSession(SqlSession):
         create_indexes: whether new tables get an index on each key that merges go by.
     """
 
-    def __init__(
-        self, connection: SqlConnection, dataset: str, collation: str, create_indexes: bool
-    ) -> None:
+    def __init__(self, connection: SqlConnection, dataset: str, collation: str, create_indexes: bool) -> None:
         super().__init__(connection, dialect_for(dataset, collation), dataset)
         self._collation = collation
         self._create_indexes = create_indexes

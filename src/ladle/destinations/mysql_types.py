@@ -1,4 +1,4 @@
-"""Types on MySQL and MariaDB: what a new column becomes, and how Arrow values are spelled for one that is there."""
+"""Types on MySQL and MariaDB: what a new column becomes, how values are spelled for one that is there."""
 
 from __future__ import annotations
 
