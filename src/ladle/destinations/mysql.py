@@ -90,7 +90,7 @@ class MySql:
     type_name: str = "mysql"
     guarantee: str = "G4"
     dataset_named: bool = True
-    streams: bool = True
+    streams: bool = False
     sql_dialect: str = "mysql"
     limits: Limits = _LIMITS
     credentials: Any = field(default=None, repr=False, compare=False)

@@ -39,6 +39,8 @@ class MySqlConnection:
         dataset: its name is part of all names of locks, as those are the whole server's.
         lock_wait_s: seconds to wait for other loads.
         fence_wait_s: seconds to wait for a session that an earlier try left, before ending it.
+
+    `has_rows`: whether rows wait for the commit that came in bulk.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class MySqlConnection:
         self._fence_wait_s = fence_wait_s
         self._in_load = False
         self._warned = False
+        self.has_rows = False
         packet, local = line.run("SELECT @@max_allowed_packet, @@local_infile")[0]
         self._packet_bytes, self._loads = int(packet), str(local) == "1"
 
@@ -73,6 +76,7 @@ class MySqlConnection:
         """LOAD DATA LOCAL from memory, or long INSERTs where the server takes no files. Memory: O(batch)."""
         if table.name in there or not table.name.startswith("_ladle_new_"):
             self._share(f"table `{dataset}`.`{table.name}`")
+        self.has_rows = True
         rows = Rows(table, schema, there, self._packet_bytes)
         into = DIALECT.sql(statements.table_ref(dataset, table.name))
         if not self._loads:

@@ -12,10 +12,13 @@ from sqlglot import exp
 from ladle.destinations import dialect as statements
 from ladle.destinations.base import LoadRecord
 from ladle.destinations.dialect import Dialect
+from ladle.destinations.mysql_connection import MySqlConnection
 from ladle.destinations.mysql_dialect import DIALECT, index, quoted, rewriter, waiting
 from ladle.destinations.mysql_types import column_type
-from ladle.destinations.sql import SqlConnection, SqlSession
+from ladle.destinations.sql import SqlSession
+from ladle.errors import DestinationError
 from ladle.schema.change import AddTable, Change, Comment, RelaxColumn, WidenColumn
+from ladle.schema.change_names import NameChange
 from ladle.schema.schema import STATE_TABLE, VERSION_TABLE
 from ladle.schema.table import Table
 
@@ -41,8 +44,11 @@ class MySqlSession(SqlSession):
         create_indexes: whether new tables get an index on each key that merges go by.
     """
 
-    def __init__(self, connection: SqlConnection, dataset: str, collation: str, create_indexes: bool) -> None:
+    def __init__(
+        self, connection: MySqlConnection, dataset: str, collation: str, create_indexes: bool
+    ) -> None:
         super().__init__(connection, dialect_for(dataset, collation), dataset)
+        self._line = connection
         self._collation = collation
         self._create_indexes = create_indexes
 
@@ -55,11 +61,30 @@ class MySqlSession(SqlSession):
 
     def apply(self, changes: Sequence[Change]) -> None:
         """Create tables, add and change columns, outside the transaction."""
+        self._check_first("changing tables")
         super().apply(changes)
         for table, column in _GROWN.items():
             if self._columns().get(table, {}).get(column) == "text":
                 with self._connection.errors(f"making room in `{table}`"):
                     self._modify(table, {column: lambda was: widened(was, "longtext")})
+
+    def drop(self, tables: Sequence[str]) -> None:
+        """Drop tables, outside the transaction."""
+        self._check_first("dropping tables")
+        super().drop(tables)
+
+    def alter(self, changes: Sequence[NameChange]) -> None:
+        """Rename and drop, outside the transaction."""
+        self._check_first("renaming")
+        super().alter(changes)
+
+    def _check_first(self, doing: str) -> None:
+        """Refuse what would commit rows before their load is complete."""
+        if self._line.has_rows:
+            raise DestinationError(
+                f"{doing} would commit the rows that were written before",
+                hint="nothing was committed; please report this as a fault of ladle",
+            )
 
     def _make(self, change: Change) -> None:
         if isinstance(change, AddTable):
