@@ -501,6 +501,10 @@ class TooManyRejects(DataValidationError):
     """More rows and values were refused than `max_rejects` allows; nothing was loaded."""
 
 
+class TooManyMissing(DataValidationError):
+    """A listing lacks more of the rows that are there than `max_missing` allows; nothing was loaded."""
+
+
 class StateTooLarge(PipelineStepFailed):
     """The state of a source has grown beyond its limit; nothing of the run was loaded."""
 

@@ -40,6 +40,7 @@ _TYPES = {
 _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 _DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
 _SOURCE = "_ladle_batches"
+_COUNTED = ("INSERT", "UPDATE", "DELETE", "MERGE", "CREATE TEMPORARY TABLE")
 _ROW_GROUP = 122_880
 _MAX_GROUP_BYTES = 32 << 20
 _MEMORY_BYTES = 64 << 20
@@ -199,9 +200,12 @@ class DuckDbConnection:
         self._open_transaction = False
         self._memory_limit: str | None = None
 
-    def execute(self, sql: str, params: Sequence[Any] = ()) -> None:
-        """Run a statement."""
-        self._connection.execute(sql, list(params) or None)
+    def execute(self, sql: str, params: Sequence[Any] = ()) -> int:
+        """Run a statement; return how many rows it changed."""
+        found = self._connection.execute(sql, list(params) or None)
+        if sql.startswith(_COUNTED) and (row := found.fetchone()) is not None:
+            return int(row[0])
+        return -1
 
     def query(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run a query; return all rows."""

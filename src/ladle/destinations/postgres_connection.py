@@ -42,6 +42,7 @@ DIALECT = Dialect(
     dataset_query=_DATASET,
     staging="pg_temp",
     row_order="ctid",
+    analyzes=True,
 )
 
 
@@ -56,10 +57,11 @@ class PostgresConnection:
         self._lock_wait_s = lock_wait_s
         self._fence_wait_s = fence_wait_s
 
-    def execute(self, sql: str, params: Sequence[Any] = ()) -> None:
-        """Run a statement."""
+    def execute(self, sql: str, params: Sequence[Any] = ()) -> int:
+        """Run a statement; return how many rows it changed."""
         with self._statement(sql, params) as statement:
-            statement.execute_update()
+            changed: int = statement.execute_update()
+        return changed
 
     def query(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run a query; return all rows."""

@@ -21,7 +21,7 @@ from ladle.governance.openlineage import Run
 from ladle.governance.policy import policy
 from ladle.governance.reporter import Reporter, reporter
 from ladle.load.ahead import BEGIN_BYTES, LoadAhead
-from ladle.load.merge import check_merges
+from ladle.load.dispositions import waiting
 from ladle.load.plan import schema_update
 from ladle.load.run import BehindDestination, LoadResult, StateMissing, load
 from ladle.normalize.background import BackgroundNormalizer
@@ -36,7 +36,7 @@ from ladle.pipelines.info import ExtractInfo, NormalizeInfo, PackageInfo, now
 from ladle.pipelines.lookup import checks_for
 from ladle.pipelines.memory import Memory
 from ladle.pipelines.named import in_derived_names, in_given_names, on_top
-from ladle.pipelines.normalizing import KEPT, default_contract, discarding, is_empty, options
+from ladle.pipelines.normalizing import KEPT, checked, default_contract, discarding, is_empty, options
 from ladle.pipelines.noted import noting, with_inputs
 from ladle.pipelines.order import Beside, Extracted, Order, accounts_of, extracted_info, normalized_info
 from ladle.pipelines.refresh import Reset, plan
@@ -222,9 +222,7 @@ class Work:
         manifest = package.manifest
         alone = self._lock_depth > 0 and not (manifest.drop_tables or manifest.empty_tables)
         # What is merged waits in tables of the load's own until all is there.
-        alone = (
-            alone and not manifest.fills and all(r.write_disposition != "merge" for r in manifest.resources)
-        )
+        alone = alone and not manifest.fills and not waiting(manifest, Schema.from_dict(manifest.schema))
         if destination is None or not destination.streams or not alone or begin_bytes < 0:
             return None
         return LoadAhead(in_given_names(package), destination, str(self.dataset_name), self.emit, begin_bytes)
@@ -260,7 +258,7 @@ class Work:
         package = declare(order.source, package, stored, order.hints, can.limits, can.exact, protect)
         declared = Schema.from_dict(package.manifest.schema)
         if self.destination is not None:
-            check_merges(declared, package.manifest.resources, self.destination)
+            package = checked(package, declared, self.destination)
         if files.imports is not None and not order.plans:
             package = package.with_manifest(schema=files.offer(declared).to_dict())
         if reset is None:
@@ -406,6 +404,7 @@ class Work:
             rows=rows,
             seconds=result.seconds,
             schema_update=schema_update(result.changes),
+            merged=result.merged,
             from_earlier_run=early,
             checks=package.manifest.checks,
             **accounts_of(package.manifest),

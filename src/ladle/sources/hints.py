@@ -15,6 +15,7 @@ from ladle.schema.protection import check_keys as check_protected_keys
 from ladle.schema.rule_forms import joined, rules_of
 from ladle.schema.table import DATA_TYPES, WRITE_DISPOSITIONS
 from ladle.schema.tags import PREFIX, PROTECT, check_tag, tag_hints
+from ladle.sources.merge_options import MERGE_OPTIONS, merge_options
 from ladle.sources.models import check_contract_of_model, columns_of_model, is_model
 
 Columns = Mapping[str, Mapping[str, Any]]
@@ -242,13 +243,16 @@ def _disposition(value: Any) -> dict[str, Any]:
 
 
 def _merge(config: Mapping[str, Any]) -> dict[str, Any]:
-    check_keys("write_disposition `merge`", config, ("disposition", "strategy", "deduplicated"))
+    check_keys(
+        "write_disposition `merge`", config, ("disposition", "strategy", "deduplicated", *MERGE_OPTIONS)
+    )
     strategy, unique = config.get("strategy", MERGES[0]), config.get("deduplicated", False)
     check_choice("strategy of merge", strategy, MERGES)
     if not isinstance(unique, bool):
         raise UsageError(f"deduplicated can't be `{unique!r}`", expected="True or False")
     # Both are noted, also where they are the default: they may have been others before.
     noted = {"x-merge-strategy": strategy, "x-deduplicated": True if unique else None}
+    noted |= merge_options(config, strategy)
     return {"write_disposition": "merge", "additional": noted}
 
 
