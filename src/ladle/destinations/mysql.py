@@ -128,8 +128,10 @@ class MySql:
             raise UsageError(
                 f"the dataset name `{dataset}` is too long", expected=f"at most {_MAX_CHARS} characters"
             )
-        connection, collation = self._connected(dataset, f"{_STRICT},ANSI_QUOTES")
-        return MySqlSession(connection, dataset, collation, self.create_indexes)
+        connection, flavour = self._connected(dataset, f"{_STRICT},ANSI_QUOTES")
+        collation = _COLLATIONS[flavour]
+        dialect = dialect_for(dataset, collation, reopens=flavour == "mariadb")
+        return MySqlSession(connection, dialect, dataset, collation, self.create_indexes)
 
     def reader(self, dataset: str) -> Reader:
         """Connect to read.
@@ -138,8 +140,8 @@ class MySql:
             ConfigError: no credentials.
             DestinationError: no connection.
         """
-        connection, collation = self._connected(dataset, _STRICT)
-        return SqlReader(connection, dialect_for(dataset, collation), dataset)
+        connection, flavour = self._connected(dataset, _STRICT)
+        return SqlReader(connection, dialect_for(dataset, _COLLATIONS[flavour]), dataset)
 
     def _connected(self, dataset: str, sql_mode: str) -> tuple[MySqlConnection, str]:
         if self.login is None:
@@ -148,9 +150,8 @@ class MySql:
         try:
             line = Line(**self.login.arguments)
             flavour = "mariadb" if "mariadb" in line.get_server_info().lower() else "mysql"
-            collation = _COLLATIONS[flavour]
-            self._set_up(line, sql_mode, collation)
-            return MySqlConnection(line, self.login, dataset, self.lock_wait_s, self.fence_wait_s), collation
+            self._set_up(line, sql_mode, _COLLATIONS[flavour])
+            return MySqlConnection(line, self.login, dataset, self.lock_wait_s, self.fence_wait_s), flavour
         except err.MySQLError as exc:
             if line is not None:
                 line.close()

@@ -55,14 +55,14 @@ class MySqlConnection:
         self._warned = False
         self.has_rows = False
         packet, local = line.run("SELECT @@max_allowed_packet, @@local_infile")[0]
-        self._packet_bytes, self._loads = int(packet), str(local) == "1"
+        self._packet_bytes, self._loads = packet, bool(local)
 
-    def execute(self, sql: str, params: Sequence[Any] = ()) -> None:
-        """Run a statement."""
-        self._line.run(sql, params)
+    def execute(self, sql: str, params: Sequence[Any] = ()) -> int:
+        """Run a statement; return how many rows it concerned."""
+        return self._line.change(sql, params)
 
     def query(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Run a query; return all rows, values as text."""
+        """Run a query; return all rows, values but whole numbers as text."""
         return self._line.run(sql, params)
 
     def ingest(
@@ -179,7 +179,7 @@ class MySqlConnection:
         while True:
             left = max(deadline - time.monotonic(), 0.0)
             wait = min(left, _WAIT_S)
-            if self.query("SELECT GET_LOCK(?1, ?2)", [self._key(name), wait])[0][0] == "1":
+            if self.query("SELECT GET_LOCK(?1, ?2)", [self._key(name), wait])[0][0] == 1:
                 return True
             if left <= _WAIT_S:
                 return False
@@ -189,12 +189,12 @@ class MySqlConnection:
         digest = hashlib.blake2b(f"{self._dataset}\0{name}".encode(), digest_size=24).hexdigest()
         return f"ladle:{digest}"
 
-    def _holders(self, name: str) -> list[str]:
+    def _holders(self, name: str) -> list[int]:
         found = self.query("SELECT IS_USED_LOCK(?1)", [self._key(name)])
         return [holder for (holder,) in found if holder is not None]
 
     def _held(self, name: str, wait_s: float) -> DestinationError:
-        holders = ", ".join(self._holders(name))
+        holders = ", ".join(map(str, self._holders(name)))
         error = DestinationError(
             f"another session (connection [{holders}]) still holds {name} after {wait_s:g} s",
             hint="wait for it, or end it: KILL connection; the package is kept",

@@ -1,8 +1,8 @@
 """How MySQL and MariaDB spell things: the dialect, and merges in statements that both understand.
 
-There is no MERGE, a DELETE with an alias names it twice, and MySQL can't read a temporary table twice in one
-statement. A table without an index on its key must not be searched once for each new row: so the rows of a
-load wait in a table that has one, and what is there is read once.
+An UPDATE has no FROM, a DELETE with an alias names it twice, and MySQL can't read a temporary table twice in
+one statement. A table without an index on its key must not be searched once for each new row: so the rows of
+a load wait in a table that has one, and what is there is read once.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ ROW = "_ladle_row"
 """Column of a temporary table that numbers its rows as they came."""
 
 STAGED = "_ladle_new_"
+ASIDE = "aside"
 _ID_TYPE = "varchar(255)"
-_IDS = ("_dlt_id", "_dlt_root_id", "_dlt_parent_id")
-_OLD, _NEW, _KEPT, _FOUND = "old", "new", "kept", "found"
+_IDS = ("_dlt_id", "_dlt_root_id", "_dlt_parent_id", "old_id", "new_id")
+_BINARY = "utf8mb4_bin"
+_FROM = "from_" if "from_" in exp.Update.arg_types else "from"
 # Names of schemas may differ by case only, where the server tells them apart.
 _OF_DATASET = "table_schema = ?1 AND (@@lower_case_table_names > 0 OR BINARY table_schema = ?1)"
 _COLUMNS = (
@@ -45,29 +47,37 @@ DIALECT = Dialect(
 Rewrite = Callable[[exp.Expression], Sequence[exp.Expression]]
 
 
-def rewriter(collation: str) -> Rewrite:
+def rewriter(collation: str, reopens: bool = True) -> Rewrite:
     """Return the function that says a statement in the engine's words.
+
+    Statements that only prepare another have `ASIDE` in their `meta`: their rows don't count.
 
     Args:
         collation: of new tables; compares text as it is, byte by byte.
+        reopens: whether a statement can read a temporary table twice, as MariaDB can.
     """
 
     def rewrite(statement: exp.Expression) -> Sequence[exp.Expression]:
-        if isinstance(statement, exp.Create) and statement.args.get("kind") == "TABLE":
-            return list(_created(statement, collation))
-        if isinstance(statement, exp.Drop) and (table := statement.find(exp.Table)):
-            return [_temporary_drop(statement) if table.name.startswith(STAGED) else statement]
-        if isinstance(statement, exp.Delete):
-            return [_deleted(statement)]
-        if isinstance(statement, exp.Merge):
-            return list(_merged(statement))
-        if isinstance(statement, exp.Insert):
-            return list(_inserted(statement))
-        if isinstance(statement, exp.Alter):
-            return [_renamed(statement)]
-        return [statement]
+        made = list(_said(statement, collation))
+        return made if reopens else [one for m in made for one in _apart(m)]
 
     return rewrite
+
+
+def _said(statement: exp.Expression, collation: str) -> Iterable[exp.Expression]:
+    if isinstance(statement, exp.Create) and statement.args.get("kind") == "TABLE":
+        return _created(statement, collation)
+    if isinstance(statement, exp.Drop) and (table := statement.find(exp.Table)):
+        return [_temporary_drop(statement) if table.name.startswith(STAGED) else statement]
+    if isinstance(statement, exp.Delete):
+        return [_deleted(statement)]
+    if isinstance(statement, exp.Update):
+        return [_updated(statement)]
+    if isinstance(statement, exp.Insert):
+        return _inserted(statement)
+    if isinstance(statement, exp.Alter):
+        return [_renamed(statement)]
+    return [statement]
 
 
 # -- tables
@@ -83,7 +93,11 @@ def options(collation: str) -> list[exp.Expression]:
 
 
 def waiting(
-    here: exp.Table, types: Mapping[str, str], keys: Iterable[Sequence[str]], collation: str
+    here: exp.Table,
+    types: Mapping[str, str],
+    keys: Iterable[Sequence[str]],
+    collation: str,
+    query: exp.Expression | None = None,
 ) -> exp.Create:
     """CREATE TEMPORARY TABLE for rows of a load, which it numbers, with indexes.
 
@@ -92,6 +106,7 @@ def waiting(
         types: SQL types by column.
         keys: columns of each index.
         collation: of its texts.
+        query: what it is filled from; None: it is empty.
     """
     parts: list[exp.Expression] = [
         exp.Var(this=f"`{ROW}` bigint unsigned NOT NULL AUTO_INCREMENT PRIMARY KEY")
@@ -99,7 +114,8 @@ def waiting(
     parts += [exp.Var(this=f"{quoted(name)} {sql_type} NULL") for name, sql_type in types.items()]
     parts += [index(key, types) for key in keys]
     kept = exp.Properties(expressions=[exp.TemporaryProperty(), *options(collation)])
-    return exp.Create(this=exp.Schema(this=here, expressions=parts), kind="TABLE", properties=kept)
+    this = exp.Schema(this=here, expressions=parts)
+    return exp.Create(this=this, kind="TABLE", properties=kept, expression=query)
 
 
 def index(key: Sequence[str], types: Mapping[str, str]) -> exp.Var:
@@ -115,6 +131,9 @@ def quoted(name: str) -> str:
 
 def _created(statement: exp.Create, collation: str) -> Iterator[exp.Expression]:
     query = statement.args.get("expression")
+    if query is not None and isinstance(statement.this, exp.Schema):
+        yield statement
+        return
     if query is None:
         if statement.args.get("properties") is None:
             statement = statement.copy()
@@ -175,37 +194,20 @@ def _deleted(statement: exp.Delete) -> exp.Delete:
     return statement
 
 
-def _merged(statement: exp.Merge) -> Iterator[exp.Expression]:
-    """Note which waiting rows are kept, and which are there; change these, add the others."""
-    into, on = statement.this, statement.args["on"]
-    query = statement.args["using"].this
-    staged = _staged(query)
-    kept, found = _note(staged, _KEPT), _note(staged, _FOUND)
-    yield _rows_noted(kept, _exposed(query).subquery(_NEW))
-    yield _found(found, into, staged, on)
-    new = exp.alias_(staged.copy(), _NEW, table=True)
-    is_kept = _same_row(_NEW, _KEPT)
-    for when in statement.args["whens"].expressions:
-        then = when.args["then"]
-        if when.args.get("matched"):
-            joined = into.copy()
-            joined.append("joins", exp.Join(this=new.copy(), on=on.copy()))
-            joined.append("joins", exp.Join(this=_as(kept, _KEPT), on=is_kept.copy()))
-            yield exp.Update(this=joined, expressions=[_assigned(e) for e in then.expressions])
-        else:
-            columns = [exp.to_identifier(c.name, quoted=True) for c in then.this.expressions]
-            rows = exp.select(*(c.copy() for c in then.expression.expressions)).from_(new.copy())
-            rows = rows.join(_as(kept, _KEPT), on=is_kept.copy())
-            rows = rows.join(_as(found, _FOUND), on=_same_row(_NEW, _FOUND), join_type="left")
-            missing = exp.Is(this=_of(_FOUND, ROW), expression=exp.Null())
-            place = exp.Table(this=into.this.copy(), db=into.args["db"].copy())
-            yield exp.Insert(this=exp.Schema(this=place, expressions=columns), expression=rows.where(missing))
-    yield from (_forgotten(kept), _forgotten(found))
-
-
-def _assigned(one: exp.Expression) -> exp.EQ:
+def _updated(statement: exp.Update) -> exp.Update:
+    """UPDATE old JOIN new ON .. SET old.a = new.a: there is no FROM."""
+    source = statement.args.get(_FROM)
+    if source is None:
+        return statement
+    joined, where = statement.this.copy(), statement.args["where"].this.copy()
+    joined.append("joins", exp.Join(this=source.this.copy(), on=where))
+    alias = joined.alias
     # Both tables have a column of that name.
-    return exp.EQ(this=_of(_OLD, one.this.name), expression=one.expression.copy())
+    values = [
+        exp.EQ(this=_of(alias, one.this.name), expression=one.expression.copy())
+        for one in statement.expressions
+    ]
+    return exp.Update(this=joined, expressions=values)
 
 
 def _inserted(statement: exp.Insert) -> Iterator[exp.Expression]:
@@ -214,21 +216,20 @@ def _inserted(statement: exp.Insert) -> Iterator[exp.Expression]:
     notes: list[exp.Table] = []
     for exists in list(statement.find_all(exp.Exists)):
         rows = exists.find_ancestor(exp.Select)
-        source = _source(rows) if rows else None
-        if not isinstance(exists.parent, exp.Not) or not isinstance(source, exp.Subquery):
+        waits, there = _source(rows) if rows else None, _source(exists.this)
+        if not isinstance(exists.parent, exp.Not) or not isinstance(waits, exp.Table):
             continue
-        there = _source(exists.this)
-        if there.name.startswith(STAGED) or source.alias != _NEW:
+        if there.name.startswith(STAGED) or not waits.name.startswith(STAGED):
             continue
-        staged = _staged(source.this)
-        found = _note(staged, f"{_FOUND}_{len(notes)}")
+        found = exp.Table(
+            this=exp.to_identifier(f"{STAGED}found_{len(notes)}", quoted=True), db=waits.args["db"].copy()
+        )
         notes.append(found)
-        yield _found(found, there, staged, exists.this.args["where"].this)
-        source.set("this", _exposed(source.this))
+        yield _found(found, there, waits, exists.this.args["where"].this)
         known = exp.select(column_ref(ROW)).from_(found.copy())
-        exists.replace(exp.In(this=_of(_NEW, ROW), query=known.subquery()))
+        exists.replace(exp.In(this=_of(waits.alias, ROW), query=known.subquery()))
     yield statement
-    yield from (_forgotten(found) for found in notes)
+    yield from (_aside(_forgotten(found)) for found in notes)
 
 
 def _source(query: exp.Select) -> Any:
@@ -237,36 +238,39 @@ def _source(query: exp.Select) -> Any:
     return found.this
 
 
-def _staged(query: exp.Expression) -> exp.Table:
-    """Return the temporary table that a query reads."""
-    found = next(t for t in query.find_all(exp.Table) if t.name.startswith(STAGED))
-    return exp.Table(this=found.this.copy(), db=found.args["db"].copy())
-
-
-def _exposed(query: exp.Select) -> exp.Select:
-    """Return the query with the number of each row beside its columns."""
-    query = query.copy()
-    source = _source(query)
-    if isinstance(source, exp.Subquery):
-        source.set("this", _exposed(source.this))
-    return query.select(column_ref(ROW))
-
-
-def _note(staged: exp.Table, name: str) -> exp.Table:
-    """Return the name of a temporary table of row numbers."""
-    return exp.Table(this=exp.to_identifier(f"{STAGED}{name}", quoted=True), db=staged.args["db"].copy())
-
-
-def _rows_noted(ref: exp.Table, source: exp.Expression) -> exp.Create:
-    query = exp.select(_of(_NEW, ROW)).from_(source)
-    return _noted(ref, [ROW], query, "utf8mb4_bin")
-
-
-def _found(ref: exp.Table, there: exp.Expression, staged: exp.Table, on: exp.Expression) -> exp.Create:
+def _found(ref: exp.Table, there: exp.Expression, waits: exp.Table, on: exp.Expression) -> exp.Expression:
     """Note the numbers of waiting rows whose key is there: one look into the index for each row there."""
-    query = exp.select(_of(_NEW, ROW)).distinct().from_(there.copy())
-    query = query.join(exp.alias_(staged.copy(), _NEW, table=True), on=on.copy())
-    return _noted(ref, [ROW], query, "utf8mb4_bin")
+    query = exp.select(_of(waits.alias, ROW)).distinct().from_(there.copy()).join(waits.copy(), on=on.copy())
+    return _aside(_noted(ref, [ROW], query, _BINARY))
+
+
+def _apart(statement: exp.Expression) -> Iterator[exp.Expression]:
+    """Give a statement a copy of each temporary table for each time but the first that it reads it."""
+    statement = statement.copy()
+    seen: set[str] = set()
+    copies: list[exp.Table] = []
+    for table in list(statement.find_all(exp.Table)):
+        if not table.name.startswith(STAGED) or isinstance(statement, exp.Drop):
+            continue
+        if table.name not in seen:
+            seen.add(table.name)
+            continue
+        copy = exp.Table(
+            this=exp.to_identifier(f"{table.name}_{len(copies)}", quoted=True), db=table.args["db"].copy()
+        )
+        one = exp.Table(this=table.this.copy(), db=table.args["db"].copy())
+        kept = exp.Properties(expressions=[exp.TemporaryProperty(), exp.LikeProperty(this=one)])
+        yield _aside(exp.Create(this=copy.copy(), kind="TABLE", properties=kept))
+        yield _aside(exp.Insert(this=copy.copy(), expression=exp.select("*").from_(one.copy())))
+        table.set("this", copy.this.copy())
+        copies.append(copy)
+    yield statement
+    yield from (_aside(_forgotten(copy)) for copy in copies)
+
+
+def _aside(statement: exp.Expression) -> exp.Expression:
+    statement.meta[ASIDE] = True
+    return statement
 
 
 def _forgotten(ref: exp.Table) -> exp.Drop:
@@ -274,13 +278,5 @@ def _forgotten(ref: exp.Table) -> exp.Drop:
     return exp.Drop(**what, kind="TABLE", temporary=True)
 
 
-def _same_row(one: str, other: str) -> exp.Expression:
-    return exp.EQ(this=_of(one, ROW), expression=_of(other, ROW))
-
-
 def _of(table: str, name: str) -> exp.Column:
     return exp.column(exp.to_identifier(name, quoted=True), table=table, quoted=True)
-
-
-def _as(ref: exp.Table, alias: str) -> Any:
-    return exp.alias_(ref.copy(), alias, table=True)

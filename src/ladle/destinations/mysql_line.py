@@ -11,18 +11,21 @@ from typing import Any
 
 from pymysql import converters, err
 from pymysql.connections import Connection
-from pymysql.constants import CLIENT, COMMAND
+from pymysql.constants import CLIENT, COMMAND, FIELD_TYPE
 from pymysql.cursors import SSCursor
 from pymysql.protocol import FieldDescriptorPacket, OKPacketWrapper
 
 _PACKET_BYTES = 1 << 16
 _TOKENS = re.compile(r"""`(?:[^`]|``)*`|"(?:[^"\\]|\\.|"")*"|'(?:[^'\\]|\\.|'')*'|\?(\d+)""", re.DOTALL)
-# Only what turns Python into SQL: values come back as the text or the bytes that the server sends.
+# Values come back as the text or the bytes that the server sends, but for whole numbers.
 _ENCODERS = {kind: encode for kind, encode in converters.conversions.items() if not isinstance(kind, int)}
+_NUMBERS = dict.fromkeys(
+    (FIELD_TYPE.TINY, FIELD_TYPE.SHORT, FIELD_TYPE.INT24, FIELD_TYPE.LONG, FIELD_TYPE.LONGLONG), int
+)
 
 
 class Line(Connection):  # type: ignore[misc]
-    """A connection that autocommits until told otherwise. Values come as text, binary ones as bytes.
+    """A connection that autocommits until told otherwise.
 
     A server may answer any query by asking for any file of the client. This one says that it can send
     files, as LOAD DATA LOCAL needs it, but sends only rows that it was given.
@@ -32,15 +35,20 @@ class Line(Connection):  # type: ignore[misc]
         super().__init__(
             **arguments,
             charset="utf8mb4",
-            conv=dict(_ENCODERS),
-            client_flag=CLIENT.LOCAL_FILES,
+            conv={**_ENCODERS, **_NUMBERS},
+            # an UPDATE tells how many rows it found, not only those that it changed
+            client_flag=CLIENT.LOCAL_FILES | CLIENT.FOUND_ROWS,
             local_infile=False,
             autocommit=None,
         )
 
+    def change(self, sql: str | bytes, params: Sequence[Any] = ()) -> int:
+        """Run a statement with parameters `?1`, `?2`, ...; return how many rows it concerned."""
+        return int(self.query(filled(sql, params) if params else sql))
+
     def run(self, sql: str | bytes, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Run a statement with parameters `?1`, `?2`, ...; return its rows, all of them."""
-        self.query(filled(sql, params) if params else sql)
+        """Run a query with parameters; return its rows, all of them. Whole numbers are numbers."""
+        self.change(sql, params)
         found = self._result
         return list(found.rows or ()) if found is not None else []
 
@@ -78,8 +86,11 @@ class Line(Connection):  # type: ignore[misc]
 
     def stream(self, sql: str, params: Sequence[Any]) -> Stream:
         """Run a statement; its rows come as they are asked for."""
-        cursor = SSCursor(self)
-        cursor.execute(filled(sql, params) if params else sql)
+        cursor, self.decoders = SSCursor(self), {}
+        try:
+            cursor.execute(filled(sql, params) if params else sql)
+        finally:
+            self.decoders = dict(_NUMBERS)
         fields = getattr(self._result, "fields", None) or []
         return Stream(cursor, fields)
 

@@ -5,28 +5,31 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
+import pyarrow as pa
 from sqlglot import exp
 
 from ladle.destinations import dialect as statements
 from ladle.destinations.base import LoadRecord
 from ladle.destinations.dialect import Dialect
 from ladle.destinations.mysql_connection import MySqlConnection
-from ladle.destinations.mysql_dialect import DIALECT, index, quoted, rewriter, waiting
+from ladle.destinations.mysql_dialect import ASIDE, DIALECT, STAGED, index, quoted, rewriter, waiting
 from ladle.destinations.mysql_types import column_type
 from ladle.destinations.sql import SqlSession
 from ladle.errors import DestinationError
 from ladle.schema.change import AddTable, Change, Comment, RelaxColumn, WidenColumn
 from ladle.schema.change_names import NameChange
 from ladle.schema.schema import STATE_TABLE, VERSION_TABLE
-from ladle.schema.table import Table
+from ladle.schema.table import Column, Table
 
 # As the server shows them with ANSI_QUOTES: one line for each column.
 _DEFINED = re.compile(r'^  "((?:[^"]|"")+)" (.*?),?$', re.MULTILINE)
 _COMMENT = re.compile(r" COMMENT '(?:[^'\\]|\\.|'')*'", re.DOTALL)
 _CHECK = " CHECK ("
 _NOT_NULL = " NOT NULL"
+_KEPT = " kept"
 # Columns for which the reference has room for 64 kB, which a schema of many tables doesn't fit.
 _GROWN = {VERSION_TABLE: "schema", STATE_TABLE: "state"}
 
@@ -39,18 +42,25 @@ class MySqlSession(SqlSession):
 
     Args:
         connection: open.
+        dialect: of the engine, for the dataset.
         dataset: name of the database.
         collation: of new tables.
         create_indexes: whether new tables get an index on each key that merges go by.
     """
 
     def __init__(
-        self, connection: MySqlConnection, dataset: str, collation: str, create_indexes: bool
+        self,
+        connection: MySqlConnection,
+        dialect: Dialect,
+        dataset: str,
+        collation: str,
+        create_indexes: bool,
     ) -> None:
-        super().__init__(connection, dialect_for(dataset, collation), dataset)
+        super().__init__(connection, dialect, dataset)
         self._line = connection
         self._collation = collation
         self._create_indexes = create_indexes
+        self._waits: dict[str, tuple[dict[str, str], list[list[str]]]] = {}
 
     def begin(self, record: LoadRecord) -> None:
         """Start the transaction and make the database."""
@@ -103,8 +113,56 @@ class MySqlSession(SqlSession):
     def _waiting(self, here: exp.Table, table: Table, columns: Sequence[str]) -> exp.Expression:
         there = self._columns()[table.name]
         types = {name: there[name] for name in columns}
-        keys = [k for k in _keys(table) if set(k) <= set(types)]
-        return waiting(here, types, keys, self._collation)
+        self._waits[table.name] = types, [k for k in _keys(table) if set(k) <= set(types)]
+        return waiting(here, *self._waits[table.name], self._collation)
+
+    def build(self, table: Table, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
+        """Let rows wait in a temporary table: to swap tables would commit what is written."""
+        return self.stage(table, schema, batches)
+
+    def built(self, name: str) -> exp.Table:
+        """Return a reference to it."""
+        return self.staged(name)
+
+    def moment(self, column: Column, at: datetime) -> exp.Expression:
+        """Return a time as a literal, in UTC."""
+        naive = at.astimezone(UTC).replace(tzinfo=None)
+        return exp.Literal.string(naive.isoformat(sep=" "))
+
+    def fill(self, table: Table, cells: Sequence[tuple[str, str, str]]) -> None:
+        """Update one value of one row after the other."""
+        with self._connection.errors(f"filling values of table `{table.name}` in"):
+            self._connection.lock_table(self._dataset, table.name)
+            ref = self._dialect.sql(self.place(table.name))
+            for column, row_id, value in cells:
+                sql = f"UPDATE {ref} SET {quoted(column)} = ?1 WHERE `_dlt_id` = ?2"
+                self._connection.execute(sql, [cell(table.columns[column], value), row_id])
+
+    def _run(self, statement: exp.Expression) -> int:
+        total = 0
+        for one in self._dialect.rewrite(self._adapted(statement)):
+            count = self._connection.execute(self._dialect.sql(one))
+            total += 0 if one.meta.get(ASIDE) else count
+        return total
+
+    def _adapted(self, statement: exp.Expression) -> exp.Expression:
+        """Number and index rows that are chosen of those that wait; copy tables instead of renaming them."""
+        names = {number: name for name, number in self._staged.items()}
+        if isinstance(statement, exp.Create) and (name := names.get(statement.this.name, "")).endswith(_KEPT):
+            types, keys = self._waits[name.removesuffix(_KEPT)]
+            query = statement.expression
+            return waiting(statement.this, types, keys, self._collation, query)
+        if isinstance(statement, exp.Drop) and not statement.args.get("exists"):
+            table = next(iter(statement.find_all(exp.Table)))
+            if not table.name.startswith(STAGED):
+                return exp.Delete(this=table.copy())
+        if isinstance(statement, exp.Alter) and statement.this.name in names:
+            table_name = names[statement.this.name]
+            columns = self._waits[table_name][0]
+            into = [exp.to_identifier(c, quoted=True) for c in columns]
+            rows = exp.select(*(statements.column_ref(c) for c in columns)).from_(statement.this.copy())
+            return exp.Insert(this=exp.Schema(this=self.place(table_name), expressions=into), expression=rows)
+        return statement
 
     def _comment(self, found: Iterable[Comment]) -> None:
         by_table: dict[str, list[Comment]] = {}
@@ -131,9 +189,9 @@ class MySqlSession(SqlSession):
         self._connection.execute(f"ALTER TABLE {ref} {', '.join(parts)}")
 
 
-def dialect_for(dataset: str, collation: str) -> Dialect:
+def dialect_for(dataset: str, collation: str, reopens: bool = True) -> Dialect:
     """Return the dialect for a dataset: temporary tables live in it."""
-    return replace(DIALECT, staging=dataset, rewrite=rewriter(collation))
+    return replace(DIALECT, staging=dataset, rewrite=rewriter(collation, reopens))
 
 
 def _keys(table: Table) -> list[list[str]]:
@@ -168,6 +226,16 @@ def widened(definition: str, sql_type: str) -> str:
     comment = _COMMENT.search(definition)
     kept = _NOT_NULL if _NOT_NULL in definition else " NULL"
     return f"{sql_type}{kept}{comment[0] if comment else ''}"
+
+
+def cell(column: Column, text: str) -> str:
+    """Return a value that is spelled as text as MySQL reads it."""
+    if column.data_type == "bool":
+        return "1" if text.lower() == "true" else "0"
+    if column.data_type == "timestamp":
+        at = datetime.fromisoformat(text)
+        return (at.astimezone(UTC).replace(tzinfo=None) if at.tzinfo else at).isoformat(sep=" ")
+    return text
 
 
 def _literal(text: str) -> str:
