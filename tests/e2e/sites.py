@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import shutil
+import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -67,8 +68,13 @@ class Site:
         if self.kind == "postgres":
             return f"postgres:{self.server.rpartition('/')[0]}/{self.folder.name}"
         if self.kind == "mysql":
-            return f"mysql:{self.server}{self.folder.name}"
+            return f"mysql:{self.server}{self.database}"
         return f"{self.kind}:{self.folder / {'duckdb': 'x.duckdb', 'filesystem': 'lake'}[self.kind]}"
+
+    @property
+    def database(self) -> str:
+        """Its name on MySQL: that of a dataset, so one that stays as it is."""
+        return f"at_{zlib.crc32(self.folder.name.encode())}"
 
     def made(self) -> Site:
         """Make the folder and an empty destination."""
@@ -88,10 +94,11 @@ class Site:
             with psycopg.connect(self.server, autocommit=True) as db:
                 db.execute(f'CREATE DATABASE "{self.folder.name}" TEMPLATE "{template or "template1"}"')
         if self.kind == "mysql" and template is not None:
-            self._on_mysql(f"CREATE DATABASE `{self.folder.name}`")
-            find = f"SELECT table_name FROM information_schema.tables WHERE table_schema = '{template}'"
+            old_name = replace(self, folder=self.folder.with_name(template)).database
+            self._on_mysql(f"CREATE DATABASE {self.database}")
+            find = f"SELECT table_name FROM information_schema.tables WHERE table_schema = '{old_name}'"
             for (name,) in self._on_mysql(find):
-                new, old = f"`{self.folder.name}`.`{name}`", f"`{template}`.`{name}`"
+                new, old = f"{self.database}.`{name}`", f"{old_name}.`{name}`"
                 self._on_mysql(f"CREATE TABLE {new} LIKE {old}", f"INSERT INTO {new} SELECT * FROM {old}")
 
     def _on_mysql(self, *statements: str) -> list[tuple[Any, ...]]:
@@ -108,7 +115,7 @@ class Site:
             with psycopg.connect(self.server, autocommit=True) as db:
                 db.execute(f'DROP DATABASE "{self.folder.name}" WITH (FORCE)')
         if self.kind == "mysql":
-            self._on_mysql(f"DROP DATABASE IF EXISTS `{self.folder.name}`")
+            self._on_mysql(f"DROP DATABASE IF EXISTS {self.database}")
         shutil.rmtree(self.folder)
 
     def job(self, runs: int, kill_at: int | None = None, finish_first: bool = False) -> Job:
