@@ -170,6 +170,21 @@ def test_replaced_tables_are_whole_at_any_moment(
 
 
 @pytest.mark.slow
+def test_child_rows_of_an_appended_table_get_their_root_in_one_go(
+    pipeline: Any, ask: Any, dataset: str
+) -> None:
+    rows = [{"id": n, "l": [n, n + 1]} for n in range(20_000)]
+    pipeline.run(rows, table_name="t")
+    read = "SELECT variable_value FROM information_schema.global_status WHERE variable_name = 'HANDLER_READ_RND_NEXT'"
+    ((before,),) = ask(read)
+    pipeline.run(rows[:10], table_name="t", primary_key="id", write_disposition="merge")
+    ((after,),) = ask(read)
+    assert ask(f"SELECT count(*) FROM {dataset}.t__l WHERE _dlt_root_id IS NULL") == [(0,)]
+    # a search of the parents for each child would read 800 million
+    assert int(after) - int(before) < 3_000_000
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("indexes", [True, False])
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_a_merge_by_text_keys_reads_the_table_once(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ladle.destinations.duckdb import duckdb_destination as duckdb
     from ladle.destinations.filesystem import filesystem_destination as filesystem
-    from ladle.destinations.mysql import mysql_destination as mariadb
+    from ladle.destinations.mysql import mariadb_destination as mariadb
     from ladle.destinations.mysql import mysql_destination as mysql
     from ladle.destinations.postgres import postgres_destination as postgres
 

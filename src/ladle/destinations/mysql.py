@@ -199,3 +199,33 @@ def mysql_destination(
     login = mysql_login.login(credentials, name)
     made = MySql(login, name, create_indexes, lock_wait_s, credentials=credentials, configured=True)
     return replace(made, limits=limits)
+
+
+def mariadb_destination(
+    credentials: str | Mapping[str, Any] | None = None,
+    *,
+    destination_name: str | None = None,
+    create_indexes: bool = True,
+    lock_wait_s: float = 600.0,
+    **capability: Any,
+) -> MySql:
+    """Load into a MariaDB server, version 10.5 or later: `mysql_destination` under another name.
+
+    Args:
+        credentials: as there; by default those of `DESTINATION__MARIADB__CREDENTIALS` or
+            `[destination.mariadb.credentials]`.
+        destination_name: a name of its own, which also is that of its section.
+        create_indexes: give new tables an index on each key that merges go by.
+        lock_wait_s: seconds to wait for other loads that have to go first.
+        capability: as there.
+
+    Raises:
+        UsageError: the credentials aren't a MySQL URL or a mapping; a capability that it hasn't.
+    """
+    return mysql_destination(
+        credentials,
+        destination_name=destination_name or "mariadb",
+        create_indexes=create_indexes,
+        lock_wait_s=lock_wait_s,
+        **capability,
+    )

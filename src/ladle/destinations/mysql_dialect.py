@@ -72,7 +72,7 @@ def _said(statement: exp.Expression, collation: str) -> Iterable[exp.Expression]
     if isinstance(statement, exp.Delete):
         return [_deleted(statement)]
     if isinstance(statement, exp.Update):
-        return [_updated(statement)]
+        return [_updated(statement)] if statement.args.get(_FROM) else _filled(statement)
     if isinstance(statement, exp.Insert):
         return _inserted(statement)
     if isinstance(statement, exp.Alter):
@@ -196,9 +196,7 @@ def _deleted(statement: exp.Delete) -> exp.Delete:
 
 def _updated(statement: exp.Update) -> exp.Update:
     """UPDATE old JOIN new ON .. SET old.a = new.a: there is no FROM."""
-    source = statement.args.get(_FROM)
-    if source is None:
-        return statement
+    source = statement.args[_FROM]
     joined, where = statement.this.copy(), statement.args["where"].this.copy()
     joined.append("joins", exp.Join(this=source.this.copy(), on=where))
     alias = joined.alias
@@ -208,6 +206,25 @@ def _updated(statement: exp.Update) -> exp.Update:
         for one in statement.expressions
     ]
     return exp.Update(this=joined, expressions=values)
+
+
+def _filled(statement: exp.Update) -> Iterator[exp.Expression]:
+    """Give SET a = (SELECT ..) an index to look into: without one, it would read a whole table for each row."""
+    statement = statement.copy()
+    notes: list[exp.Table] = []
+    for query in [e.expression for e in statement.expressions if isinstance(e.expression, exp.Subquery)]:
+        table = _source(query.this)
+        alias = table.alias
+        names = dict.fromkeys(c.name for c in query.find_all(exp.Column) if c.table == alias)
+        note = exp.Table(
+            this=exp.to_identifier(f"{STAGED}filled_{len(notes)}", quoted=True), db=table.args["db"].copy()
+        )
+        notes.append(note)
+        columns = exp.select(*(_of(alias, n) for n in names)).from_(table.copy())
+        yield _aside(_noted(note, list(names), columns, _BINARY))
+        table.set("this", note.this.copy())
+    yield statement
+    yield from (_aside(_forgotten(note)) for note in notes)
 
 
 def _inserted(statement: exp.Insert) -> Iterator[exp.Expression]:
