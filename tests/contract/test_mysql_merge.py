@@ -221,3 +221,24 @@ def test_long_names_are_merged(pipeline: Any, dataset: str, ask: Any) -> None:
             primary_key="id",
         )
     assert ask(f"SELECT {'l' * 64} FROM {dataset}.{name}") == [(2,)]
+
+
+@pytest.mark.parametrize("collation", ["utf8mb4_general_ci", "utf8mb4_bin", "latin1_swedish_ci"])
+def test_tables_of_any_collation_are_merged_into(
+    collation: str, pipeline: Any, ask: Any, dataset: str
+) -> None:
+    pipeline.run([{"k": "ä", "v": 1, "l": [1]}], table_name="t")
+    for table in ("t", "t__l"):
+        ask(
+            f"ALTER TABLE {dataset}.{table} CONVERT TO CHARACTER SET {collation.split('_')[0]} COLLATE {collation}"
+        )
+    for strategy in STRATEGIES:
+        pipeline.run(
+            ladle.resource(
+                [{"k": "ä", "v": 2, "l": [2]}, {"k": strategy, "v": 2}], name="t", primary_key="k",
+                write_disposition={"disposition": "merge", "strategy": strategy},
+            )
+        )  # fmt: skip
+    assert ask(f"SELECT count(*), max(v) FROM {dataset}.t WHERE k = 'ä'") == [(1, 2)]
+    assert ask(f"SELECT count(*) FROM {dataset}.t") == [(4,)]
+    assert ask(f"SELECT value FROM {dataset}.t__l") == [(2,)]

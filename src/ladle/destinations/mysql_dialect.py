@@ -20,7 +20,7 @@ ROW = "_ladle_row"
 
 STAGED = "_ladle_new_"
 ASIDE = "aside"
-_ID_TYPE = "varchar(255)"
+_ID_CHARS = 64
 _IDS = ("_dlt_id", "_dlt_root_id", "_dlt_parent_id", "old_id", "new_id")
 _BINARY = "utf8mb4_bin"
 _FROM = "from_" if "from_" in exp.Update.arg_types else "from"
@@ -162,7 +162,8 @@ def _noted(ref: exp.Expression, names: Sequence[str], query: exp.Expression, col
     parts: list[exp.Expression] = []
     for name in names:
         if name in _IDS:
-            parts += [exp.Var(this=f"{quoted(name)} {_ID_TYPE}"), exp.Var(this=f"KEY ({quoted(name)})")]
+            # The column is as in the query: two collations can't be compared.
+            parts.append(exp.Var(this=f"KEY ({quoted(name)}({_ID_CHARS}))"))
         elif name == ROW:
             parts.append(exp.Var(this=f"{quoted(name)} bigint unsigned NOT NULL PRIMARY KEY"))
     this = exp.Schema(this=ref.copy(), expressions=parts) if parts else ref.copy()
@@ -209,7 +210,7 @@ def _updated(statement: exp.Update) -> exp.Update:
 
 
 def _filled(statement: exp.Update) -> Iterator[exp.Expression]:
-    """Give SET a = (SELECT ..) an index to look into: without one, it would read a whole table for each row."""
+    """Give SET a = (SELECT ..) an index to look into: without one, a whole table is read for each row."""
     statement = statement.copy()
     notes: list[exp.Table] = []
     for query in [e.expression for e in statement.expressions if isinstance(e.expression, exp.Subquery)]:

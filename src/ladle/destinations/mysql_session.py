@@ -112,9 +112,19 @@ class MySqlSession(SqlSession):
 
     def _waiting(self, here: exp.Table, table: Table, columns: Sequence[str]) -> exp.Expression:
         there = self._columns()[table.name]
-        types = {name: there[name] for name in columns}
+        spelled = self._collations(table.name)
+        types = {name: there[name] + spelled.get(name, "") for name in columns}
         self._waits[table.name] = types, [k for k in _keys(table) if set(k) <= set(types)]
         return waiting(here, *self._waits[table.name], self._collation)
+
+    def _collations(self, table: str) -> dict[str, str]:
+        """Return how texts of a table are compared: those of two collations can't be."""
+        sql = (
+            "SELECT column_name, character_set_name, collation_name FROM information_schema.columns "
+            "WHERE table_schema = ?1 AND table_name = ?2 AND collation_name IS NOT NULL"
+        )
+        found = self._connection.query(sql, [self._dataset, table])
+        return {name: f" CHARACTER SET {charset} COLLATE {order}" for name, charset, order in found}
 
     def build(self, table: Table, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
         """Let rows wait in a temporary table: to swap tables would commit what is written."""
