@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 Row = dict[str, Any]
 STRATEGIES = ("delete-insert", "upsert", "insert-only")
+REPLACES = ("truncate-and-insert", "insert-from-staging", "staging-optimized")
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ class Way:
         if self.flag:
             columns["gone"] = {"hard_delete": True, "data_type": "bool"}
         keys = {"primary_key": self.primary, "merge_key": self.other}
-        merge: Row = {"disposition": "merge", "strategy": self.strategy}
+        disposition = "replace" if self.strategy in REPLACES else "merge"
+        merge: Row = {"disposition": disposition, "strategy": self.strategy}
         if self.missing:
             merge |= {"delete_missing": self.missing, "max_missing": 1.0, "missing_within": list(self.within)}
         if self.skips:
@@ -107,6 +109,8 @@ def told(old: Sequence[Row], new: Sequence[Row], way: Way) -> dict[str, int]:
 
 def merged(old: Sequence[Row], new: Sequence[Row], way: Way) -> list[Row]:
     """Return the rows, each with its children, that are there after a merge."""
+    if way.strategy in REPLACES:
+        return list(new)
     old = compared(old, new, way)
     kept = _one_each(new, way)
     added = [row for row in kept if not row.get("gone")]

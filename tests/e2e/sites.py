@@ -48,6 +48,10 @@ class Steps:
         return [i for i in self.all() if i == len(states) or states[i - 1] != states[i]]
 
 
+SERVED = ("postgres", "sqlalchemy")
+"""Kinds of destinations that are on the Postgres server."""
+
+
 @dataclass(frozen=True)
 class Site:
     """A working folder and a destination beside it; on Postgres and MySQL a database named after the folder.
@@ -65,11 +69,15 @@ class Site:
     @property
     def destination(self) -> str:
         """The destination as `kind:place`."""
-        if self.kind == "postgres":
-            return f"postgres:{self.server.rpartition('/')[0]}/{self.folder.name}"
+        if self.kind in SERVED:
+            server = self.server.rpartition("/")[0]
+            if self.kind == "sqlalchemy":
+                server = server.replace("postgresql:", "postgresql+psycopg:", 1)
+            return f"{self.kind}:{server}/{self.folder.name}"
         if self.kind == "mysql":
             return f"mysql:{self.server}{self.database}"
-        return f"{self.kind}:{self.folder / {'duckdb': 'x.duckdb', 'filesystem': 'lake'}[self.kind]}"
+        names = {"duckdb": "x.duckdb", "filesystem": "lake", "sqlite": "x.db"}
+        return f"{self.kind}:{self.folder / names[self.kind]}"
 
     @property
     def database(self) -> str:
@@ -90,7 +98,7 @@ class Site:
         return copy
 
     def _create(self, template: str | None) -> None:
-        if self.kind == "postgres":
+        if self.kind in SERVED:
             with psycopg.connect(self.server, autocommit=True) as db:
                 db.execute(f'CREATE DATABASE "{self.folder.name}" TEMPLATE "{template or "template1"}"')
         if self.kind == "mysql" and template is not None:
@@ -111,7 +119,7 @@ class Site:
 
     def removed(self) -> None:
         """Remove both."""
-        if self.kind == "postgres":
+        if self.kind in SERVED:
             with psycopg.connect(self.server, autocommit=True) as db:
                 db.execute(f'DROP DATABASE "{self.folder.name}" WITH (FORCE)')
         if self.kind == "mysql":

@@ -152,10 +152,13 @@ def _target(field: pa.Field, hints: Mapping[str, Any]) -> pa.DataType:
 
     Times that a server keeps without their zone are in UTC where the schema says that they have one.
     """
-    if (field.metadata or {}).get(b"ladle:type") == b"utc":
+    told = (field.metadata or {}).get(b"ladle:type")
+    if told == b"utc":
         aware = hints.get("data_type") == "timestamp" and hints.get("timezone") is not False
         return pa.timestamp(field.type.unit, "UTC") if aware else field.type
-    as_text = (field.metadata or {}).get(b"ladle:type") == b"numeric"
+    if told == b"loose" and "data_type" in hints:
+        return arrow_type(Column.from_dict(field.name, hints), wei_digits=76)
+    as_text = told == b"numeric"
     if not as_text and not (pa.types.is_decimal(field.type) and field.type.scale == 0):
         return field.type
     kind = hints.get("data_type")
@@ -178,7 +181,13 @@ def _plain(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
 
 def _cast(array: pa.Array, field: pa.Field) -> pa.Array:
     try:
-        if pa.types.is_string(array.type) and not pa.types.is_floating(field.type):
+        if pa.types.is_string(array.type) and (
+            pa.types.is_time(field.type) or pa.types.is_timestamp(field.type)
+        ):
+            return _moments(array, field.type)
+        if pa.types.is_string(array.type) and (
+            pa.types.is_decimal(field.type) or pa.types.is_integer(field.type)
+        ):
             # `12.000` is an integer here, but not for Arrow
             array = pc.replace_substring_regex(array, r"(\.\d*?)0+$", r"\1")
             array = array.cast(_WHOLE) if pa.types.is_integer(field.type) else array
@@ -189,3 +198,10 @@ def _cast(array: pa.Array, field: pa.Field) -> pa.Array:
             column=field.name,
             hint="cast it in the query, for example CAST(... AS DECIMAL(38, 9)) or DOUBLE PRECISION",
         ) from exc
+
+
+def _moments(text: pa.Array, arrow: pa.DataType) -> pa.Array:
+    """Return times and timestamps that came as text; those with time zone are in UTC."""
+    if pa.types.is_time(arrow):
+        text = pc.binary_join_element_wise("1970-01-01", text, " ")
+    return text.cast(pa.timestamp("us")).cast(arrow)

@@ -145,8 +145,14 @@ class MergingSession(Session, Protocol):
     def row_order(self) -> exp.Expression:
         """Return what rows of a staged table are sorted by to come in the order they were written."""
 
+    def let_repeat(self, table: str, column: str) -> None:
+        """See to it that a column which was unique so far may have a value twice."""
+
     def fill(self, table: Table, cells: Sequence[tuple[str, str, str]]) -> None:
         """Put values into rows that are there: column, id of the row, and the value as text."""
+
+    def ask(self, query: exp.Expression) -> list[tuple[Any, ...]]:
+        """Run a query over what is there; return all rows. Works before `begin`."""
 
     def build(self, table: Table, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
         """Write rows to a new table of the dataset under a name of its own; returns how many.

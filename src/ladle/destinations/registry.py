@@ -29,6 +29,8 @@ ENTRIES: Mapping[str, Entry] = {
     "mysql": Entry("ladle.destinations.mysql", "mysql_destination", extra="mysql"),
     "mariadb": Entry("ladle.destinations.mysql", "mariadb_destination", extra="mysql"),
     "filesystem": Entry("ladle.destinations.filesystem", "filesystem_destination"),
+    "sqlite": Entry("ladle.destinations.sqlite", "sqlite_destination"),
+    "sqlalchemy": Entry("ladle.destinations.sqlalchemy", "sqlalchemy_destination", extra="sqlalchemy"),
 }
 
 

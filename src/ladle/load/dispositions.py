@@ -9,10 +9,12 @@ from ladle.load.strategies.append import append
 from ladle.load.strategies.delete_insert import delete_insert
 from ladle.load.strategies.insert_from_staging import insert_from_staging
 from ladle.load.strategies.insert_only import insert_only
+from ladle.load.strategies.scd2 import scd2
 from ladle.load.strategies.staging_optimized import staging_optimized
 from ladle.load.strategies.truncate_and_insert import truncate_and_insert
 from ladle.load.strategies.upsert import upsert
 from ladle.package.manifest import Manifest, ResourceInfo
+from ladle.schema.change import Limits
 from ladle.schema.schema import Schema
 from ladle.schema.table import Table
 
@@ -21,6 +23,7 @@ MERGES: Mapping[str, Strategy] = {
     "delete-insert": delete_insert,
     "upsert": upsert,
     "insert-only": insert_only,
+    "scd2": scd2,
 }
 REPLACES: Mapping[str, Strategy] = {
     "truncate-and-insert": truncate_and_insert,
@@ -61,15 +64,19 @@ def by_disposition(schema: Schema, resource: ResourceInfo) -> dict[str, list[Tab
     return found
 
 
-def waiting(manifest: Manifest, schema: Schema) -> dict[str, tuple[str, Strategy]]:
+def waiting(manifest: Manifest, schema: Schema, limits: Limits) -> dict[str, tuple[str, Strategy]]:
     """Return root table and strategy of each table whose rows wait until all of the load are there.
 
     A child table that is replaced, and its root isn't, is emptied before its rows come.
     """
+    if not limits.dispositions:
+        return {}
     found: dict[str, tuple[str, Strategy]] = {}
     for resource in manifest.resources:
         for disposition, tables in by_disposition(schema, resource).items():
             root = schema.table_map[resource.table]
+            if disposition == "replace" and not limits.replaces:
+                continue
             used = strategy(root, disposition, manifest.replace_strategy)
             if used.statements is not None and root.name in {t.name for t in tables}:
                 found.update((table.name, (root.name, used)) for table in tables)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import cast
 
@@ -11,10 +12,12 @@ from sqlglot import exp
 from ladle.destinations.base import Destination, MergingSession, Session
 from ladle.errors import UsageError
 from ladle.load.dispositions import REPLACES, strategy, waiting
+from ladle.load.strategies.scd2 import check_early
 from ladle.load.strategies.staged import Staged
 from ladle.load.strategies.trees import OLD, ROOT_ID, ROW_ID, col, is_null
 from ladle.package.manifest import Manifest, ResourceInfo
-from ladle.schema.change import AddColumn, Change
+from ladle.schema.change import AddColumn, Change, Limits
+from ladle.schema.scd2 import BOUNDARY, has_history
 from ladle.schema.schema import Schema
 from ladle.schema.table import LISTING, Table
 
@@ -22,18 +25,20 @@ _ABOVE = "above"
 
 
 def check_merges(schema: Schema, resources: Sequence[ResourceInfo], destination: Destination) -> None:
-    """Refuse merges that the destination or the keys don't allow.
+    """Refuse merges and replaces that the destination or the keys don't allow.
 
     Raises:
         UsageError: names table and strategy.
     """
     limits = destination.limits
     for resource in resources:
-        if resource.write_disposition != "merge" or not limits.dispositions:
-            continue
         root = schema.table_map.get(resource.table)
-        if root is None:
+        if root is None or not limits.dispositions:
             continue  # dropped by the user: its rows are left out
+        if resource.write_disposition == "replace":
+            _check_replace(root, resource, destination)
+        if resource.write_disposition != "merge":
+            continue
         name = root.extra.get("x-merge-strategy", "delete-insert")
         if name not in limits.merges:
             raise UsageError(
@@ -53,8 +58,18 @@ def check_merges(schema: Schema, resources: Sequence[ResourceInfo], destination:
         _check_listing(root, resource)
 
 
+def _check_replace(root: Table, resource: ResourceInfo, destination: Destination) -> None:
+    name, can = root.extra.get("x-replace-strategy"), destination.limits.replaces
+    if name is not None and can and name not in can:
+        raise UsageError(
+            f"`{destination.name}` can't replace table `{root.name}` by `{name}`",
+            resource=resource.name,
+            expected="one of " + ", ".join(can),
+        )
+
+
 def _check_listing(root: Table, resource: ResourceInfo) -> None:
-    """Refuse deletes by comparison where rows can't be told apart, or a cursor leaves rows out."""
+    """Refuse deletes by comparison where rows can't be told apart."""
     if not root.extra.get(LISTING):
         return
     what = f"delete_missing of table `{root.name}`"
@@ -64,16 +79,31 @@ def _check_listing(root: Table, resource: ResourceInfo) -> None:
             resource=resource.name,
             hint='name the key: primary_key="id"',
         )
-    if cursors := root.keys("incremental"):
-        raise UsageError(
-            f"{what} needs all rows in each load, and the cursor `{cursors[0]}` leaves out old ones",
-            resource=resource.name,
-            hint="load without the cursor, or without delete_missing",
-        )
+
+
+def check_boundaries(
+    schema: Schema, resources: Sequence[ResourceInfo], destination: Destination, dataset: str
+) -> None:
+    """Refuse, before anything is read, to count from a moment before what is there.
+
+    Raises:
+        UsageError: names table and moment.
+    """
+    roots = [schema.table_map[r.table] for r in resources if r.table in schema.table_map]
+    bounded = [t for t in roots if has_history(t) and t.loaded and t.extra.get(BOUNDARY) is not None]
+    if not bounded:
+        return
+    with closing(destination.open(dataset)) as session:
+        for root in bounded:
+            check_early(cast(MergingSession, session), root)
 
 
 def merge(
-    session: MergingSession, schema: Schema, manifest: Manifest, staged: Mapping[str, Sequence[str]]
+    session: MergingSession,
+    schema: Schema,
+    manifest: Manifest,
+    staged: Mapping[str, Sequence[str]],
+    limits: Limits,
 ) -> dict[str, dict[str, int]]:
     """Bring in what waits; return what became of the rows of each root table that is merged.
 
@@ -82,11 +112,12 @@ def merge(
         schema: of the package.
         manifest: of the package.
         staged: columns by table, for those that have rows.
+        limits: of the destination.
 
     Raises:
         TooManyMissing: a listing lacks more than is allowed.
     """
-    waits = waiting(manifest, schema)
+    waits = waiting(manifest, schema, limits)
     there = session.tables() if waits else {}
     told: dict[str, dict[str, int]] = {}
     for name, used in dict(waits.values()).items():
@@ -100,6 +131,7 @@ def merge(
         at = datetime.fromtimestamp(float(manifest.load_id), UTC)
         made = Staged(session, root, children, columns, at, refused(manifest, name))
         assert used.statements is not None
+        used.prepare(session, [root, *children])
         session.merge([name, *(table.name for table in children)], used.statements(made))
         if merges:
             told[name] = {"inserted": 0, "updated": 0, "deleted": 0, "unchanged": 0, **made.tally}
@@ -115,9 +147,9 @@ def refused(manifest: Manifest, root: str) -> int | None:
     return by_models + manifest.accounts.get(root, {}).get("rejected", 0)
 
 
-def unlisted(manifest: Manifest, schema: Schema) -> dict[str, int]:
+def unlisted(manifest: Manifest, schema: Schema, limits: Limits) -> dict[str, int]:
     """Return how many rows were refused of tables that this load lists, and deletes nothing from."""
-    asked = {r.table for r in manifest.resources if r.write_disposition == "merge"}
+    asked = {r.table for r in manifest.resources if r.write_disposition == "merge" and limits.merges}
     listed = [n for n in asked if n in schema.table_map and schema.table_map[n].extra.get(LISTING)]
     return {name: count for name in listed if (count := refused(manifest, name))}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
@@ -84,7 +85,8 @@ def load(package: Package, destination: Destination, dataset: str, emit: Emit) -
             tries += 1
             if tries >= _CONFLICT_TRIES:
                 raise
-            time.sleep(_CONFLICT_PAUSE_S * tries)
+            # Not all after the same time, or they meet again.
+            time.sleep(_CONFLICT_PAUSE_S * tries * (50 + secrets.randbelow(100)) / 100)
 
 
 def was_committed(package: Package, destination: Destination, dataset: str, error: CommitUnknown) -> bool:
@@ -126,7 +128,7 @@ def _load_once(package: Package, destination: Destination, dataset: str, emit: E
             with durable(emit, "load.clear"):
                 session.clear(manifest.empty_tables)
         rows, staged, seconds = _write(session, package, schema, emit, destination.limits)
-        merged = _bring_in(session, package, schema, staged, emit) if destination.limits.dispositions else {}
+        merged = _bring_in(session, package, schema, staged, destination.limits, emit)
         if manifest.fills:
             with durable(emit, "load.fill"):
                 fill(cast(MergingSession, session), schema, manifest.fills)
@@ -195,7 +197,7 @@ def _write(
 ) -> tuple[dict[str, int], dict[str, Sequence[str]], dict[str, float]]:
     rows: dict[str, int] = {}
     seconds: dict[str, float] = {}
-    waits = waiting(package.manifest, schema) if limits.dispositions else {}
+    waits = waiting(package.manifest, schema, limits)
     staged: dict[str, Sequence[str]] = {}
 
     def write(table: Table) -> int:
@@ -240,17 +242,19 @@ def _write(
 
 
 def _bring_in(
-    session: Session, package: Package, schema: Schema, staged: Mapping[str, Sequence[str]], emit: Emit
+    session: Session,
+    package: Package,
+    schema: Schema,
+    staged: Mapping[str, Sequence[str]],
+    limits: Limits,
+    emit: Emit,
 ) -> dict[str, dict[str, int]]:
     manifest = package.manifest
-    for table, count in unlisted(manifest, schema).items():
-        emit(
-            Notice(
-                f"no row of table `{table}` is deleted as missing: {count:,} rows of its listing were refused"
-            )
-        )
+    for table, count in unlisted(manifest, schema, limits).items():
+        rows = f"{count:,} row{'s' if count > 1 else ''} of its listing"
+        emit(Notice(f"nothing of table `{table}` is deleted as missing: {rows} had to be refused"))
     with durable(emit, "load.merge") if staged else nullcontext():
-        return merge(cast(MergingSession, session), schema, manifest, staged)
+        return merge(cast(MergingSession, session), schema, manifest, staged, limits)
 
 
 def _at_once(

@@ -111,7 +111,7 @@ def in_order(table: Table, known: Table | None) -> Table:
         table: as it came about.
         known: as the schema had it before; the order of one that is there stays.
     """
-    if known is not None and known.typed_columns():
+    if known is not None and known.loaded:
         return table
     columns = table.columns
     names = [*(n for n in columns if n not in KEY_COLUMNS), *(n for n in KEY_COLUMNS if n in columns)]

@@ -29,6 +29,7 @@ from ladle.normalize.recorded import recorded
 from ladle.normalize.rejects import RejectLog, counted
 from ladle.normalize.rows import Part, Rows, rows_of
 from ladle.normalize.unnest import Path, unnest
+from ladle.normalize.versions import Versions
 from ladle.normalize.wanted_keys import WantedKeys
 from ladle.package.manifest import DataFile
 from ladle.package.raw import is_frame
@@ -110,11 +111,12 @@ class Normalizer:
         self._checks = options.checks()
         self._checks.begin(self._base, package.manifest, self._given.names)
         self._governor = Governor(
-            self._base, options.contract, self._checks, self._log, options.reject_root, self._given
+            self._base, options.contract, self._checks, options.reject_root, self._given
         )
         self._swept: set[str] = set()
         self._keyed = KeyedIds(bool(limits.merges))
         self._books = Accounts()
+        self._versions = Versions(package.manifest.created_at)
         self._outdated = False
 
     def declare(self, tables: Sequence[Table]) -> None:
@@ -155,7 +157,9 @@ class Normalizer:
         parts = parts_of(root, pieces, self._names, self._given, with_above, ids)
         typed = partial(self._typed, resource, root, (frame, keyed))
         judged = self._judged(parts, (resource, first_row), typed)
-        for one in judged.fed:
+        fed = self._versions.of(judged.fed, resource)
+        self._log.add(self._versions.renamed(judged.rejects))
+        for one in fed:
             self._take(one, resource, first_row)
         self._books.add(parts, {one.before.name: one.count for one in judged.fed}, judged.out)
         self._emit(Progress("normalize", root, batch.num_rows))
@@ -381,6 +385,7 @@ class Normalizer:
             ready=(*files, *rejects, *records),
             resources=resources,
             schema=schema.to_dict(),
+            declared=package.manifest.schema,
             base_hash=stored.version_hash if stored else None,
             counts={**counts, **counted((*rejects, *records))},
             accounts={names.table(name): account for name, account in self._books.by_table().items()},
@@ -417,6 +422,7 @@ class Normalizer:
         """Close files after a failure; nothing is sealed."""
         self._checks.close()
         self._keyed.close()
+        self._versions.close()
         self._writer.abandon()
 
     def _final(self, table: Table) -> Table:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ladle.normalize.keys import LOAD_ID, PARENT_ID, POSITION, ROOT_ID, ROW_ID
 from ladle.normalize.options import Options
+from ladle.schema.scd2 import has_history
 from ladle.schema.stored import Propagation
 from ladle.schema.table import Table
 
@@ -41,7 +42,7 @@ class WantedKeys:
         """
         if table.parent is not None:
             return [ROW_ID]  # replayed: its place in the parent comes with the row
-        if keyed:
+        if keyed or has_history(table):
             return [LOAD_ID, ROW_ID]
         wanted = []
         if self.options.add_dlt_load_id or LOAD_ID in table.columns or LOAD_ID in present:

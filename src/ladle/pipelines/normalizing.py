@@ -10,14 +10,14 @@ from typing import Any
 from ladle.config.settings import flag, searched, setting
 from ladle.destinations.base import Destination
 from ladle.errors import ConfigError, DataValidationError, UsageError
-from ladle.load.dispositions import REPLACES
-from ladle.load.merge import check_merges
+from ladle.load.merge import check_boundaries, check_merges
 from ladle.normalize.checks import Checks
 from ladle.normalize.options import Options
 from ladle.normalize.rejects import Budget
 from ladle.package.manifest import Manifest
 from ladle.package.store import Package, Packages
 from ladle.pipelines.evolution import null_columns, widens_by_value
+from ladle.schema.change import REPLACES
 from ladle.schema.contract import Contract
 from ladle.schema.given_names import GivenNames
 from ladle.schema.lattice import Exact
@@ -90,23 +90,25 @@ def budget(given: Any) -> Budget:
         raise ConfigError(what, expected=error.expected) from None
 
 
-def checked(package: Package, declared: Schema, destination: Destination) -> Package:
+def checked(package: Package, declared: Schema, destination: Destination, dataset: str) -> Package:
     """Return a package that was just declared, with how tables are replaced whose resource doesn't say.
 
     `DESTINATION__REPLACE_STRATEGY` says it, or the same setting of one destination's section.
 
     Raises:
-        UsageError: the destination can't merge as it is asked to.
+        UsageError: the destination can't merge as it is asked to; a history would begin before what is there.
         ConfigError: the setting names no strategy.
     """
     check_merges(declared, package.manifest.resources, destination)
+    check_boundaries(declared, package.manifest.resources, destination, dataset)
     if all(r.write_disposition != "replace" for r in package.manifest.resources):
         return package
     found = searched("replace_strategy", ("destination", destination.name))
-    if found is not None and found not in REPLACES:
+    can = destination.limits.replaces or REPLACES
+    if found is not None and found not in can:
         raise ConfigError(
-            f"the setting `DESTINATION__REPLACE_STRATEGY` can't be `{found}`",
-            expected="one of " + ", ".join(REPLACES),
+            f"the setting `DESTINATION__REPLACE_STRATEGY` can't be `{found}` for `{destination.name}`",
+            expected="one of " + ", ".join(can),
         )
     return package.with_manifest(replace_strategy=found)
 

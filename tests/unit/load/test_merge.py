@@ -208,7 +208,7 @@ def test_files_cannot_be_merged(tmp_path: Path) -> None:
     assert not pipeline.has_pending_data
 
 
-@pytest.mark.parametrize("config", [{"strategy": "scd2"}, {"strategy": "upsrt"}, {"dedup": True}])
+@pytest.mark.parametrize("config", [{"strategy": "cdc"}, {"strategy": "upsrt"}, {"dedup": True}])
 def test_w27_unknown_strategies_are_refused_when_they_are_named(config: Any) -> None:
     with pytest.raises(UsageError, match="strategy of merge|can't have `dedup`"):
         ladle.resource([], name="t", write_disposition={"disposition": "merge", **config})

@@ -24,6 +24,8 @@ from ladle.load.strategies.trees import counted
 def statements(staged: Staged) -> Steps:
     """Yield the statements, in order."""
     yield from missing(staged)
+    if staged.root.name not in staged.columns:
+        return  # an empty listing
     root, primary, other = staged.root, staged.key("primary_key"), staged.key("merge_key")
     staged = yield from one_each(staged, primary)
     matches = []

@@ -6,7 +6,7 @@ from sqlglot import exp
 
 from ladle.load.strategies.noted import CHANGED, NEW_ID, OLD_ID, Noted
 from ladle.load.strategies.staged import Staged, Steps
-from ladle.load.strategies.trees import NEW, OLD, ROOT_ID, ROW_ID, all_of, col, differs, exists, named, update
+from ladle.load.strategies.trees import NEW, OLD, ROOT_ID, ROW_ID, col, differs, exists, named, update
 from ladle.schema.table import Table
 
 _OWN = "_dlt_"
@@ -33,14 +33,12 @@ def changed_below(staged: Staged, known: Noted) -> Steps:
         if table in staged.filled:
             yield _note(known, NEW_ID, staged.here(table), NEW, exp.not_(_has_same(staged, table, NEW)))
         lost = [exp.not_(_has_same(staged, table, OLD))] if table in staged.filled else []
-        yield _note(known, OLD_ID, staged.there(table), OLD, all_of([known.below(), *lost]))
+        yield _note(known, OLD_ID, staged.there(table), OLD, *lost)
 
 
-def _note(known: Noted, by: str, rows: exp.Table, name: str, condition: exp.Expression) -> exp.Update:
-    ref = named(known.ref, _NOTE)
-    below = exp.select(col(ROOT_ID, name)).from_(named(rows, name)).where(condition)
-    found = exp.In(this=col(by, _NOTE), query=below.subquery())
-    return update(ref, [exp.EQ(this=col(CHANGED), expression=exp.true())], found)
+def _note(known: Noted, by: str, rows: exp.Table, name: str, *conditions: exp.Expression) -> exp.Update:
+    below = exists(named(rows, name), col(ROOT_ID, name).eq(col(by, _NOTE)), *conditions)
+    return update(named(known.ref, _NOTE), [exp.EQ(this=col(CHANGED), expression=exp.true())], below)
 
 
 def _has_same(staged: Staged, table: Table, name: str) -> exp.Expression:

@@ -40,6 +40,8 @@ def missing(staged: Staged) -> Steps:
         gone = yield _marking(staged, lacking)
     else:
         gone = yield from _deleting(staged, lacking)
+    if gone < 0:  # the engine doesn't count what it changes
+        gone = there - int((yield staged.old(counted()).where(*concerned))[0])
     _check(staged, gone, there)
     staged.tell(deleted=gone)
 
@@ -98,6 +100,6 @@ def _check(staged: Staged, gone: int, there: int) -> None:
         f"the listing of table `{staged.root.name}` lacks {gone:,} of the {there:,} rows that are there",
         table=staged.root.name,
         expected=f"at most {allowed:,} missing: max_missing is {most:g}",
-        hint='see that the listing is whole; if it is, allow it: {"max_missing": 1.0} beside delete_missing, '
-        "a share as a float, a number of rows as an int",
+        hint='where the listing is whole, allow it: "max_missing": 1.0 beside delete_missing, or a number '
+        "of rows",
     )

@@ -34,6 +34,8 @@ from ladle.load.strategies.trees import (
 def statements(staged: Staged) -> Steps:
     """Yield the statements, in order."""
     yield from missing(staged)
+    if staged.root.name not in staged.columns:
+        return  # an empty listing
     root, keys = staged.root, staged.key("primary_key")
     staged = yield from one_each(staged, keys)
     if not keys:
