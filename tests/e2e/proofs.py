@@ -47,7 +47,7 @@ _SCD2 = Proof(
     "test_kill_scd2", ("test_killed_around_the_merge", "test_killed_at_every_fourth_step"), "victim_scd2"
 )
 _SQLALCHEMY = Proof("test_kill_sqlalchemy", ("test_killed_in_any_state",), "victim")
-_DATABASES = ("duckdb", "postgres", "sqlite", "sqlalchemy")
+_DATABASES = ("duckdb", "postgres", "sqlite", "mysql", "sqlalchemy")
 _FUNCTION = Proof(
     "test_kill_function",
     (
