@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ladle.destinations.base import Session
+from ladle.destinations.base import Destination, Session
 from ladle.errors import DestinationError
 from ladle.package.store import Package
 from ladle.schema.change import AddColumn, AddTable, Change, Limits, RelaxColumn, WidenColumn, diff
@@ -43,6 +43,27 @@ def plan(
         if isinstance(change, WidenColumn):
             check_widening(change, limits, package.load_id)
     return changes
+
+
+def check_held(schema: Schema, destination: Destination) -> None:
+    """Refuse columns that the destination can't hold.
+
+    Raises:
+        DestinationError: a decimal with more digits than the destination's have.
+    """
+    most = destination.limits.decimal_digits
+    for table in schema.table_map.values():
+        for column in table.typed_columns():
+            if column.data_type == "decimal" and (column.precision or 0) > most:
+                raise DestinationError(
+                    f"column `{column.name}` of table `{table.name}` is {type_text(column)}, and decimals of "
+                    f"`{destination.name}` have {most} digits",
+                    table=table.name,
+                    column=column.name,
+                    expected=f"a precision of at most {most}",
+                    hint=f'declare it: columns={{"{column.name}": {{"data_type": "text"}}}}, '
+                    "or with less precision",
+                )
 
 
 def wanted(package: Package, schema: Schema) -> dict[str, Table]:

@@ -22,7 +22,7 @@ from ladle.governance.policy import policy
 from ladle.governance.reporter import Reporter, reporter
 from ladle.load.ahead import BEGIN_BYTES, LoadAhead
 from ladle.load.merge import check_merges
-from ladle.load.plan import schema_update
+from ladle.load.plan import check_held, schema_update
 from ladle.load.run import BehindDestination, LoadResult, StateMissing, load
 from ladle.normalize.background import BackgroundNormalizer
 from ladle.normalize.findings import check_root_tables
@@ -261,6 +261,7 @@ class Work:
         declared = Schema.from_dict(package.manifest.schema)
         if self.destination is not None:
             check_merges(declared, package.manifest.resources, self.destination)
+            check_held(declared, self.destination)
         if files.imports is not None and not order.plans:
             package = package.with_manifest(schema=files.offer(declared).to_dict())
         if reset is None:

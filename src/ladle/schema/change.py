@@ -17,7 +17,7 @@ MERGES = ("delete-insert", "upsert", "insert-only")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a destination can hold. Identifier lengths in characters, None for no limit.
+    """What a destination can hold. Identifier lengths in characters, or as `ByteLength`; None for no limit.
 
     `timestamp_digits`: fraction digits of a second that timestamps with time zone keep.
     `naming`: convention of new schemas. `max_nesting`: levels of nesting that become tables and columns,
