@@ -54,6 +54,7 @@ _LIMITS = Limits(
     renames=True,
     in_place=EVERYWHERE,
     decimal_digits=38,
+    folds_case=True,
 )
 
 

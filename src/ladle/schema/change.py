@@ -26,7 +26,7 @@ class Limits:
     `records`: whether ladle's own tables of rejects and changes are kept there. `merges`: the strategies of
     merge that it can do. `in_place`: data types, from and to, by which a column that is there can change;
     None for all of the lattice. `decimal_digits`: digits of the longest decimal. `renames`: whether tables
-    and columns that are there can be renamed.
+    and columns that are there can be renamed. `folds_case`: whether names are one that differ by case only.
     """
 
     max_table_name: int | None = None
@@ -43,6 +43,7 @@ class Limits:
     renames: bool = False
     in_place: frozenset[tuple[str, str]] | None = None
     decimal_digits: int = 76
+    folds_case: bool = False
 
 
 @dataclass(frozen=True, slots=True)
