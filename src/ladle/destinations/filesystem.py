@@ -34,6 +34,7 @@ _LIMITS = Limits(
     wei_digits=38,
     in_place=EVERYWHERE - _SPELLED_OTHERWISE,
     decimal_digits=38,
+    folds_case=True,  # to the engines that read them
 )
 _ARGUMENTS = (
     "bucket_url",

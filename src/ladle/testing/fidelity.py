@@ -18,7 +18,8 @@ CONVERSIONS: Mapping[str, str] = {
     "UTC": "The instant is kept, in UTC: a timestamp without a zone counts as UTC, a time with an offset "
     "becomes that of UTC.",
     "variant": "The value is in a variant column of its own type beside the column, which is null.",
-    "text in a variant": "The value is in full, as text, in a variant column beside the column, which is null.",
+    "text in a variant": "The value is in full, as text, in a variant column beside the column, which is "
+    "null.",
     "text": "The value is in full, as text: no number of the destination holds it.",
     "declared digits": "Fraction digits of a second beyond the declared precision are cut.",
     "microseconds": "A duration is its number of microseconds.",
@@ -78,7 +79,7 @@ def compared(case: Case, way: str, found: Mapping[str, pa.Scalar]) -> Cell:
         if not read and value is None:
             return Cell(case.name, way, name)
         if len(read) == 1:
-            (there, got), = read.items()
+            ((there, got),) = read.items()
             if (there == "v") == (column == "v") and value is not None and _same(got, value):
                 return Cell(case.name, way, name)
     shown = {name: str(value)[:80] for name, value in read.items()}
@@ -147,7 +148,7 @@ def _json(text: str) -> Any:
     """Return JSON with exact numbers; keys in no order, the last of several that are equal."""
     if text.startswith("[[[[[["):
         return text.replace(" ", "")  # deeper than Python reads it
-    return _sorted(json.loads(text, parse_float=lambda digits: Decimal(digits)))
+    return _sorted(json.loads(text, parse_float=Decimal))
 
 
 def _sorted(value: Any) -> Any:

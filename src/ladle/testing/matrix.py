@@ -22,7 +22,7 @@ def matrix(place: Place, refused: Collection[str] = (), cases: Sequence[Case] = 
     Args:
         place: fresh.
         refused: names of cases that the destination is known to refuse. Those are loaded one by one, all
-            others in one row; where that one fails, these too.
+            others in one row; where that one fails, in halves of it.
         cases: to load.
 
     Memory: O(values). Each case is a column of its own, so that none has a say in the type of another.
@@ -32,15 +32,23 @@ def matrix(place: Place, refused: Collection[str] = (), cases: Sequence[Case] = 
         brought = [case for case in cases if way in case.ways]
         alone = [c for c in brought if c.refused is not None or c.name in refused]
         together = [case for case in brought if case not in alone]
-        found = _loaded(place, together, way, f"all_{way}")
-        if isinstance(found, LadleError):
-            alone, together = brought, []
-        else:
-            cells += found
+        cells += _halved(place, together, way, f"all_{way}")
         for number, case in enumerate(alone):
             cells.append(_alone(place, case, way, f"one_{way}_{number}"))
     order = {case.name: number for number, case in enumerate(cases)}
     return sorted(cells, key=lambda cell: order[cell.case])
+
+
+def _halved(place: Place, cases: Sequence[Case], way: str, table: str) -> list[Cell]:
+    """Load values in one row; where that is refused, each half by itself."""
+    if len(cases) == 1:
+        return [_alone(place, cases[0], way, table)]
+    found = _loaded(place, cases, way, table)
+    if not isinstance(found, LadleError):
+        return found
+    half = len(cases) // 2
+    parts = ((cases[:half], f"{table}_0"), (cases[half:], f"{table}_1"))
+    return [cell for some, name in parts for cell in _halved(place, some, way, name)]
 
 
 def _alone(place: Place, case: Case, way: str, table: str) -> Cell:
@@ -74,9 +82,7 @@ def _loaded(place: Place, cases: Sequence[Case], way: str, table: str) -> list[C
     for name in rows.column_names:
         if name.startswith("c") and nulls.column(name)[0].is_valid:
             raise AssertionError(f"null became {nulls.column(name)[0]} in column `{name}` of `{table}`")
-    return [
-        compared(case, way, _of_column(values, name)) for name, case in zip(names, cases, strict=True)
-    ]
+    return [compared(case, way, _of_column(values, name)) for name, case in zip(names, cases, strict=True)]
 
 
 def _rows(names: Iterable[str], cases: Iterable[Case]) -> list[dict[str, Any]]:

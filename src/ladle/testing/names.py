@@ -21,7 +21,7 @@ HOSTILE = (
     "zero\u200bwidth",
     "semi;colon",
     "dash--comment",
-    "/*comment",
+    "--[comment]",
     "#hash",
     "per%cent",
     "%s",

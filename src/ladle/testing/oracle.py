@@ -90,7 +90,7 @@ class Story:
     @property
     def table(self) -> str:
         """The table that it is loaded to."""
-        return f"t_{self.name.replace(' ', '_')}"
+        return self.name.replace(" ", "_")
 
     def expected(self) -> list[Row]:
         """Return the rows that are there in the end."""
@@ -110,9 +110,15 @@ _KEYED: History = (
     [_row(1, None), _row(3, "c3", 8), _row(5, "")],
 )
 _COMPOUND: History = (
-    [{"k": "ab", "l": "c", "v": "1", "kids": [{"x": 1}]}, {"k": "a", "l": "bc", "v": "2", "kids": [{"x": 2}]}],
+    [
+        {"k": "ab", "l": "c", "v": "1", "kids": [{"x": 1}]},
+        {"k": "a", "l": "bc", "v": "2", "kids": [{"x": 2}]},
+    ],
     [{"k": "a", "l": "bc", "v": "3", "kids": []}, {"k": "", "l": "abc", "v": "4", "kids": [{"x": 3}]}],
-    [{"k": "abc", "l": "", "v": "5", "kids": [{"x": 4}]}, {"k": "ab", "l": "c", "v": "6", "kids": [{"x": 5}]}],
+    [
+        {"k": "abc", "l": "", "v": "5", "kids": [{"x": 4}]},
+        {"k": "ab", "l": "c", "v": "6", "kids": [{"x": 5}]},
+    ],
 )
 _SORTED: History = (
     [_row(1, "late", 1, s=9), _row(1, "early", 2, s=3), _row(2, "none", 3, s=None), _row(2, "some", s=4)],

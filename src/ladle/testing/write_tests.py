@@ -39,39 +39,43 @@ class WriteTests(DestinationTests):
     # -- dispositions
 
     @pytest.mark.parametrize("way", WAYS)
-    @pytest.mark.parametrize("shape", SHAPES)
     @pytest.mark.parametrize("story", PLAIN, ids=lambda story: story.name)
-    def test_disposition(self, place: Place, story: Story, shape: str, way: str) -> None:
+    def test_disposition(self, place: Place, story: Story, way: str) -> None:
         """Append adds, replace takes the place: of a table and of all below it."""
-        self._tell(place, [story], shape, way)
+        self._tell(place, [story], way)
 
     @pytest.mark.parametrize("way", WAYS)
-    @pytest.mark.parametrize("shape", SHAPES)
     @pytest.mark.parametrize("strategy", MERGED)
-    def test_merge(self, place: Place, strategy: str, shape: str, way: str) -> None:
+    def test_merge(self, place: Place, strategy: str, way: str) -> None:
         """A merge leaves what the oracle does; one that the limits don't name is refused, unwritten."""
-        stories = merges(strategy)
         if strategy in place.destination.limits.merges:
-            self._tell(place, stories, shape, way)
+            self._tell(place, merges(strategy), way)
             return
         with pytest.raises(UsageError):
-            self._tell(place, stories, shape, way)
+            self._tell(place, merges(strategy), way)
         assert place.tables() == {}
 
-    def _tell(self, place: Place, stories: Sequence[Story], shape: str, way: str) -> None:
+    def _tell(self, place: Place, stories: Sequence[Story], way: str) -> None:
+        """Load stories side by side, flat and nested, and compare what they leave."""
         for number in range(max(len(story.loads) for story in stories)):
-            due = [story for story in stories if number < len(story.loads)]
-            data = [
-                resource(_brought(s.loads[number], shape, way), name=s.table, **s.way.hints) for s in due
-            ]
-            place.load(data, None)
+            place.load(
+                [
+                    resource(
+                        _brought(story.loads[number], shape, way),
+                        name=f"{shape}_{story.table}",
+                        **story.way.hints,
+                    )
+                    for story in stories
+                    for shape in SHAPES
+                    if number < len(story.loads)
+                ],
+                None,
+            )
         for story in stories:
-            if shape == "nested":
-                found, wanted = place.nested(story.table), story.expected()
-            else:
-                found = place.rows(story.table)
-                wanted = [{k: v for k, v in row.items() if k != "kids"} for row in story.expected()]
-            assert plain(found) == plain(wanted), f"{story.name}: {story.way}"
+            wanted = story.expected()
+            flat = [{k: v for k, v in row.items() if k != "kids"} for row in wanted]
+            assert plain(place.rows(f"flat_{story.table}")) == plain(flat), f"{story.name}: {story.way}"
+            assert plain(place.nested(f"nested_{story.table}")) == plain(wanted), f"{story.name}: {story.way}"
 
     def test_merges_are_known(self, place: Place) -> None:
         """The limits name strategies of ladle's, and a guarantee that there is."""
@@ -80,18 +84,18 @@ class WriteTests(DestinationTests):
 
     def test_replace_empties_what_gets_no_rows(self, place: Place) -> None:
         """A child table without rows this time ends up empty, like its parent's other old rows."""
-        hints = {"name": "t", "write_disposition": "replace"}
+        hints: dict[str, Any] = {"name": "t", "write_disposition": "replace"}
         place.load(resource([{"id": 1, "kids": [{"x": 1}]}, {"id": 2}], **hints), None)
         place.load(resource([{"id": 3}], **hints), None)
         assert place.rows() == [{"id": 3}]
         assert place.rows("t__kids") == []
 
     def test_rows_keep_their_place_among_many(self, place: Place) -> None:
-        """200,000 values in several batches and tables come through, each once."""
-        rows = [{"id": i, "kids": [{"x": i}]} for i in range(100_000)]
+        """100,000 values in several batches and tables come through, each once."""
+        rows = [{"id": i, "kids": [{"x": i}]} for i in range(50_000)]
         place.load(rows)
-        assert sorted(place.arrow().column("id").to_pylist()) == list(range(100_000))
-        assert sorted(place.arrow("t__kids").column("x").to_pylist()) == list(range(100_000))
+        assert sorted(place.arrow().column("id").to_pylist()) == list(range(50_000))
+        assert sorted(place.arrow("t__kids").column("x").to_pylist()) == list(range(50_000))
 
     # -- evolution
 
@@ -116,14 +120,11 @@ class WriteTests(DestinationTests):
     def test_widening(self, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
         """Under the policy `widen` columns change in their place where the limits say that they can."""
         monkeypatch.setenv("SCHEMA__ON_TYPE_CHANGE", "widen")
-        steps: tuple[tuple[str, Any, Any], ...] = (("bigint", 1, 2.5), ("date", None, None))
-        place.load([{"id": 1, "v": steps[0][1]}])
-        place.load([{"id": 2, "v": steps[0][2]}])
+        place.load([{"id": 1, "v": 1}])
+        place.load([{"id": 2, "v": 2.5}])
         can = place.destination.limits.in_place
         name = "v" if can is None or ("bigint", "double") in can else "v__v_double"
-        assert plain(place.rows()) == plain(
-            [{"id": 1, "v": 1.0 if name == "v" else 1}, {"id": 2, name: 2.5}]
-        )
+        assert plain(place.rows()) == plain([{"id": 1, "v": 1.0 if name == "v" else 1}, {"id": 2, name: 2.5}])
 
     def test_a_column_of_nulls_comes_later(self, place: Place) -> None:
         """A column that only saw nulls is made with its first value."""
@@ -137,7 +138,7 @@ class WriteTests(DestinationTests):
     @pytest.mark.parametrize("disposition", ["append", "replace"])
     def test_a_load_that_breaks_leaves_nothing(self, place: Place, disposition: str, at: str) -> None:
         """A load that fails midway changes nothing that is seen, and the next run makes up for it, once."""
-        hints = {"name": "t", "write_disposition": disposition}
+        hints: dict[str, Any] = {"name": "t", "write_disposition": disposition}
         place.load(resource([{"id": 1, "kids": [{"x": 1}]}], **hints), None)
         broken = place.pipeline(destination=Breaking(place.destination, at))
         with pytest.raises(LadleError):
@@ -260,7 +261,7 @@ class WriteTests(DestinationTests):
     def test_a_table_that_is_not_there(self, place: Place) -> None:
         """Reading a table that isn't there says so, and names those that are."""
         made = place.load([{"id": 1}])
-        with pytest.raises(TableNotFound, match="`t`|t"):
+        with pytest.raises(TableNotFound):
             made.dataset().table("elsewhere").arrow()
 
     def test_a_place_that_is_not_there(self, place: Place) -> None:

@@ -1,0 +1,159 @@
+"""A toy destination: Feather files in a folder, and a manifest that says which of them count."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+from ladle.destinations.base import LoadRecord
+from ladle.destinations.duckdb import DIALECT, DuckDbConnection, column_type
+from ladle.destinations.reading import Reader, SqlReader
+from ladle.schema.change import AddTable, Change, Limits
+from ladle.schema.schema import SYSTEM_TABLES
+from ladle.schema.table import Table
+from pyarrow import feather
+
+_EMPTY: dict[str, Any] = {"tables": {}, "files": {}, "loads": [], "schemas": [], "states": {}}
+
+
+def toy(folder: str | os.PathLike[str]) -> Toy:
+    """Load into Feather files below a folder."""
+    return Toy(Path(folder).absolute())
+
+
+@dataclass(frozen=True)
+class Toy:
+    """The destination: a value. It says what it can hold, and opens sessions and readers."""
+
+    folder: Path
+    name: str = "toy"
+    type_name: str = "toy"
+    guarantee: str = "G4"
+    dataset_named: bool = True
+    streams: bool = False
+    sql_dialect: str = "duckdb"
+    limits: Limits = Limits(decimal_digits=38, in_place=frozenset(), folds_case=True, records=False)
+
+    def bound(self, pipeline: str) -> Toy:
+        return self
+
+    def displayable(self) -> str:
+        return str(self.folder)
+
+    def open(self, dataset: str) -> ToySession:
+        return ToySession(self.folder / uuid.uuid5(uuid.NAMESPACE_OID, dataset).hex)
+
+    def reader(self, dataset: str) -> Reader:
+        """Read with a DuckDB in memory that has each table's files as a table."""
+        session, connection = self.open(dataset), duckdb.connect()
+        connection.execute(f"CREATE SCHEMA {_quoted(dataset)}")
+        for table, files in session.there["files"].items():
+            types = session.there["tables"][table]
+            columns = ", ".join(f"{_quoted(name)} {kind}" for name, kind in types.items())
+            here = f"{_quoted(dataset)}.{_quoted(table)}"
+            connection.execute(f"CREATE TABLE {here} ({columns})")
+            for file in files:
+                connection.register("rows", feather.read_table(session.folder / file))
+                connection.execute(f"INSERT INTO {here} BY NAME SELECT * FROM rows")
+        return SqlReader(DuckDbConnection(connection, owned=True), DIALECT, dataset)
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+class ToySession:
+    """One load. All it changes is a copy of the manifest, until `commit` puts that in the manifest's place."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.there = self._read()
+        self._record: LoadRecord | None = None
+        self._lock: Any = None
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            return json.loads((self.folder / "manifest.json").read_text())
+        except FileNotFoundError:
+            return json.loads(json.dumps(_EMPTY))
+
+    def exists(self) -> bool:
+        return (self.folder / "manifest.json").exists()
+
+    def has_load(self, load_id: str) -> bool:
+        return load_id in self.there["loads"]
+
+    def tables(self) -> Mapping[str, Mapping[str, str]]:
+        return self.there["tables"]
+
+    def stored_state(self, pipeline: str) -> Mapping[str, Any] | None:
+        return self.there["states"].get(pipeline)
+
+    def stored_schema(self, name: str) -> Mapping[str, Any] | None:
+        return next((s for s in reversed(self.there["schemas"]) if s["name"] == name), None)
+
+    def newest(self, schema: str, pipeline: str) -> tuple[str | None, int]:
+        stored, state = self.stored_schema(schema), self.stored_state(pipeline)
+        return stored["version_hash"] if stored else None, state["_state_version"] if state else 0
+
+    def begin(self, record: LoadRecord) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._lock = (self.folder / "lock").open("w")
+        fcntl.flock(self._lock, fcntl.LOCK_EX)  # one load at a time
+        self.there, self._record = self._read(), record
+
+    def apply(self, changes: Sequence[Change]) -> None:
+        for change in changes:
+            table = change.table.name if isinstance(change, AddTable) else change.table
+            columns = change.table.typed_columns() if isinstance(change, AddTable) else [change.column]
+            types = {column.name: column_type(column) for column in columns}
+            self.there["tables"].setdefault(table, {}).update(types)
+            if table not in SYSTEM_TABLES:
+                self.there["files"].setdefault(table, [])
+
+    def append(self, table: Table, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
+        rows = pa.Table.from_batches(batches, schema)
+        file = f"{uuid.uuid4().hex}.feather"
+        feather.write_feather(rows, str(self.folder / file))
+        self.there["files"][table.name].append(file)
+        return rows.num_rows
+
+    def clear(self, tables: Sequence[str]) -> None:
+        self.there["files"].update({table: [] for table in tables if table in self.there["files"]})
+
+    def drop(self, tables: Sequence[str]) -> None:
+        for table in tables:
+            self.there["files"].pop(table, None)
+            self.there["tables"].pop(table, None)
+
+    def comment(self, changed: Sequence[Any]) -> None:
+        pass  # Feather keeps no comments
+
+    def altering(self, changes: Sequence[Any]) -> list[str]:
+        return []
+
+    def alter(self, changes: Sequence[Any]) -> None:
+        self.drop([change.table for change in changes])
+
+    def commit(self, record: LoadRecord | None = None) -> None:
+        record = record or self._record
+        self.there["loads"].append(record.load_id)
+        self.there["schemas"].append(dict(record.schema))
+        if record.state is not None:
+            self.there["states"][record.pipeline] = dict(record.state)
+        draft = self.folder / f"{record.load_id}.draft"
+        draft.write_text(json.dumps(self.there))
+        draft.replace(self.folder / "manifest.json")  # from here on the load is visible, all of it
+
+    def close(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
