@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ladle.errors import DataError
+from ladle.extract.arrow import Where, to_array
 from ladle.sources.resource import Resource
 from ladle.sources.source import Source
 from ladle.testing.source_reading import Reading, closes, fetches, read
@@ -21,8 +23,8 @@ class Fault:
     """One thing that is wrong.
 
     Attributes:
-        kind: `eager`, `unnamed`, `raises`, `hangs`, `nothing`, `changes`, `ignores close`, `types`, `huge`,
-            `key`, `null`, or `unstable`.
+        kind: `eager`, `unnamed`, `raises`, `hangs`, `nothing`, `changes`, `ignores close`, `types`, `values`,
+            `huge`, `key`, `null`, or `unstable`.
         resource: its name.
         what: happened, where.
     """
@@ -61,10 +63,14 @@ def faults(make: Callable[[], Source], trust: Trust = Trust()) -> list[Fault]:
     for name in make().resources:
         once = read(make().resources[name], trust.patience_s)
         resource = make().resources[name]
+        wrong = list(of_rows(resource, once.rows, trust))
+        if any(fault.kind == "values" for fault in wrong):
+            found += wrong  # what is no data isn't equal to its copy either
+            continue
         found += of_reading(name, once)
         if once.hung or once.error is not None:
             continue
-        found += of_rows(resource, once.rows, trust)
+        found += wrong
         found += closing(resource)
         found += again(make, name, once, trust)
     return found
@@ -100,6 +106,11 @@ def of_rows(resource: Resource, rows: Sequence[Any], trust: Trust) -> Iterator[F
     """Yield faults of its rows: types, sizes, and hints that don't hold."""
     dicts = [row for row in rows if isinstance(row, dict)]
     yield from _types(resource.name, dicts)
+    try:
+        to_array(dicts, where=Where(resource.name, resource.name))
+    except DataError as error:
+        yield Fault("values", resource.name, str(error).splitlines()[0])
+        return
     for number, row in enumerate(dicts):
         size = len(json.dumps(row, default=str))
         if size > trust.row_bytes:
@@ -157,7 +168,7 @@ def again(make: Callable[[], Source], name: str, once: Reading, trust: Trust) ->
         if second.error is not None or second.hung:
             yield from of_reading(name, second)
             return
-        if trust.stable and second.rows != once.rows:
+        if trust.stable and _differ(second.rows, once.rows):
             yield Fault(
                 "unstable",
                 name,
@@ -168,3 +179,10 @@ def again(make: Callable[[], Source], name: str, once: Reading, trust: Trust) ->
         if once.rows and not second.rows:
             yield Fault("unstable", name, "gave nothing when it was read again: make it of a function")
             return
+
+
+def _differ(rows: Sequence[Any], others: Sequence[Any]) -> bool:
+    try:
+        return bool(rows != others)
+    except (ValueError, TypeError, RecursionError):
+        return len(rows) != len(others)  # frames, and what contains itself

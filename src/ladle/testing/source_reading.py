@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import copy
+import functools
+import inspect
 import queue
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from ladle.sources.resource import Resource
@@ -47,8 +51,10 @@ def read(resource: Resource, patience_s: float) -> Reading:
     found = Reading()
 
     def work() -> None:
+        number = 0  # of rows yielded so far: those that were taken may be fewer
         try:
-            for item in _raw(resource):
+            for item in _raw(resource, lambda: found.nothings.append(number)):
+                number += len(item) if isinstance(item, list) else 1
                 items.put((item, copy.deepcopy(item)))
             items.put(_END)
         except BaseException as exc:  # noqa: BLE001 - whatever it is, it is told
@@ -73,9 +79,6 @@ def read(resource: Resource, patience_s: float) -> Reading:
 
 
 def _add(found: Reading, kept: list[tuple[int, Any, Any]], item: Any, before: Any) -> None:
-    if item is None:
-        found.nothings.append(len(found.rows))
-        return
     kept.append((len(found.rows), item, before))
     for row in before if isinstance(before, list) else [before]:
         if row is None:
@@ -87,17 +90,25 @@ def _add(found: Reading, kept: list[tuple[int, Any, Any]], item: Any, before: An
 def _differs(item: Any, before: Any) -> bool:
     try:
         return bool(item != before)
-    except (ValueError, TypeError):
-        return False  # frames, which don't change
+    except (ValueError, TypeError, RecursionError):
+        return False  # frames, which don't change, and what contains itself
 
 
-def _raw(resource: Resource) -> Iterator[Any]:
-    """Yield the items as the function does; what isn't a plain generator function as ladle reads it."""
-    if not resource.is_transformer and not resource.runs_beside and not resource.steps:
-        made = resource.call(resource.arguments())
-        if hasattr(made, "__next__"):
-            yield from made
-            return
+def _raw(resource: Resource, nothings: Callable[[], None]) -> Iterator[Any]:
+    """Yield the items as ladle reads them; tell of each None, which ladle passes over."""
+    function = resource.data
+    if not inspect.isgeneratorfunction(function) or resource.is_transformer:
+        yield from resource.items()
+        return
+
+    @functools.wraps(function)
+    def watched(*args: Any, **kwargs: Any) -> Iterator[Any]:
+        for item in function(*args, **kwargs):
+            if item is None:
+                nothings()
+            yield item
+
+    resource.data = watched
     yield from resource.items()
 
 
@@ -112,6 +123,7 @@ def closes(resource: Resource) -> bool:
         next(made, None)
         made.close()
     except RuntimeError:
+        deque(islice(made, _MAX_ROWS), maxlen=0)  # Python would complain about it later, somewhere else
         return False
     except Exception:  # noqa: BLE001 - that it raises, `read` tells
         return True

@@ -244,6 +244,16 @@ class WriteTests(DestinationTests):
         assert "t__kids" not in place.tables()
         assert "old" not in place.tables()["t"]
 
+    def test_dropped_for_good(self, place: Place) -> None:
+        """Columns and tables that are dropped by hand go, and their values with them."""
+        made = place.load([{"id": 1, "old": 1, "kids": [{"x": 1}]}])
+        made.drop_column("t", "old").apply(confirm=True)
+        made.drop_table("t__kids").apply(confirm=True)
+        assert place.rows() == [{"id": 1}]
+        assert set(place.tables()) == {"t"}
+        place.load([{"id": 2, "new": 3}])
+        assert plain(place.rows()) == plain([{"id": 1}, {"id": 2, "new": 3}])
+
     # -- what isn't there
 
     def test_nothing_is_written_before_a_load(self, place: Place) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,34 +12,30 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+from pyarrow import feather
+
 from ladle.destinations.base import LoadRecord
 from ladle.destinations.duckdb import DIALECT, DuckDbConnection, column_type
 from ladle.destinations.reading import Reader, SqlReader
 from ladle.schema.change import AddTable, Change, Limits
-from ladle.schema.schema import SYSTEM_TABLES
 from ladle.schema.table import Table
-from pyarrow import feather
 
-_EMPTY: dict[str, Any] = {"tables": {}, "files": {}, "loads": [], "schemas": [], "states": {}}
-
-
-def toy(folder: str | os.PathLike[str]) -> Toy:
-    """Load into Feather files below a folder."""
-    return Toy(Path(folder).absolute())
+_LIMITS = Limits(decimal_digits=38, in_place=frozenset(), folds_case=True, records=False)
+_EMPTY = '{"tables": {}, "files": {}, "loads": [], "schemas": [], "states": {}}'
 
 
 @dataclass(frozen=True)
 class Toy:
     """The destination: a value. It says what it can hold, and opens sessions and readers."""
 
-    folder: Path
+    folder: str | Path
     name: str = "toy"
     type_name: str = "toy"
     guarantee: str = "G4"
     dataset_named: bool = True
     streams: bool = False
     sql_dialect: str = "duckdb"
-    limits: Limits = Limits(decimal_digits=38, in_place=frozenset(), folds_case=True, records=False)
+    limits: Limits = _LIMITS
 
     def bound(self, pipeline: str) -> Toy:
         return self
@@ -49,7 +44,7 @@ class Toy:
         return str(self.folder)
 
     def open(self, dataset: str) -> ToySession:
-        return ToySession(self.folder / uuid.uuid5(uuid.NAMESPACE_OID, dataset).hex)
+        return ToySession(Path(self.folder) / uuid.uuid5(uuid.NAMESPACE_OID, dataset).hex)
 
     def reader(self, dataset: str) -> Reader:
         """Read with a DuckDB in memory that has each table's files as a table."""
@@ -57,8 +52,8 @@ class Toy:
         connection.execute(f"CREATE SCHEMA {_quoted(dataset)}")
         for table, files in session.there["files"].items():
             types = session.there["tables"][table]
-            columns = ", ".join(f"{_quoted(name)} {kind}" for name, kind in types.items())
             here = f"{_quoted(dataset)}.{_quoted(table)}"
+            columns = ", ".join(f"{_quoted(name)} {kind}" for name, kind in types.items())
             connection.execute(f"CREATE TABLE {here} ({columns})")
             for file in files:
                 connection.register("rows", feather.read_table(session.folder / file))
@@ -71,22 +66,20 @@ def _quoted(name: str) -> str:
 
 
 class ToySession:
-    """One load. All it changes is a copy of the manifest, until `commit` puts that in the manifest's place."""
+    """One load. It changes a copy of the manifest, until `commit` puts that in the manifest's place."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.there = self._read()
         self._record: LoadRecord | None = None
         self._lock: Any = None
+        self._read()
 
-    def _read(self) -> dict[str, Any]:
-        try:
-            return json.loads((self.folder / "manifest.json").read_text())
-        except FileNotFoundError:
-            return json.loads(json.dumps(_EMPTY))
+    def _read(self) -> None:
+        there = self.folder / "manifest.json"
+        self.there: dict[str, Any] = json.loads(there.read_text() if there.exists() else _EMPTY)
 
     def exists(self) -> bool:
-        return (self.folder / "manifest.json").exists()
+        return bool(self.there["loads"])
 
     def has_load(self, load_id: str) -> bool:
         return load_id in self.there["loads"]
@@ -108,22 +101,23 @@ class ToySession:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._lock = (self.folder / "lock").open("w")
         fcntl.flock(self._lock, fcntl.LOCK_EX)  # one load at a time
-        self.there, self._record = self._read(), record
+        self._record = record
+        self._read()
 
     def apply(self, changes: Sequence[Change]) -> None:
         for change in changes:
-            table = change.table.name if isinstance(change, AddTable) else change.table
-            columns = change.table.typed_columns() if isinstance(change, AddTable) else [change.column]
-            types = {column.name: column_type(column) for column in columns}
-            self.there["tables"].setdefault(table, {}).update(types)
-            if table not in SYSTEM_TABLES:
-                self.there["files"].setdefault(table, [])
+            made = isinstance(change, AddTable)
+            table = change.table.name if made else change.table
+            columns = change.table.typed_columns() if made else [change.column]
+            self.there["tables"].setdefault(table, {}).update({c.name: column_type(c) for c in columns})
+            self.there["files"].setdefault(table, [])
 
     def append(self, table: Table, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
-        rows = pa.Table.from_batches(batches, schema)
-        file = f"{uuid.uuid4().hex}.feather"
-        feather.write_feather(rows, str(self.folder / file))
-        self.there["files"][table.name].append(file)
+        return self._write(table.name, pa.Table.from_batches(batches, schema))
+
+    def _write(self, table: str, rows: pa.Table) -> int:
+        self.there["files"][table].append(f"{uuid.uuid4().hex}.feather")
+        feather.write_feather(rows, str(self.folder / self.there["files"][table][-1]))
         return rows.num_rows
 
     def clear(self, tables: Sequence[str]) -> None:
@@ -135,13 +129,19 @@ class ToySession:
             self.there["tables"].pop(table, None)
 
     def comment(self, changed: Sequence[Any]) -> None:
-        pass  # Feather keeps no comments
+        pass  # Feather keeps none
 
     def altering(self, changes: Sequence[Any]) -> list[str]:
-        return []
+        return []  # no SQL to show
 
     def alter(self, changes: Sequence[Any]) -> None:
-        self.drop([change.table for change in changes])
+        for change in changes:
+            if not hasattr(change, "column"):
+                self.drop([change.table])
+            elif self.there["tables"].get(change.table, {}).pop(change.column, None):
+                files, self.there["files"][change.table] = self.there["files"][change.table], []
+                for rows in (feather.read_table(self.folder / file) for file in files):
+                    self._write(change.table, rows.drop_columns({change.column} & {*rows.column_names}))
 
     def commit(self, record: LoadRecord | None = None) -> None:
         record = record or self._record
@@ -149,11 +149,9 @@ class ToySession:
         self.there["schemas"].append(dict(record.schema))
         if record.state is not None:
             self.there["states"][record.pipeline] = dict(record.state)
-        draft = self.folder / f"{record.load_id}.draft"
-        draft.write_text(json.dumps(self.there))
-        draft.replace(self.folder / "manifest.json")  # from here on the load is visible, all of it
+        (self.folder / "draft").write_text(json.dumps(self.there))
+        (self.folder / "draft").replace(self.folder / "manifest.json")  # now all of the load is visible
 
     def close(self) -> None:
         if self._lock is not None:
             self._lock.close()
-            self._lock = None
