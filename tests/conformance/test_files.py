@@ -9,7 +9,7 @@ import pytest
 
 import ladle
 from ladle.errors import DataError, DestinationError
-from ladle.testing import DestinationSuite
+from ladle.testing import DestinationSuite, notyet
 
 REFUSALS = {
     "decimal: 76 digits of fraction": DestinationError,
@@ -41,6 +41,7 @@ class TestJsonLines(DestinationSuite):
 
 
 class TestCsv(DestinationSuite):
+    marks = {"test_a_value_of_100_mb": notyet("the DuckDB that reads takes lines of CSV of 2 MB at most")}
     fast = frozenset({"test_columns"})
     options = {"loader_file_format": "csv"}
     conversions = frozenset({"cut to 6 digits"})

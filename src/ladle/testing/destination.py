@@ -25,6 +25,6 @@ class DestinationSuite(NameTests):
         refusals: the class of the error, by the name of a case of `ladle.testing.CASES` that it refuses.
 
     The destination has to be one that can be read. Each test has a dataset of its own, so that `destination`
-    may return a server that is kept for all of them. Fast tests take about 10 s; those of values of 100 MB
-    are marked `slow`.
+    may return a server that is kept for all of them. Tests take about 10 s; those of values of 100 MB are
+    marked `slow`, a mark that has to be declared where pytest runs with `--strict-markers`.
     """

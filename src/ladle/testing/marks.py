@@ -5,6 +5,8 @@ A mark on a test that passes fails: what was mended loses its mark.
 
 from __future__ import annotations
 
+import warnings
+
 import pytest
 
 from ladle.errors import UsageError
@@ -35,6 +37,13 @@ def never(reason: str) -> pytest.MarkDecorator:
         UsageError: no reason.
     """
     return _mark("never", reason)
+
+
+def slow() -> pytest.MarkDecorator:
+    """Return the mark of tests that take long; who runs pytest with `--strict-markers` has to declare it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", pytest.PytestUnknownMarkWarning)
+        return pytest.mark.slow
 
 
 def _mark(kind: str, reason: str) -> pytest.MarkDecorator:

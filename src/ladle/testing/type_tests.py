@@ -9,6 +9,7 @@ import pytest
 
 from ladle.errors import LadleError
 from ladle.testing.fidelity import EVERYWHERE, Cell, compared
+from ladle.testing.marks import slow
 from ladle.testing.matrix import matrix
 from ladle.testing.place import Place
 from ladle.testing.values import CASES, HUGE
@@ -48,7 +49,7 @@ class TypeTests(WriteTests):
         taken = sorted(self.refused().keys() - seen)
         assert not taken, f"said to be refused, and taken: {taken}"
 
-    @pytest.mark.slow
+    @slow()
     @pytest.mark.parametrize("kind", HUGE)
     def test_a_value_of_100_mb(self, place: Place, kind: str) -> None:
         """One value of 100 MB comes back equal, or is refused."""

@@ -15,12 +15,11 @@ import pyarrow as pa
 from pyarrow import feather
 
 from ladle.destinations.base import LoadRecord
+from ladle.destinations.dialect import column_ref, create_dataset, table_ref
 from ladle.destinations.duckdb import DIALECT, DuckDbConnection, column_type
 from ladle.destinations.reading import Reader, SqlReader
 from ladle.schema.change import AddTable, Change, Limits
-from ladle.schema.table import Table
 
-_LIMITS = Limits(decimal_digits=38, in_place=frozenset(), folds_case=True, records=False)
 _EMPTY = '{"tables": {}, "files": {}, "loads": [], "schemas": [], "states": {}}'
 
 
@@ -35,7 +34,7 @@ class Toy:
     dataset_named: bool = True
     streams: bool = False
     sql_dialect: str = "duckdb"
-    limits: Limits = _LIMITS
+    limits: Limits = Limits(decimal_digits=38, in_place=frozenset(), folds_case=True, records=False)
 
     def bound(self, pipeline: str) -> Toy:
         return self
@@ -47,22 +46,16 @@ class Toy:
         return ToySession(Path(self.folder) / uuid.uuid5(uuid.NAMESPACE_OID, dataset).hex)
 
     def reader(self, dataset: str) -> Reader:
-        """Read with a DuckDB in memory that has each table's files as a table."""
         session, connection = self.open(dataset), duckdb.connect()
-        connection.execute(f"CREATE SCHEMA {_quoted(dataset)}")
-        for table, files in session.there["files"].items():
-            types = session.there["tables"][table]
-            here = f"{_quoted(dataset)}.{_quoted(table)}"
-            columns = ", ".join(f"{_quoted(name)} {kind}" for name, kind in types.items())
+        connection.execute(DIALECT.sql(create_dataset(dataset)))
+        for table, types in session.there["tables"].items():
+            here = DIALECT.sql(table_ref(dataset, table))
+            columns = ", ".join(f"{DIALECT.sql(column_ref(name))} {kind}" for name, kind in types.items())
             connection.execute(f"CREATE TABLE {here} ({columns})")
-            for file in files:
+            for file in session.there["files"][table]:
                 connection.register("rows", feather.read_table(session.folder / file))
                 connection.execute(f"INSERT INTO {here} BY NAME SELECT * FROM rows")
         return SqlReader(DuckDbConnection(connection, owned=True), DIALECT, dataset)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 class ToySession:
@@ -70,7 +63,6 @@ class ToySession:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._record: LoadRecord | None = None
         self._lock: Any = None
         self._read()
 
@@ -106,13 +98,12 @@ class ToySession:
 
     def apply(self, changes: Sequence[Change]) -> None:
         for change in changes:
-            made = isinstance(change, AddTable)
-            table = change.table.name if made else change.table
-            columns = change.table.typed_columns() if made else [change.column]
+            table = getattr(change.table, "name", change.table)
+            columns = change.table.typed_columns() if isinstance(change, AddTable) else [change.column]
             self.there["tables"].setdefault(table, {}).update({c.name: column_type(c) for c in columns})
             self.there["files"].setdefault(table, [])
 
-    def append(self, table: Table, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
+    def append(self, table: Any, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
         return self._write(table.name, pa.Table.from_batches(batches, schema))
 
     def _write(self, table: str, rows: pa.Table) -> int:
@@ -128,11 +119,10 @@ class ToySession:
             self.there["files"].pop(table, None)
             self.there["tables"].pop(table, None)
 
-    def comment(self, changed: Sequence[Any]) -> None:
-        pass  # Feather keeps none
-
     def altering(self, changes: Sequence[Any]) -> list[str]:
-        return []  # no SQL to show
+        return []  # there is no SQL to show
+
+    comment = altering  # Feather files keep none
 
     def alter(self, changes: Sequence[Any]) -> None:
         for change in changes:
