@@ -17,6 +17,7 @@ from pyarrow import parquet
 
 Row = dict[str, Any]
 Tables = dict[str, list[Row]]
+VALIDITY = ("_dlt_valid_from", "_dlt_valid_to")
 
 
 def read(destination: str, dataset: str, only: str = "") -> Tables:
@@ -75,7 +76,7 @@ def load_ids(tables: Tables, schema: str | None = None) -> list[str]:
 def content(tables: Tables) -> dict[str, list[str]]:
     """Return each table's rows as sorted JSON texts in which no id is left.
 
-    A load id becomes the load's number; a parent's id the parent's own row; a row's id goes, after it was
+    A load id, and the moment when its package was made, becomes the load's number; a parent's id the parent's own row; a row's id goes, after it was
     seen to be unique. State and schema are decoded.
     """
     numbers = {load_id: i for i, load_id in enumerate(load_ids(tables))}
@@ -97,9 +98,10 @@ def _linked(tables: Tables) -> Tables:
             if "_dlt_parent_id" in row:
                 row = {**row, "_dlt_parent_id": by_id[max(above, key=len)][row["_dlt_parent_id"]]}
             out[name].append(row)
-        by_id[name] = {row["_dlt_id"]: row for row in out[name] if "_dlt_id" in row}
-        unique = len(by_id[name]) in (0, len(out[name]))
-        assert unique, f"rows of {name} are there twice"
+        by_id[name] = {row["_dlt_id"]: _without(row, *VALIDITY) for row in out[name] if "_dlt_id" in row}
+        # a version of a row may hold again
+        keys = [(row["_dlt_id"], row.get(VALIDITY[0])) for row in out[name] if "_dlt_id" in row]
+        assert len(set(keys)) == len(keys), f"rows of {name} are there twice"
     return out
 
 
@@ -124,6 +126,13 @@ def _plain(name: str, row: Row, numbers: Mapping[str, int]) -> Row:
     }
     if "_dlt_load_id" in plain:
         plain["_dlt_load_id"] = numbers[plain["_dlt_load_id"]]
+    if "_ladle_deleted_at" in plain:
+        plain["_ladle_deleted_at"] = "a load's time"
+    for name in VALIDITY:
+        if name in plain:
+            [plain[name]] = [
+                n for load, n in numbers.items() if abs(float(load) - plain[name].timestamp()) < 2e-6
+            ]
     if "_dlt_parent_id" in plain:
         plain["_dlt_parent_id"] = _plain("", plain["_dlt_parent_id"], numbers)
     return plain

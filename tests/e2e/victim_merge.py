@@ -48,11 +48,16 @@ def source(run: int) -> Any:
 
 def live(job: Job, hook: Hook) -> None:
     """Bring in a run, unless its state says that it is there."""
+    brought(job, hook, source(job.runs - 1))
+
+
+def brought(job: Job, hook: Hook, run: Any) -> None:
+    """Bring in a source that gives nothing where its state says that it is there."""
     p = made(job, hook)
     if job.finish_first:
         p.run()
     left = pending(p)
-    info = p.run(source(job.runs - 1))
+    info = p.run(run)
     assert len(info.loads_ids) <= len(left) + 1
     tidied(p, job)
 

@@ -25,7 +25,10 @@ class Dialect:
         dataset_query: gives a row where the dataset, its one parameter, exists.
         staging: schema of temporary tables.
         row_order: column of a temporary table that sorts rows as they were written.
+        analyzes: whether a new table is counted by ANALYZE before it is joined with another.
         unique_indexes: whether a new table gets an index for each column that is declared unique.
+        unique_query: gives, of its parameters dataset, table and column, each unique index on that column
+            alone, and whether it is a constraint's; None where there never are any.
         rewrite: a statement as those that the engine understands: one without MERGE gets UPDATE and INSERT.
     """
 
@@ -40,7 +43,9 @@ class Dialect:
     dataset_query: str = "SELECT 1 FROM information_schema.schemata WHERE schema_name = $1"
     staging: str = "temp"
     row_order: str = "rowid"
+    analyzes: bool = False
     unique_indexes: bool = False
+    unique_query: str | None = None
     rewrite: Callable[[exp.Expression], Sequence[exp.Expression]] = lambda statement: (statement,)
 
     def sql(self, statement: exp.Expression) -> str:
@@ -171,6 +176,19 @@ def create_unique_index(dataset: str, table: str, column: str) -> exp.Expression
     params = exp.IndexParameters(columns=[column_ref(column)])
     index = exp.Index(table=table_ref(dataset, table), params=params)
     return exp.Create(this=index, kind="INDEX", unique=True)
+
+
+def drop_unique(dataset: str, table: str, index: str, constraint: bool) -> exp.Expression:
+    """DROP INDEX, or ALTER TABLE DROP CONSTRAINT where it is one's."""
+    name = exp.to_identifier(index, quoted=True)
+    ref = (
+        exp.Table(this=name)
+        if constraint
+        else exp.Table(this=name, db=exp.to_identifier(dataset, quoted=True))
+    )
+    what = {"tables": [ref]} if "tables" in exp.Drop.arg_types else {"this": ref}
+    drop = exp.Drop(**what, kind="CONSTRAINT" if constraint else "INDEX")
+    return exp.Alter(this=table_ref(dataset, table), kind="TABLE", actions=[drop]) if constraint else drop
 
 
 def insert_row(dataset: str, table: str, columns: Sequence[str], dialect: Dialect) -> str:

@@ -23,7 +23,7 @@ from ladle.destinations.dialect import Dialect
 from ladle.destinations.reading import Reader, SqlReader
 from ladle.destinations.sql import SqlSession
 from ladle.errors import CommitFailed, DestinationError, UsageError
-from ladle.schema.change import MERGES, Limits
+from ladle.schema.change import MERGES, REPLACES, Limits
 from ladle.schema.lattice import EVERYWHERE
 from ladle.schema.table import Column, Table
 
@@ -41,6 +41,7 @@ _TYPES = {
 _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 _DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
 _SOURCE = "_ladle_batches"
+_COUNTED = ("INSERT", "UPDATE", "DELETE", "MERGE", "CREATE TEMPORARY TABLE")
 _ROW_GROUP = 122_880
 _MAX_GROUP_BYTES = 32 << 20
 _MEMORY_BYTES = 64 << 20
@@ -51,6 +52,7 @@ _LIMITS = Limits(
     max_column_name=None,
     wei_digits=38,
     merges=MERGES,
+    replaces=REPLACES,
     renames=True,
     in_place=EVERYWHERE,
     decimal_digits=38,
@@ -201,9 +203,12 @@ class DuckDbConnection:
         self._open_transaction = False
         self._memory_limit: str | None = None
 
-    def execute(self, sql: str, params: Sequence[Any] = ()) -> None:
-        """Run a statement."""
-        self._connection.execute(sql, list(params) or None)
+    def execute(self, sql: str, params: Sequence[Any] = ()) -> int:
+        """Run a statement; return how many rows it changed."""
+        found = self._connection.execute(sql, list(params) or None)
+        if sql.startswith(_COUNTED) and (row := found.fetchone()) is not None:
+            return int(row[0])
+        return -1
 
     def query(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run a query; return all rows."""

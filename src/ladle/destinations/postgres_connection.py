@@ -35,6 +35,13 @@ _HOLDER = (
     "AND ((classid::bigint << 32) | objid::bigint) = $1"
 )
 
+_UNIQUE = (
+    "SELECT i.relname, c.oid IS NOT NULL FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid "
+    "JOIN pg_class t ON t.oid = x.indrelid JOIN pg_namespace n ON n.oid = t.relnamespace "
+    "JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = x.indkey[0] "
+    "LEFT JOIN pg_constraint c ON c.conindid = i.oid AND c.conrelid = t.oid "
+    "WHERE x.indisunique AND x.indnkeyatts = 1 AND n.nspname = $1 AND t.relname = $2 AND a.attname = $3"
+)
 DIALECT = Dialect(
     "postgres",
     column_type,
@@ -42,6 +49,8 @@ DIALECT = Dialect(
     dataset_query=_DATASET,
     staging="pg_temp",
     row_order="ctid",
+    unique_query=_UNIQUE,
+    analyzes=True,
 )
 
 
@@ -56,10 +65,11 @@ class PostgresConnection:
         self._lock_wait_s = lock_wait_s
         self._fence_wait_s = fence_wait_s
 
-    def execute(self, sql: str, params: Sequence[Any] = ()) -> None:
-        """Run a statement."""
+    def execute(self, sql: str, params: Sequence[Any] = ()) -> int:
+        """Run a statement; return how many rows it changed."""
         with self._statement(sql, params) as statement:
-            statement.execute_update()
+            changed: int = statement.execute_update()
+        return changed
 
     def query(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run a query; return all rows."""

@@ -21,7 +21,7 @@ class ReadConnection(Protocol):
     def native(self) -> Any:
         """The driver's own connection."""
 
-    def execute(self, sql: str, params: Sequence[Any] = ()) -> None:
+    def execute(self, sql: str, params: Sequence[Any] = ()) -> object:
         """Run a statement."""
 
     def query(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import os
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cached_property, partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -29,12 +31,27 @@ KEY_COLUMNS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
 class RowKeys:
-    """Row ids and root ids of one piece, string arrays of its row count."""
+    """Row ids and root ids of one piece, string arrays of its row count.
 
-    ids: pa.Array
-    roots: pa.Array
+    Args:
+        ids: or what makes them when they are first asked for: most frames need none.
+        roots: None for root rows, whose ids they are.
+    """
+
+    def __init__(self, ids: pa.Array | Callable[[], pa.Array], roots: pa.Array | None = None) -> None:
+        self._ids = ids
+        self._roots = roots
+
+    @cached_property
+    def ids(self) -> pa.Array:
+        """Row ids."""
+        return self._ids() if callable(self._ids) else self._ids
+
+    @property
+    def roots(self) -> pa.Array:
+        """Ids of the root rows that the rows are in."""
+        return self.ids if self._roots is None else self._roots
 
 
 def random_ids(count: int) -> pa.Array:
@@ -44,12 +61,12 @@ def random_ids(count: int) -> pa.Array:
     return fixed.cast(pa.binary()).cast(pa.string())
 
 
-def root_keys(piece: Piece, own: pa.Array | None) -> RowKeys:
-    """Return the keys of root rows: `own` ids where the data brings them, else random ones."""
-    ids = random_ids(piece.rows)
-    if own is not None:
-        ids = pc.coalesce(own.cast(pa.string()), ids)
-    return RowKeys(ids, ids)
+def root_keys(piece: Piece, own: pa.Array | None, keyed: pa.Array | None = None) -> RowKeys:
+    """Return the keys of root rows: `own` ids where the data brings them, else `keyed` ones, else random."""
+    if own is None and keyed is None:
+        return RowKeys(partial(random_ids, piece.rows))
+    given = [ids.cast(pa.string()) for ids in (own, keyed) if ids is not None]
+    return RowKeys(pc.coalesce(*given, random_ids(piece.rows)))
 
 
 def child_keys(piece: Piece, parent: RowKeys, own: pa.Array | None, salt: str) -> RowKeys:
@@ -94,7 +111,7 @@ def in_order(table: Table, known: Table | None) -> Table:
         table: as it came about.
         known: as the schema had it before; the order of one that is there stays.
     """
-    if known is not None and known.typed_columns():
+    if known is not None and known.loaded:
         return table
     columns = table.columns
     names = [*(n for n in columns if n not in KEY_COLUMNS), *(n for n in KEY_COLUMNS if n in columns)]

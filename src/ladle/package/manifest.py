@@ -78,6 +78,7 @@ class Manifest:
         edits: of the schema, that a user asked for, in plain form; such a package has no rows of data.
         alters: what they rename and drop at the destination, in plain form.
         fills: values put into rows that are there: `table`, `column`, `row_id` and `value` as text.
+        replace_strategy: how tables are replaced whose resource doesn't say; None for the default.
         refresh: tables to drop and tables to empty just before the load.
         inputs: what the resources said they read.
         origins: resource and path that each column's values came from, by table; empty unless asked for.
@@ -101,6 +102,7 @@ class Manifest:
     drop_tables: tuple[str, ...] = ()
     empty_tables: tuple[str, ...] = ()
     file_format: str | None = None
+    replace_strategy: str | None = None
     checks: tuple[Mapping[str, Any], ...] = ()
     inputs: tuple[Input, ...] = ()
     origins: Mapping[str, Mapping[str, tuple[str, str]]] = field(default_factory=dict)

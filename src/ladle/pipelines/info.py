@@ -21,6 +21,8 @@ class PackageInfo:
     `accounts`: by table, the rows extracted, loaded and rejected: extracted = loaded + rejected.
     `resource_accounts`: by resource, rows read, filtered, deduplicated, rejected by a model, and extracted:
     read = filtered + deduplicated + rejected + extracted.
+    `merged`: by root table that was merged, how many rows were `inserted`, `updated`, `deleted` (or marked as
+    missing) and left `unchanged` at the destination.
     `from_earlier_run`: an earlier run had left it unfinished and this one finished it.
     """
 
@@ -38,6 +40,7 @@ class PackageInfo:
     checks: tuple[Mapping[str, Any], ...] = ()
     accounts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     resource_accounts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    merged: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     jobs: Mapping[str, Any] = field(default_factory=lambda: {"completed_jobs": [], "failed_jobs": []})
 
     def asstr(self) -> str:
@@ -45,8 +48,16 @@ class PackageInfo:
         rows = ", ".join(f"{name} {count:,}" for name, count in self.rows.items() if name[:5] != "_dlt_")
         early = " (left by an earlier run)" if self.from_earlier_run else ""
         text = f"Load package {self.load_id} is {self.state.upper()} and contains no failed jobs{early}"
-        lines = [text, *([f"  rows: {rows}"] if rows else []), *self._left_out(), *self._broken()]
+        known = [f"  rows: {rows}"] if rows else []
+        lines = [text, *known, *self._merged(), *self._left_out(), *self._broken()]
         return "\n".join(lines)
+
+    def _merged(self) -> list[str]:
+        return [
+            f"  merged {table}: "
+            + (", ".join(f"{n:,} {what}" for what, n in counts.items() if n) or "0 rows")
+            for table, counts in self.merged.items()
+        ]
 
     def _broken(self) -> list[str]:
         broken = [
@@ -106,6 +117,16 @@ class StepInfo:
         return counts
 
     @property
+    def merged(self) -> dict[str, dict[str, int]]:
+        """By root table that was merged, what became of its rows at the destination, over all packages."""
+        found: dict[str, dict[str, int]] = {}
+        for package in self.load_packages:
+            for table, counts in package.merged.items():
+                known = found.setdefault(table, {})
+                known.update((what, known.get(what, 0) + n) for what, n in counts.items())
+        return found
+
+    @property
     def metrics(self) -> dict[str, list[dict[str, Any]]]:
         """For each load id: start, end, and rows and seconds by table."""
         return {
@@ -155,6 +176,7 @@ def _package_dict(package: PackageInfo) -> dict[str, Any]:
         for n, v in found.items()
     ]
     out["checks"] = [{**c, "columns": ", ".join(c["columns"])} for c in package.checks]
+    out["merged"] = [{"table_name": n, **counts} for n, counts in package.merged.items()]
     out["accounts"] = [{"table_name": n, **account} for n, account in package.accounts.items()]
     out["resource_accounts"] = [
         {"resource_name": n, **account} for n, account in package.resource_accounts.items()

@@ -161,3 +161,20 @@ PLAIN = (Story("append", Way("append"), _KEYED), Story("replace", Way("replace")
 """Stories of the dispositions that need no keys."""
 MERGED = ("delete-insert", "upsert", "insert-only")
 """Strategies that `merges` has stories of."""
+
+SNAPSHOTS: History = (
+    [_row(1, "a", 1), _row(2, "b", 2), _row(3, "c")],
+    [_row(1, "a", 1), _row(2, "b2", 3, 4)],
+    [_row(1, "a", 1), _row(2, "b", 2), _row(3, "c")],
+)
+"""What a table says on three days: a row that stays, one that changes and changes back, one that goes and comes."""
+
+
+def versions(snapshots: History) -> list[tuple[Row, int, int | None]]:
+    """Return what a history (`scd2`) keeps: each content with the day from which, and to which, it held."""
+    kept: list[tuple[Row, int, int | None]] = []
+    for day, rows in enumerate(snapshots, 1):
+        kept = [(r, since, day if to is None and r not in rows else to) for r, since, to in kept]
+        current = [r for r, _, to in kept if to is None]
+        kept += [(row, day, None) for row in rows if row not in current]
+    return kept

@@ -18,7 +18,7 @@ from ladle.sources.decorators import resource
 from ladle.sources.incremental import Incremental
 from ladle.testing.breaking import Breaking
 from ladle.testing.fixtures import DestinationTests
-from ladle.testing.oracle import MERGED, PLAIN, Row, Story, merges
+from ladle.testing.oracle import MERGED, PLAIN, SNAPSHOTS, Row, Story, merges, versions
 from ladle.testing.place import Place, plain
 
 SHAPES = ("flat", "nested")
@@ -76,6 +76,31 @@ class WriteTests(DestinationTests):
             flat = [{k: v for k, v in row.items() if k != "kids"} for row in wanted]
             assert plain(place.rows(f"flat_{story.table}")) == plain(flat), f"{story.name}: {story.way}"
             assert plain(place.nested(f"nested_{story.table}")) == plain(wanted), f"{story.name}: {story.way}"
+
+    @pytest.mark.parametrize("way", WAYS)
+    @pytest.mark.parametrize("shape", SHAPES)
+    def test_history(self, place: Place, shape: str, way: str) -> None:
+        """A merge by `scd2` keeps each content with the time in which it held, or is refused."""
+        if "scd2" not in place.destination.limits.merges:
+            with pytest.raises(UsageError):
+                self._tell_day(place, 1, shape, way)
+            assert place.tables() == {}
+            return
+        for day in range(1, len(SNAPSHOTS) + 1):
+            self._tell_day(place, day, shape, way)
+        found = place.rows() if shape == "flat" else place.nested()
+        for row in found:
+            row["since"] = row.pop("_dlt_valid_from").day
+            row["to"] = to.day if (to := row.pop("_dlt_valid_to", None)) else None
+        wanted = [{**row, "since": since, "to": to} for row, since, to in versions(SNAPSHOTS)]
+        if shape == "flat":
+            wanted = [{k: v for k, v in row.items() if k != "kids"} for row in wanted]
+        assert plain(found) == plain(wanted)
+
+    def _tell_day(self, place: Place, day: int, shape: str, way: str) -> None:
+        written: Any = {"disposition": "merge", "strategy": "scd2", "boundary_timestamp": f"2024-01-0{day}"}
+        rows = _brought(SNAPSHOTS[day - 1], shape, way)
+        place.load(resource(rows, name="t", write_disposition=written), None)
 
     def test_merges_are_known(self, place: Place) -> None:
         """The limits name strategies of ladle's, and a guarantee that there is."""

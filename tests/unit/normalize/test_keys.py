@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pyarrow as pa
+import pytest
 
 from ladle.normalize.keys import child_keys, key_arrays, random_ids, root_keys, with_key_columns
 from ladle.normalize.unnest import Piece
@@ -64,3 +65,13 @@ def test_key_columns_are_added_once_with_their_hints() -> None:
     assert table.columns["_dlt_parent_id"].parent_key
     assert not table.columns["_dlt_parent_id"].nullable
     assert not table.columns["_dlt_id"].row_key
+
+
+def test_ids_are_only_made_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    monkeypatch.setattr("ladle.normalize.keys.os.urandom", lambda size: made.append(size) or bytes(size))
+    keys = root_keys(ROOT, None)
+    assert not made
+    assert keys.ids.equals(keys.roots)
+    assert len(keys.ids) == ROOT.rows
+    assert len(made) == 1
