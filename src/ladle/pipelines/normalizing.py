@@ -11,6 +11,7 @@ from ladle.config.settings import flag, searched, setting
 from ladle.destinations.base import Destination
 from ladle.errors import ConfigError, DataValidationError, UsageError
 from ladle.load.merge import check_boundaries, check_merges
+from ladle.load.plan import check_held
 from ladle.normalize.checks import Checks
 from ladle.normalize.options import Options
 from ladle.normalize.rejects import Budget

@@ -167,7 +167,7 @@ SNAPSHOTS: History = (
     [_row(1, "a", 1), _row(2, "b2", 3, 4)],
     [_row(1, "a", 1), _row(2, "b", 2), _row(3, "c")],
 )
-"""What a table says on three days: a row that stays, one that changes and changes back, one that goes and comes."""
+"""What a table says on three days: a row that stays, one that changes and back, one that goes and comes."""
 
 
 def versions(snapshots: History) -> list[tuple[Row, int, int | None]]:

@@ -51,10 +51,10 @@ def read(resource: Resource, patience_s: float) -> Reading:
     found = Reading()
 
     def work() -> None:
-        number = 0  # of rows yielded so far: those that were taken may be fewer
+        rows = [0]  # yielded so far: those that were taken may be fewer
         try:
-            for item in _raw(resource, lambda: found.nothings.append(number)):
-                number += len(item) if isinstance(item, list) else 1
+            for item in _raw(resource, lambda: found.nothings.append(rows[0])):
+                rows[0] += len(item) if isinstance(item, list) else 1
                 items.put((item, copy.deepcopy(item)))
             items.put(_END)
         except BaseException as exc:  # noqa: BLE001 - whatever it is, it is told
