@@ -77,12 +77,13 @@ class Place:
         for row in self.arrow(f"{table}__{child}", pipeline).to_pylist():
             data = {k: v for k, v in row.items() if k not in KEYS and v is not None}
             below.setdefault(row["_dlt_parent_id"], []).append((row["_dlt_list_idx"], data))
+        lost = below.keys() - {row["_dlt_id"] for row in rows}
+        assert not lost, f"rows of `{table}__{child}` have lost their parents: {lost}"
         found = []
         for row in rows:
-            kids = [data for _, data in sorted(below.pop(row["_dlt_id"], []), key=lambda pair: pair[0])]
+            kids = sorted(below.get(row["_dlt_id"], []), key=lambda pair: pair[0])
             data = {k: v for k, v in row.items() if k not in KEYS and v is not None}
-            found.append({**data, child: kids})
-        assert not below, f"rows of `{table}__{child}` have lost their parents: {below}"
+            found.append({**data, child: [kid for _, kid in kids]})
         return found
 
     @contextmanager
