@@ -57,7 +57,17 @@ _NAMED = "test_has_load or test_replace_empties or (test_disposition and rows)"
 def run(folder: Path, code: str, *options: str) -> str:
     (folder / "test_it.py").write_text(code, encoding="utf-8")
     env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
-    command = [sys.executable, "-m", "pytest", "-q", "-rfExX", "-p", "no:cacheprovider", "test_it.py", *options]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-rfExX",
+        "-p",
+        "no:cacheprovider",
+        "test_it.py",
+        *options,
+    ]
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=120)
     return done.stdout
 
@@ -67,7 +77,10 @@ def test_a_destination_that_is_wrong_fails_and_a_mark_on_what_passes_too(tmp_pat
     assert "FAILED test_it.py::TestWrong::test_disposition[replace-rows]" in shown
     assert "FAILED test_it.py::TestWrong::test_has_load" in shown
     assert "[XPASS(strict)] never: it passes, so this mark is wrong" in shown
-    assert "XFAIL test_it.py::TestWrong::test_replace_empties_what_gets_no_rows - never: clear does nothing" in shown
+    assert (
+        "XFAIL test_it.py::TestWrong::test_replace_empties_what_gets_no_rows - never: clear does nothing"
+        in shown
+    )
     assert "2 failed, 1 passed" in shown
 
 
