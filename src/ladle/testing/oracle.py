@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ladle.schema.change import REPLACES
+
 Row = dict[str, Any]
 History = Sequence[Sequence[Row]]
 
@@ -16,7 +18,7 @@ class Way:
 
     Attributes:
         disposition: `append`, `replace` or `merge`.
-        strategy: of a merge.
+        strategy: of a merge, or of a replace.
         primary: columns of the primary key.
         other: columns of the merge key.
         sort: column whose least value wins among rows of one key.
@@ -40,7 +42,7 @@ class Way:
             columns[self.deletes] = {"hard_delete": True, "data_type": "bool"}
         written: Any = self.disposition
         if self.strategy:
-            written = {"disposition": "merge", "strategy": self.strategy}
+            written = {"disposition": self.disposition, "strategy": self.strategy}
         keys = {"primary_key": list(self.primary), "merge_key": list(self.other)}
         return {"write_disposition": written, "columns": columns, **{n: k for n, k in keys.items() if k}}
 
@@ -90,7 +92,7 @@ class Story:
     @property
     def table(self) -> str:
         """The table that it is loaded to."""
-        return self.name.replace(" ", "_")
+        return self.name.replace(" ", "_").replace("-", "_")
 
     def expected(self) -> list[Row]:
         """Return the rows that are there in the end."""
@@ -157,7 +159,11 @@ def merges(strategy: str) -> list[Story]:
     return found
 
 
-PLAIN = (Story("append", Way("append"), _KEYED), Story("replace", Way("replace"), _KEYED))
+PLAIN = (
+    Story("append", Way("append"), _KEYED),
+    Story("replace", Way("replace"), _KEYED),
+    *(Story(f"replace by {name}", Way("replace", name), _KEYED) for name in REPLACES),
+)
 """Stories of the dispositions that need no keys."""
 MERGED = ("delete-insert", "upsert", "insert-only")
 """Strategies that `merges` has stories of."""
