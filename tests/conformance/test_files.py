@@ -19,7 +19,7 @@ FAR = {"timestamp: year 33658": DataError}
 
 
 class TestParquet(DestinationSuite):
-    fast = frozenset({"test_columns", "test_disposition", "test_datasets", "test_has_load", "test_widening"})
+    fast = frozenset({"test_columns", "test_datasets"})
     options = {"loader_file_format": "parquet"}
     conversions = frozenset({"rounded to 6 digits"})
     refusals = REFUSALS
@@ -30,7 +30,7 @@ class TestParquet(DestinationSuite):
 
 
 class TestJsonLines(DestinationSuite):
-    fast = frozenset({"test_columns"})
+    fast = frozenset({"test_widening"})
     options = {"loader_file_format": "jsonl"}
     conversions = frozenset({"null", "double in JSON", "cut to 6 digits"})
     refusals = {**REFUSALS, **FAR}
@@ -42,7 +42,7 @@ class TestJsonLines(DestinationSuite):
 
 class TestCsv(DestinationSuite):
     marks = {"test_a_value_of_100_mb": notyet("the DuckDB that reads takes lines of CSV of 2 MB at most")}
-    fast = frozenset({"test_columns"})
+    fast = frozenset({"test_widening"})
     options = {"loader_file_format": "csv"}
     conversions = frozenset({"cut to 6 digits"})
     refusals = {**REFUSALS, **FAR}

@@ -12,9 +12,7 @@ from ladle.testing import DestinationSuite
 
 class TestPostgres(DestinationSuite):
     conversions = frozenset({"␀", "cut to 6 digits"})
-    fast = frozenset(
-        {"test_columns", "test_disposition", "test_has_load", "test_refresh_drops", "test_widening"}
-    )
+    fast = frozenset({"test_columns", "test_has_load"})
 
     @pytest.fixture
     def destination(self, postgres_url: str) -> Any:
