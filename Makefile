@@ -16,7 +16,7 @@ PYTEST := $(PY) -m pytest -n $(WORKERS) --dist loadfile
 
 # The reference is run beside ladle and compared by what it loads; its own environment keeps its versions apart.
 # It has no upper bounds of its own: sqlglot 30 breaks its relations, DuckDB 2.0.1 some of its loads.
-REFERENCE_PACKAGES := 'dlt[duckdb,parquet,postgres]==1.31.0' sqlglot==27.20.0 duckdb==2.0.0
+REFERENCE_PACKAGES := 'dlt[duckdb,parquet,postgres,sqlalchemy]==1.31.0' sqlglot==27.20.0 duckdb==2.0.0
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -59,7 +59,9 @@ packages: $(VENV)/.test ## run the public suites over packages/, installed as th
 	@$(PY) -m pip install $(PIP_QUIET) --no-deps -e packages/ladle-toy -e packages/ladle-hostile-source
 	$(PY) -m pytest -q packages $(ARGS)
 
-docs: $(VENV)/.test ## run every snippet of the README and the docs
+docs: $(VENV)/.test ## write what the docs show of declarations, and run every snippet of README and docs
+	$(PY) -m tests.docs.generated
+	$(PY) -m tests.docs.types_table
 	$(PY) -m pytest -q tests/unit/test_project.py $(wildcard tests/docs) $(ARGS)
 
 reference: $(REFERENCE)/.installed ## install the reference, for parity tests and benchmarks

@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import sqlite3
 import zlib
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +49,23 @@ def _postgres(url: str, dataset: str, only: str) -> Tables:
         return {n: db.execute(f'SELECT * FROM "{dataset}"."{n}"').fetchall() for n in names}
 
 
+def _sqlalchemy(url: str, dataset: str, only: str) -> Tables:
+    return _postgres(url.replace("postgresql+psycopg:", "postgresql:", 1), dataset, only)
+
+
+def _sqlite(path: str, dataset: str, only: str) -> Tables:
+    """Read the file of the dataset: `x__sales.db` beside `x.db`."""
+    stem, dot, ending = path.rpartition(".")
+    file = Path(f"{stem}__{dataset}{dot}{ending}")
+    if not file.exists():
+        return {}
+    with closing(sqlite3.connect(file)) as db:
+        db.row_factory = sqlite3.Row
+        found = db.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND ? IN (name, '')", [only])
+        names = [row["name"] for row in found.fetchall()]
+        return {n: [dict(row) for row in db.execute(f'SELECT * FROM "{n}"')] for n in names}
+
+
 def _filesystem(folder: str, dataset: str, only: str) -> Tables:
     """Read as a plain glob does: every file in a table's folder counts."""
     found: Tables = {}
@@ -63,7 +82,13 @@ def _rows_of(path: Path) -> list[Row]:
     return [json.loads(line) for line in data.splitlines()]
 
 
-_READERS = {"duckdb": _duckdb, "postgres": _postgres, "filesystem": _filesystem}
+_READERS = {
+    "duckdb": _duckdb,
+    "postgres": _postgres,
+    "filesystem": _filesystem,
+    "sqlite": _sqlite,
+    "sqlalchemy": _sqlalchemy,
+}
 
 
 def load_ids(tables: Tables, schema: str | None = None) -> list[str]:

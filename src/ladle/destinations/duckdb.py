@@ -20,9 +20,10 @@ from ladle.destinations import dialect as statements
 from ladle.destinations.base import Session
 from ladle.destinations.capabilities import Capabilities, capabilities, overridden
 from ladle.destinations.dialect import Dialect
+from ladle.destinations.duckdb_errors import explained, first_line, holder
 from ladle.destinations.reading import Reader, SqlReader
 from ladle.destinations.sql import SqlSession
-from ladle.errors import CommitFailed, DestinationError, UsageError
+from ladle.errors import DestinationError, UsageError
 from ladle.schema.change import MERGES, REPLACES, Limits
 from ladle.schema.lattice import EVERYWHERE
 from ladle.schema.table import Column, Table
@@ -182,7 +183,7 @@ def _connect(path: str, wait_s: float) -> duckdb.DuckDBPyConnection:
 def _connect_error(path: str, wait_s: float, locked: bool, exc: Exception) -> DestinationError:
     if locked:
         error = DestinationError(
-            f"the DuckDB file `{path}` is locked by another process",
+            f"the DuckDB file `{path}` is locked by another process{holder(exc)}",
             expected=f"it to be free within {wait_s:g} s",
             hint="close the notebook, shell or program that has it open, or raise lock_wait_s",
         )
@@ -325,16 +326,8 @@ class DuckDbConnection:
         """Turn DuckDB's errors into ours."""
         try:
             yield
-        except duckdb.TransactionException as exc:
-            raise CommitFailed(
-                f"another load changed the same tables while {doing}: {_first_line(exc)}",
-                hint="run again: the package is kept",
-            ) from exc
         except duckdb.Error as exc:
-            raise DestinationError(
-                f"DuckDB failed while {doing}: {_first_line(exc)}",
-                hint="the package is kept: mend the cause and run again",
-            ) from exc
+            raise explained(exc, doing) from exc
 
     @contextmanager
     def read_errors(self, doing: str) -> Iterator[None]:
@@ -342,7 +335,7 @@ class DuckDbConnection:
         try:
             yield
         except duckdb.Error as exc:
-            raise DestinationError(f"DuckDB failed while {doing}: {_first_line(exc)}") from exc
+            raise DestinationError(f"DuckDB failed while {doing}: {first_line(exc)}") from exc
 
 
 def _name(dataset: str) -> str:
@@ -415,11 +408,6 @@ def _row_groups(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterato
 def _group_bytes(batches: list[pa.RecordBatch], rows: int) -> int:
     held: int = sum(batch.nbytes for batch in batches)
     return held * _ROW_GROUP // rows
-
-
-def _first_line(exc: Exception) -> str:
-    lines = str(exc).strip().splitlines()
-    return lines[0] if lines else type(exc).__name__
 
 
 def duckdb_destination(

@@ -13,6 +13,9 @@ from ladle.destinations import dialect as statements
 from ladle.destinations.dialect import Dialect
 from ladle.errors import DestinationError
 
+LOOSE = {b"ladle:type": b"loose"}
+"""Metadata of a field whose type the engine doesn't tell, or not whole: what the schema says of it counts."""
+
 
 class ReadConnection(Protocol):
     """What a driver has to do to read."""

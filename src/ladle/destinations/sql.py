@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -280,13 +280,25 @@ class SqlSession:
 
     def append(self, table: Table, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
         """Write rows in bulk."""
-        with self._connection.errors(f"writing table `{table.name}`"):
+        with self._about(table.name), self._connection.errors(f"writing table `{table.name}`"):
             there = self._columns().get(table.name, {})
             return self._connection.ingest(self._dataset, table, there, schema, batches)
 
+    @contextmanager
+    def _about(self, table: str) -> Iterator[None]:
+        """Name the table in errors of the block, and not the temporary one where its rows wait."""
+        try:
+            yield
+        except LadleError as error:
+            waits = self._staged.get(table)
+            if waits is not None:
+                error.what = error.what.replace(waits, table)
+                error.facts = {k: table if v == waits else v for k, v in error.facts.items()}
+            raise error.with_facts(table=table) from error.__cause__
+
     def stage(self, table: Table, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
         """Write rows to a temporary table whose columns are like those of the table."""
-        with self._connection.errors(f"writing table `{table.name}`"):
+        with self._about(table.name), self._connection.errors(f"writing table `{table.name}`"):
             there = self._columns().get(table.name, {})
             here = self.staged(table.name)
             self._run(statements.create_like(here, self.place(table.name), schema.names))
@@ -319,10 +331,10 @@ class SqlSession:
 
     def moment(self, column: Column, at: datetime) -> exp.Expression:
         """Return a time as a literal of the column's type."""
-        literal = exp.Literal.string(at.isoformat(sep=" "))
-        return exp.cast(
-            literal, exp.DataType.build(self._dialect.column_type(column), dialect=self._dialect.name)
-        )
+        text = at.isoformat(sep=" ")
+        if self._dialect.cell is not None:
+            return exp.Literal.string(self._dialect.cell(column, text))
+        return exp.cast(exp.Literal.string(text), self._dialect.data_type(self._dialect.column_type(column)))
 
     def staged(self, name: str) -> exp.Table:
         """Return a reference to a temporary table; numbered, as an engine may cut long names."""
@@ -351,8 +363,10 @@ class SqlSession:
         with self._connection.errors(f"filling values of table `{table.name}` in"):
             self._connection.lock_table(self._dataset, table.name)
             for column, row_id, value in cells:
-                sql = statements.fill_cell(self._dataset, table.name, table.columns[column], self._dialect)
-                self._connection.execute(sql, [value, row_id])
+                hinted = table.columns[column]
+                sql = statements.fill_cell(self._dataset, table.name, hinted, self._dialect)
+                cell = self._dialect.cell
+                self._connection.execute(sql, [value if cell is None else cell(hinted, value), row_id])
 
     def ask(self, query: exp.Expression) -> list[tuple[Any, ...]]:
         """Run a query."""
@@ -361,7 +375,7 @@ class SqlSession:
 
     def merge(self, tables: Sequence[str], made: Iterable[exp.Expression]) -> None:
         """Keep other writers out of the tables, and run the statements."""
-        with self._connection.errors(f"merging into table `{tables[0]}`"):
+        with self._about(tables[0]), self._connection.errors(f"merging into table `{tables[0]}`"):
             for table in tables:
                 self._connection.lock_table(self._dataset, table)
             steps = made if isinstance(made, Generator) else (statement for statement in made)
@@ -372,7 +386,8 @@ class SqlSession:
 
     def _step(self, statement: exp.Expression) -> Any:
         if isinstance(statement, exp.Query):
-            rows = self._connection.query(self._dialect.sql(statement))
+            (query,) = self._dialect.rewrite(statement)
+            rows = self._connection.query(self._dialect.sql(query))
             return rows[0] if rows else None
         count = self._run(statement)
         if isinstance(statement, exp.Create):

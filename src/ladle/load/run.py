@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
@@ -84,7 +85,8 @@ def load(package: Package, destination: Destination, dataset: str, emit: Emit) -
             tries += 1
             if tries >= _CONFLICT_TRIES:
                 raise
-            time.sleep(_CONFLICT_PAUSE_S * tries)
+            # Not all after the same time, or they meet again.
+            time.sleep(_CONFLICT_PAUSE_S * tries * (50 + secrets.randbelow(100)) / 100)
 
 
 def was_committed(package: Package, destination: Destination, dataset: str, error: CommitUnknown) -> bool:

@@ -385,6 +385,7 @@ class Normalizer:
             ready=(*files, *rejects, *records),
             resources=resources,
             schema=schema.to_dict(),
+            declared=package.manifest.schema,
             base_hash=stored.version_hash if stored else None,
             counts={**counts, **counted((*rejects, *records))},
             accounts={names.table(name): account for name, account in self._books.by_table().items()},

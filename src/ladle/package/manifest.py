@@ -67,6 +67,7 @@ class Manifest:
         load_id: unix time in seconds with fraction, as text; unique for the pipeline.
         stage: one of `STAGES`.
         schema: stored form; hints after extract, complete after normalize.
+        declared: the schema as it was after extract, once normalize has made it complete; empty before.
         base_hash: hash of the schema that normalize started from, to see whether it is still the newest.
         state: pipeline state to commit with the data, or None where it didn't change.
         state_base: the source's part of the state that extract began with, to tell what it changed.
@@ -89,6 +90,7 @@ class Manifest:
     stage: str = "new"
     created_at: float = 0.0
     schema: Mapping[str, Any] = field(default_factory=dict)
+    declared: Mapping[str, Any] = field(default_factory=dict)
     base_hash: str | None = None
     resources: tuple[ResourceInfo, ...] = ()
     raw: tuple[DataFile, ...] = ()

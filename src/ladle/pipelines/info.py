@@ -23,6 +23,7 @@ class PackageInfo:
     read = filtered + deduplicated + rejected + extracted.
     `merged`: by root table that was merged, how many rows were `inserted`, `updated`, `deleted` (or marked as
     missing) and left `unchanged` at the destination.
+    `guarantees`: by table, the grade of what the destination promises of it, `G4` to `G0`.
     `from_earlier_run`: an earlier run had left it unfinished and this one finished it.
     """
 
@@ -41,6 +42,7 @@ class PackageInfo:
     accounts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     resource_accounts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     merged: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    guarantees: Mapping[str, str] = field(default_factory=dict)
     jobs: Mapping[str, Any] = field(default_factory=lambda: {"completed_jobs": [], "failed_jobs": []})
 
     def asstr(self) -> str:
@@ -181,6 +183,7 @@ def _package_dict(package: PackageInfo) -> dict[str, Any]:
     out["resource_accounts"] = [
         {"resource_name": n, **account} for n, account in package.resource_accounts.items()
     ]
+    out["guarantees"] = [{"table_name": n, "grade": g} for n, g in package.guarantees.items()]
     out["schema_update"] = [
         {"table_name": t, "column_name": n, "data_type": c.get("data_type")}
         for t, table in package.schema_update.items()
@@ -213,7 +216,10 @@ class NormalizeInfo(StepInfo):
 
 @dataclass(frozen=True, slots=True)
 class LoadInfo(StepInfo):
-    """What a load did: where to, which packages, rows by table, schema changes."""
+    """What a load did: where to, which packages, rows by table, schema changes.
+
+    `guarantee`: the weakest grade of what was loaded, `G4` to `G0`; by table, see `PackageInfo.guarantees`.
+    """
 
     destination_type: str
     destination_name: str

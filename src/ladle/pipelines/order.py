@@ -121,8 +121,8 @@ def normalized_info(package: Package) -> PackageInfo:
     )
 
 
-def loaded_info(package: Package, result: LoadResult, early: bool) -> PackageInfo:
-    """Return what load tells of a package; `early`: an earlier run had left it."""
+def loaded_info(package: Package, result: LoadResult, grades: Mapping[str, str], early: bool) -> PackageInfo:
+    """Return what load tells of a package; `grades`: of guarantee, by table; `early`: left by another."""
     manifest = package.manifest
     rows = {n: c for n, c in result.rows.items() if not is_record(n)}
     if manifest.state is not None:
@@ -140,6 +140,7 @@ def loaded_info(package: Package, result: LoadResult, early: bool) -> PackageInf
         merged=result.merged,
         from_earlier_run=early,
         checks=manifest.checks,
+        guarantees=grades,
         **accounts_of(manifest),
     )
 

@@ -39,6 +39,7 @@ from ladle.pipelines.named import in_derived_names, in_given_names, on_top
 from ladle.pipelines.normalizing import KEPT, checked, default_contract, discarding, is_empty, options
 from ladle.pipelines.noted import noting, with_inputs
 from ladle.pipelines.order import Beside, Extracted, Order, extracted_info, loaded_info, normalized_info
+from ladle.pipelines.promises import grades_of
 from ladle.pipelines.refresh import Reset, plan
 from ladle.pipelines.reported import schema_changes
 from ladle.pipelines.schemas import begun, follows, is_same
@@ -394,7 +395,8 @@ class Work:
             if package.manifest.resources:
                 reporter.tell("COMPLETE", Run.of(package.manifest))
             self.packages.finish(package, "loaded", package_state=notes)
-        return loaded_info(package, result, early)
+        grades = grades_of(package.manifest, self.destination)
+        return loaded_info(package, result, grades, early)
 
     def _load_newest(self, package: Package, destination: Destination) -> tuple[Package, LoadResult]:
         """Load, and bring the package up to date first where others were faster."""

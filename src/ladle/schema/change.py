@@ -14,7 +14,7 @@ from ladle.schema.types import same_type
 MERGES = ("delete-insert", "upsert", "insert-only", "scd2")
 """The strategies of merge; a destination names those it can do."""
 REPLACES = ("truncate-and-insert", "insert-from-staging", "staging-optimized")
-"""The strategies of replace, as for merge."""
+"""The strategies of replace, as for merge; the first is the default."""
 
 
 @dataclass(frozen=True, slots=True)
