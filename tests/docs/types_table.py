@@ -17,6 +17,7 @@ from typing import Any
 from tests.conformance.test_duckdb import TestDuckDb
 from tests.conformance.test_files import TestCsv, TestJsonLines, TestParquet
 from tests.conformance.test_postgres import TestPostgres
+from tests.conformance.test_sqlite import TestSqlite
 
 import ladle
 from ladle.testing import CASES, CONVERSIONS, DestinationSuite, Place
@@ -28,6 +29,7 @@ BEGIN, END = "<!-- what follows is written by tests/docs/types_table.py -->", "<
 SUITES: Mapping[str, type[DestinationSuite]] = {
     "DuckDB": TestDuckDb,
     "Postgres": TestPostgres,
+    "SQLite": TestSqlite,
     "Parquet": TestParquet,
     "JSON lines": TestJsonLines,
     "CSV": TestCsv,
@@ -38,6 +40,8 @@ def destination(name: str, folder: Path, urls: Mapping[str, str]) -> Any:
     """Return a fresh place of an engine; `urls` has those of servers, by engine."""
     if name == "DuckDB":
         return ladle.destinations.duckdb(str(folder / "types.duckdb"))
+    if name == "SQLite":
+        return ladle.destinations.sqlite(str(folder / "types.db"))
     if name in urls:
         return getattr(ladle.destinations, name.lower())(urls[name])
     return ladle.destinations.filesystem(folder / "files")

@@ -30,6 +30,7 @@ _LIMITS = Limits(
     merges=MERGES,
     renames=True,
     in_place=IN_PLACE,
+    folds_case=True,
 )
 
 

@@ -29,6 +29,7 @@ CONVERSIONS: Mapping[str, str] = {
     "␀": "NUL, which the engine's text can't hold, is `␀` (U+2400).",
     "cut to 6 digits": "Fraction digits of a second beyond the sixth, which the engine can't hold, are cut.",
     "rounded to 6 digits": "The file has all digits of the second; reading it with SQL rounds to six.",
+    "0.0": "The engine doesn't keep the sign of zero.",
     "null": "NaN and infinities, which the format has none of, are null.",
     "double in JSON": "The file has all digits; reading a number of JSON with SQL makes a double of it.",
 }
@@ -173,6 +174,8 @@ def _converted(case: Case) -> Iterator[tuple[str, tuple[str, Any]]]:
         yield "double", ("v", _of_python(float(value)))
     if isinstance(value, float | Decimal) and not math.isfinite(value):
         yield "null", ("v", None)
+    if isinstance(value, float) and value == 0:
+        yield "0.0", ("v", _of_python(0.0))
     if isinstance(value, str):
         yield "escape", ("v", value.replace("\ud800", "\\ud800"))
         yield "␀", ("v", value.replace("\0", "\u2400"))
