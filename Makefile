@@ -21,7 +21,7 @@ REFERENCE_PACKAGES := 'dlt[duckdb,parquet,postgres,sqlalchemy]==1.31.0' pymysql 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo clouds test test-slow test-all test-lowest check fmt bench docs reference clean
+.PHONY: help demo clouds test test-slow test-all test-lowest check fmt bench docs packages reference clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -55,8 +55,13 @@ fmt: $(VENV)/.dev ## format, and fix what lint can fix
 bench: $(VENV)/.bench $(REFERENCE)/.installed ## measure against the budgets, beside the reference
 	$(PY) benchmarks/run.py $(ARGS)
 
+packages: $(VENV)/.test ## run the public suites over packages/, installed as their authors would
+	@$(PY) -m pip install $(PIP_QUIET) --no-deps -e packages/ladle-toy -e packages/ladle-hostile-source
+	$(PY) -m pytest -q packages $(ARGS)
+
 docs: $(VENV)/.test ## write what the docs show of declarations, and run every snippet of README and docs
 	$(PY) -m tests.docs.generated
+	$(PY) -m tests.docs.types_table
 	$(PY) -m pytest -q tests/unit/test_project.py $(wildcard tests/docs) $(ARGS)
 
 reference: $(REFERENCE)/.installed ## install the reference, for parity tests and benchmarks

@@ -12,6 +12,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ladle.config import context
 from ladle.config.settings import searched
@@ -56,6 +57,7 @@ _LIMITS = Limits(
     renames=True,
     in_place=EVERYWHERE,
     decimal_digits=38,
+    folds_case=True,
 )
 
 
@@ -229,6 +231,9 @@ class DuckDbConnection:
         for name in schema.names:
             _check_type(table, table.columns[name], there[name])
         pa.default_memory_pool().release_unused()
+        kept = pa.schema([f.with_type(_kept(f.type)) for f in schema])
+        if kept != schema:
+            schema, batches = kept, (_cut(batch, kept) for batch in batches)
         reader = pa.RecordBatchReader.from_batches(schema, _row_groups(schema, batches))
         self._connection.register(_SOURCE, reader)
         try:
@@ -358,6 +363,21 @@ def _check_type(table: Table, column: Column, found: str) -> None:
         expected=f"a column of type {wanted}, or data that fits {found}",
         hint="load into another table_name, or declare the column's data_type as it is there",
     )
+
+
+def _kept(arrow: pa.DataType) -> pa.DataType:
+    """Return the type in which DuckDB takes values: it would round a zoned timestamp of nanoseconds."""
+    zoned = pa.types.is_timestamp(arrow) and arrow.unit == "ns" and arrow.tz is not None
+    return pa.timestamp("us", arrow.tz) if zoned else arrow
+
+
+def _cut(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """Cut fraction digits of a second, towards the past."""
+    arrays = [
+        array if array.type == field.type else pc.floor_temporal(array, unit="microsecond").cast(field.type)
+        for array, field in zip(batch.columns, schema, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 def _row_groups(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

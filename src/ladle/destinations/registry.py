@@ -119,7 +119,7 @@ def resolve(destination: Any, credentials: Any = None) -> Destination:
 
 
 def _made(destination: Any, arguments: Mapping[str, Any]) -> Any:
-    """Call a factory; what isn't one stays as it is."""
-    if callable(destination) and not hasattr(destination, "open"):
+    """Call a factory, a function or a class; what isn't one stays as it is."""
+    if callable(destination) and (isinstance(destination, type) or not hasattr(destination, "open")):
         return destination(**arguments)
     return destination
