@@ -29,10 +29,11 @@ class Result:
 
     @property
     def ratio(self) -> float | None:
-        """Peer over ours where more is better, ours over peer where less is."""
+        """Peer over ours where ours should take less by a factor; else ours over peer."""
         if isinstance(self.ours, str) or isinstance(self.peer, str) or not (self.ours and self.peer):
             return None
-        return self.ours / self.peer if self.case.rule == "at most" else self.peer / self.ours
+        ours_first = self.case.rule in ("at most", "at least") or self.case.unit == "rows/s"
+        return self.ours / self.peer if ours_first else self.peer / self.ours
 
     @property
     def met(self) -> bool | None:
@@ -43,9 +44,8 @@ class Result:
             return None if isinstance(self.ours, str) else self.ours <= self.case.budget
         if self.ratio is None:
             return None
-        return (
-            self.ratio >= self.case.budget if self.case.rule == "faster" else self.ratio <= self.case.budget
-        )
+        more = self.case.rule in ("faster", "at least")
+        return self.ratio >= self.case.budget if more else self.ratio <= self.case.budget
 
     @property
     def failed(self) -> bool:
@@ -63,14 +63,15 @@ class Result:
     def _ratio_text(self) -> str:
         if self.ratio is None:
             return "-"
-        return f"{self.ratio:.2f}x of it" if self.case.rule == "at most" else f"{self.ratio:.1f}x less"
+        of_it = self.case.rule in ("at most", "at least") or self.case.unit == "rows/s"
+        return f"{self.ratio:.2f}x of it" if of_it else f"{self.ratio:.1f}x less"
 
     def _budget_text(self) -> str:
         case = self.case
         if case.rule == "faster":
             return f"at least {case.budget:g}x less"
-        if case.rule == "at most":
-            return f"at most {case.budget:g}x of it"
+        if case.rule in ("at most", "at least"):
+            return f"{case.rule} {case.budget:g}x of it"
         return f"at most {case.budget:,g} {case.unit}" if case.rule == "below" else "-"
 
     def _met_text(self) -> str:
