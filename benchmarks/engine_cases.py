@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +55,7 @@ def engine_cases(sizes: Sizes) -> list[Case]:
 
 def _merges(engine: str) -> tuple[str, ...] | None:
     """Return the merge strategies of an engine, None where ladle can't load to it here."""
+    sys.path.insert(0, str(_ROOT / "src"))  # this checkout, whatever is installed
     from ladle.destinations.registry import ENTRIES, factory
     from ladle.errors import MissingDependency
 

@@ -13,9 +13,6 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-_ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(_ROOT / "src"))  # this checkout, whatever is installed
-
 import mariadb
 import postgres
 from bench import Bench, NotMeasured
@@ -23,6 +20,7 @@ from cases import Case, Side, Sizes, all_cases
 from engine_cases import engine_cases
 from report import Result, document, table
 
+_ROOT = Path(__file__).resolve().parents[1]
 _SERVERS = {"postgres": postgres.server, "mysql": mariadb.server}
 _PAGE = _ROOT / "docs" / "benchmarks.md"
 

@@ -30,7 +30,7 @@ def destination(library: Any, arguments: Arguments) -> Any:
         return made.filesystem(target)
     if library.__name__ == "dlt" and engine in ("sqlite", "mysql"):
         url = f"sqlite:///{target}" if engine == "sqlite" else target.replace("mysql:", "mysql+pymysql:")
-        return made.sqlalchemy(url)
+        return made.sqlalchemy(url, create_primary_keys=True)
     return getattr(made, engine)(target)
 
 
@@ -112,7 +112,8 @@ def _grow(pipeline: Any, engine: str, seed: int, copies: int) -> None:
     with pipeline.sql_client() as client:
         table = client.make_qualified_table_name("t")
         with client.execute_query(f"SELECT * FROM {table} WHERE 1 = 0") as cursor:
-            names = [column[0] for column in cursor.description]
+            found = getattr(cursor, "description", None)  # dlt's cursors over SQLAlchemy have keys
+            names = [column[0] for column in found] if found else list(cursor.keys())
         quoted = {name: client.escape_column_name(name) for name in names}
         cells = {name: f"t.{quoted[name]}" for name in names}
         cells["id"] = f"t.id + {seed} * r.k"
