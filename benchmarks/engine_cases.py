@@ -26,19 +26,21 @@ class _Engine:
         title: in the table.
         formats: dlt's fastest file format for rows and for Arrow.
         divided: dlt's side gets so much less where it takes minutes; its time is multiplied again.
+        upserts: whether dlt has upsert there.
     """
 
     title: str
     formats: tuple[str, str] = ("parquet", "parquet")
     divided: int = 1
+    upserts: bool = True
 
 
 _ENGINES = {
     "duckdb": _Engine("DuckDB"),
     "postgres": _Engine("Postgres", ("csv", "csv")),
     "files": _Engine("Parquet files"),
-    "sqlite": _Engine("SQLite"),
-    "mysql": _Engine("MariaDB"),
+    "sqlite": _Engine("SQLite", ("typed-jsonl", "parquet"), divided=5, upserts=False),
+    "mysql": _Engine("MariaDB", ("typed-jsonl", "parquet"), divided=5, upserts=False),
 }
 _MERGES = ("delete-insert", "upsert", "scd2")
 
@@ -84,7 +86,7 @@ def _writes(sizes: Sizes, name: str, engine: _Engine, merges: tuple[str, ...]) -
             _dlt(engine, asked),
             "faster",
             budget,
-            note=_note(engine),
+            note=_note(engine, write),
         )
 
     merge = {"count": sizes.merged, "base": sizes.base}
@@ -95,10 +97,8 @@ def _writes(sizes: Sizes, name: str, engine: _Engine, merges: tuple[str, ...]) -
         case("rows", "replace", "{0} replace a table in {1}", count=sizes.flat, rows="flat", **replaced),
         case("arrow", "replace", "{0} replace a table in {1}", count=sizes.frame, **replaced),
     ]
-    for strategy in (s for s in _MERGES if s in merges):
-        for form in ("rows", "arrow"):
-            cases.append(case(form, strategy, f"{{0}} by {strategy} into {known}", **merge))
-    return cases
+    strategies = [(s, form) for s in _MERGES if s in merges for form in ("rows", "arrow")]
+    return cases + [case(form, s, f"{{0}} by {s} into {known}", **merge) for s, form in strategies]
 
 
 def _dlt(engine: _Engine, asked: Mapping[str, Any]) -> Side:
@@ -106,16 +106,23 @@ def _dlt(engine: _Engine, asked: Mapping[str, Any]) -> Side:
     arguments = {**asked, "options": {"loader_file_format": file_format}, "settings": DLT_BEST}
     if asked["write"] == "scd2":
         arguments["versioned"] = True
+    if asked["write"] == "upsert" and not engine.upserts:
+        arguments["write"] = "delete-insert"
     if engine.divided > 1:
         arguments |= {k: asked[k] // engine.divided for k in ("count", "base") if k in asked}
     label = f"dlt, best settings ({file_format})"
     return Side(label, "dlt", arguments, times=1, scale=engine.divided)
 
 
-def _note(engine: _Engine) -> str:
-    if engine.divided == 1:
-        return ""
-    return f"dlt got a {engine.divided}th of all rows, and its time is multiplied by {engine.divided}"
+def _note(engine: _Engine, write: str) -> str:
+    said = []
+    if engine.divided > 1:
+        said.append(
+            f"dlt got a {engine.divided}th of all rows, and its time is multiplied by {engine.divided}"
+        )
+    if write == "upsert" and not engine.upserts:
+        said.append("dlt has no upsert there, this is its delete-insert")
+    return "; ".join(said)
 
 
 def _copies(sizes: Sizes) -> list[Case]:
@@ -159,5 +166,5 @@ def _programs() -> dict[str, Path]:
     """Return the programs of others that are installed, in `.venv-peers` or where LADLE_PEERS says."""
     folder = Path(os.environ.get("LADLE_PEERS") or _PEERS)
     found = {"ingestr": folder / "bin/ingestr"}
-    found |= {"sling": path for path in folder.glob(_SLING)}
+    found["sling"] = next(folder.glob(_SLING), folder / "bin/sling-linux-amd64")
     return {name: path for name, path in found.items() if path.exists()}

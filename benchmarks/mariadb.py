@@ -65,7 +65,7 @@ def _wait_ready(process: subprocess.Popen[bytes], socket: Path, log: Path) -> No
 
 
 def _allow_tcp(socket: Path) -> None:
-    """Let root in over TCP: it is known as `root@localhost` only, which is the socket where names aren't looked up."""
+    """Let root in over TCP: `root@localhost` is only the socket where names aren't looked up."""
     sql = "GRANT ALL ON *.* TO root@'127.0.0.1' IDENTIFIED BY 'bench' WITH GRANT OPTION"
     command = [_binary("mariadb"), "--no-defaults", f"--socket={socket}", "--user=root", "-e", sql]
     subprocess.run(command, check=True, capture_output=True, timeout=_START_TIMEOUT_S)
