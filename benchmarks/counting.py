@@ -1,4 +1,4 @@
-"""What the engines are asked from outside: to be empty before a measurement, and for the rows there after it."""
+"""What engines are asked from outside: to be empty before a measurement, and for the rows after it."""
 
 from __future__ import annotations
 
