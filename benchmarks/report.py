@@ -119,7 +119,7 @@ def document(results: Sequence[Result], facts: Mapping[str, str], command: Seque
 _METHOD = """\
 - Every figure comes from a fresh process. The best of 3 counts for ladle, DuckDB and COPY, the best of 2
   for dlt at its best settings; dlt at its defaults, and memory, are measured once. Of writes the best of 2
-  counts for ladle, and one run for dlt.
+  counts for ladle (SQLite, MariaDB: one run), and one run for dlt.
 - Rows are made from their numbers, the same for all sides, and are alive in memory (frames too) before the
   clock starts, and ladle and dlt have loaded one row elsewhere, so that all have imported what they need.
   The clock starts before the pipeline is made and stops when `run()` has returned, connections closed and
@@ -137,9 +137,9 @@ _WRITES = """\
   spread over the whole table; no bound of keys helps, each part of the table is touched. What is there when
   a table is replaced are 10,000 rows. Both sides get pages of 1,000 dicts, or Arrow tables of 100,000 rows.
   Rows that are there afterwards are counted.
-- Of a merge both sides leave the larger part to the engine, and it is the same work: on two cores half a
-  second to two seconds for 100,000 rows into a million. A ratio says how much is left over that; it can't
-  be ten where the engine alone takes a tenth of what dlt takes.
+- Of a merge both sides leave the larger part to the engine, and it is the same work: Postgres reads its
+  table through and changes rows, DuckDB writes each part of its table anew at the checkpoint. A ratio says
+  how much both add to that; it can't be ten where the engine alone takes a tenth of what dlt takes.
 - dlt over SQLAlchemy (SQLite, MariaDB) is asked to make primary keys: without them its merges compare each
   row with each. For SCD2 of Arrow it gets a column with the version of each row, made before the clock
   starts, which ladle does without.

@@ -76,7 +76,7 @@ def test_cases_have_names_of_their_own_and_both_sides_are_asked_the_same(bench):
             continue
         ours, peer = case.ours.arguments, case.peer.arguments
         assert ours["count"] == peer["count"] * case.peer.scale
-        assert ours.get("base") in (None, peer.get("base", 0) * case.peer.scale)
+        assert ours.get("base", 0) == peer.get("base", 0) * case.peer.scale
         assert (ours["engine"], ours["form"]) == (peer["engine"], peer["form"])
 
 
@@ -104,3 +104,13 @@ def test_a_row_of_the_table(bench, rule, unit, figures, ratio, met):
     case = cases.Case("a", "what", side, side, rule, budget, unit)
     cells = report.Result(case, *figures).cells()
     assert (cells[5], cells[7]) == (ratio, met)
+
+
+def test_the_page_explains_its_rows(bench):
+    cases, report = bench("cases"), bench("report")
+    side = cases.Side("dlt", "dlt", {})
+    case = cases.Case("sqlite-upsert", "what", side, side, "faster", 10, note="what to know")
+    page = report.document([report.Result(case, 1.0, 10.0)], {"Date": "today"}, ["python", "run.py"])
+    assert "1 of 1 budgets are met." in page
+    assert "\n- Writes (`<engine>-append`" in page
+    assert "\n- `sqlite-upsert`: what to know.\n" in page
