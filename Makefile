@@ -60,7 +60,8 @@ fmt: $(VENV)/.dev ## format, and fix what lint can fix
 bench: $(VENV)/.bench $(REFERENCE)/.installed ## measure against the budgets, beside the reference
 	$(PY) benchmarks/run.py $(ARGS)
 
-docs: $(VENV)/.test ## run every snippet of the README and the docs
+docs: $(VENV)/.test ## write what the docs show of declarations, and run every snippet of README and docs
+	$(PY) -m tests.docs.generated
 	$(PY) -m pytest -q tests/unit/test_project.py $(wildcard tests/docs) $(ARGS)
 
 reference: $(REFERENCE)/.installed ## install the reference, for parity tests and benchmarks

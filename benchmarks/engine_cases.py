@@ -128,10 +128,9 @@ def _dlt(engine: _Engine, asked: Mapping[str, Any]) -> Side:
 
 def _note(engine: _Engine, write: str) -> str:
     said = []
-    if engine.divided > 1:
-        said.append(
-            f"dlt got a {engine.divided}th of all rows, and its time is multiplied by {engine.divided}"
-        )
+    divisor = engine.divisor(write)
+    if divisor > 1:
+        said.append(f"dlt got a {divisor}th of all rows, and its time is multiplied by {divisor}")
     if write == "upsert" and not engine.upserts:
         said.append("dlt has no upsert there, this is its delete-insert")
     return "; ".join(said)

@@ -10,17 +10,25 @@ from hypothesis import strategies as st
 
 Row = dict[str, Any]
 STRATEGIES = ("delete-insert", "upsert", "insert-only")
+REPLACES = ("truncate-and-insert", "insert-from-staging", "staging-optimized")
 
 
 @dataclass(frozen=True)
 class Way:
-    """How rows are merged: strategy and keys; `sort`: `asc`, `desc` or nothing; `flag`: a hard_delete column."""
+    """How rows are merged: strategy and keys; `sort`: `asc`, `desc` or nothing; `flag`: a hard_delete column.
+
+    `missing`: what happens to rows that a batch lacks: `hard`, `soft` or nothing, in all of the table or `within`
+    columns; `skips`: rows that are the same aren't touched.
+    """
 
     strategy: str
     primary: tuple[str, ...] = ()
     other: tuple[str, ...] = ()
     sort: str = ""
     flag: bool = False
+    missing: str = ""
+    within: tuple[str, ...] = ()
+    skips: bool = False
 
     @property
     def hints(self) -> Row:
@@ -31,8 +39,14 @@ class Way:
         if self.flag:
             columns["gone"] = {"hard_delete": True, "data_type": "bool"}
         keys = {"primary_key": self.primary, "merge_key": self.other}
+        disposition = "replace" if self.strategy in REPLACES else "merge"
+        merge: Row = {"disposition": disposition, "strategy": self.strategy}
+        if self.missing:
+            merge |= {"delete_missing": self.missing, "max_missing": 1.0, "missing_within": list(self.within)}
+        if self.skips:
+            merge["skip_unchanged_rows"] = True
         return {
-            "write_disposition": {"disposition": "merge", "strategy": self.strategy},
+            "write_disposition": merge,
             "columns": columns,
             **{name: list(key) for name, key in keys.items() if key},
         }
@@ -56,8 +70,48 @@ def _one_each(rows: Sequence[Row], way: Way) -> list[Row]:
     return list(kept.values())
 
 
+def _is_missing(row: Row, new: Sequence[Row], way: Way) -> bool:
+    """Whether an old row isn't among those of a listing that is about it."""
+    if not way.missing or row.get("lost"):
+        return False
+    if way.within and key_of(row, way.within) not in {key_of(n, way.within) for n in new} - {None}:
+        return False
+    return key_of(row, way.primary) not in {key_of(n, way.primary) for n in new} - {None}
+
+
+def compared(old: Sequence[Row], new: Sequence[Row], way: Way) -> list[Row]:
+    """Return the old rows after those that are missing have gone, or are marked as lost."""
+    lost = [_is_missing(row, new, way) for row in old]
+    if way.missing == "soft":
+        return [{**row, "lost": True} if gone else row for row, gone in zip(old, lost, strict=True)]
+    return [row for row, gone in zip(old, lost, strict=True) if not gone]
+
+
+def told(old: Sequence[Row], new: Sequence[Row], way: Way) -> dict[str, int]:
+    """Return what a merge says of its rows."""
+    missed = sum(_is_missing(row, new, way) for row in old)
+    old, kept = compared(old, new, way), _one_each(new, way)
+    live = [row for row in kept if not row.get("gone")]
+    known = {key: row for row in old if (key := key_of(row, way.primary)) is not None}
+    again = [row for row in live if key_of(row, way.primary) in known]
+    marked = sum(bool(row.get("gone")) and key_of(row, way.primary) in known for row in kept)
+    counts = {"inserted": len(live) - len(again), "updated": len(again), "deleted": missed, "unchanged": 0}
+    if way.other:
+        left = len(merged(old, new, way)) - len(live)
+        return {**counts, "inserted": len(live), "updated": 0, "deleted": missed + len(old) - left}
+    if way.strategy == "insert-only":
+        return {**counts, "updated": 0, "unchanged": len(again)}
+    if way.skips:
+        same = sum(plain([row]) == plain([known[key_of(row, way.primary)]]) for row in again)
+        counts |= {"updated": len(again) - same, "unchanged": same}
+    return {**counts, "deleted": missed + marked}
+
+
 def merged(old: Sequence[Row], new: Sequence[Row], way: Way) -> list[Row]:
     """Return the rows, each with its children, that are there after a merge."""
+    if way.strategy in REPLACES:
+        return list(new)
+    old = compared(old, new, way)
     kept = _one_each(new, way)
     added = [row for row in kept if not row.get("gone")]
     known = {key_of(row, way.primary) for row in old} - {None}
@@ -111,7 +165,10 @@ def histories(draw: Any) -> tuple[Way, list[list[Row]]]:
     )
     other = draw(st.sampled_from([(), ("d",), ("d", "k")])) if strategy == "delete-insert" else ()
     sort = draw(st.sampled_from(["", "asc", "desc"])) if primary else ""
-    way = Way(strategy, primary, other, sort, draw(st.booleans()))
+    missing = draw(st.sampled_from(["", "hard", "soft"])) if primary and strategy != "insert-only" else ""
+    within = draw(st.sampled_from([(), ("d",), ("d", "s")])) if missing else ()
+    skips = strategy == "upsert" and draw(st.booleans())
+    way = Way(strategy, primary, other, sort, draw(st.booleans()), missing, within, skips)
     return way, [rows(draw, way) for _ in range(draw(st.integers(1, 4)))]
 
 

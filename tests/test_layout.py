@@ -98,6 +98,7 @@ TO_PYLIST: dict[str, str] = {
     "ladle.normalize.arrays": "spellings that Arrow can't read are parsed once per distinct value",
     "ladle.normalize.findings": "numbers of refused rows, which become JSON one by one",
     "ladle.normalize.rejects": "refused rows become JSON",
+    "ladle.normalize.versions": "ids of rows of which some were refused, on their way to the rejects",
     "ladle.normalize.growth": "decimals that don't fit: one row for each number of digits",
 }
 

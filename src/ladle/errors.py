@@ -38,7 +38,8 @@ LadleError
     │   └── ResourceExtractionError    the code of a resource raised
     ├── DataError                      a value is wrong: resource, table, column, row
     │   ├── DataValidationError        it breaks a contract or a rule: mend the data, or allow it
-    │   │   └── TooManyRejects         more was refused than `max_rejects` allows
+    │   │   ├── TooManyRejects         more was refused than `max_rejects` allows
+    │   │   └── TooManyMissing         a listing lacks more rows than `max_missing` allows
     │   ├── IncrementalCursorPathMissing       a row has no cursor
     │   ├── IncrementalCursorPathHasValueNone  a row's cursor is None
     │   ├── IncrementalCursorInvalidCoercion   cursors of different types
@@ -124,6 +125,7 @@ __all__ = [
     "SourceSectionNotAvailable",
     "TableNotFound",
     "TomlProviderReadException",
+    "TooManyMissing",
     "TooManyRejects",
     "UnknownSourceReference",
     "UsageError",
@@ -499,6 +501,10 @@ class DataValidationError(DataError):
 
 class TooManyRejects(DataValidationError):
     """More rows and values were refused than `max_rejects` allows; nothing was loaded."""
+
+
+class TooManyMissing(DataValidationError):
+    """A listing lacks more of the rows that are there than `max_missing` allows; nothing was loaded."""
 
 
 class StateTooLarge(PipelineStepFailed):

@@ -29,10 +29,12 @@ def users():
     yield {"u": 1}
 
 
-@pytest.fixture(params=["duckdb", "postgres", "filesystem"])
+@pytest.fixture(params=["duckdb", "postgres", "sqlite", "filesystem"])
 def pipeline(request: pytest.FixtureRequest, tmp_path: Path, dataset: str) -> ladle.Pipeline:
     if request.param == "postgres":
         to: Any = ladle.destinations.postgres(request.getfixturevalue("postgres_url"))
+    elif request.param == "sqlite":
+        to = ladle.destinations.sqlite(tmp_path / "x.db")
     elif request.param == "filesystem":
         to = ladle.destinations.filesystem(str(tmp_path / "lake"))
     else:

@@ -9,7 +9,8 @@ from typing import Any
 import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
-from tests.merges import STRATEGIES, histories, merged, plain
+from tests.merges import STRATEGIES, histories, merged, plain, told
+from tests.unit.load.test_merge import lost
 
 import ladle
 
@@ -38,7 +39,7 @@ def landed(url: str, dataset: str) -> list[dict[str, Any]]:
         assert kid["_dlt_root_id"] == kid["_dlt_parent_id"]
         below.setdefault(kid["_dlt_parent_id"], []).append({"x": kid["x"]})
     assert set(below) <= {row["_dlt_id"] for row in roots}
-    return [{**{n: r.get(n) for n in COLUMNS}, "kids": below.get(r["_dlt_id"], [])} for r in roots]
+    return [{**{n: r.get(n) for n in COLUMNS}, **lost(r), "kids": below.get(r["_dlt_id"], [])} for r in roots]
 
 
 @given(histories())
@@ -54,7 +55,8 @@ def test_any_history_ends_as_the_oracle_says(
     )
     expected: list[Any] = []
     for batch in batches:
-        pipeline.run(ladle.resource(batch, name="t", **way.hints))
+        info = pipeline.run(ladle.resource(batch, name="t", **way.hints))
+        assert info.merged["t"] == told(expected, batch, way), (way, batches)
         expected = merged(expected, batch, way)
     assert plain(landed(postgres_url, dataset)) == plain(expected), (way, batches)
     pipeline.drop()

@@ -22,10 +22,12 @@ ROWS = [
 ]
 
 
-@pytest.fixture(params=["postgres", "filesystem"])
+@pytest.fixture(params=["postgres", "sqlite", "filesystem"])
 def destination(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     if request.param == "postgres":
         return ladle.destinations.postgres(request.getfixturevalue("postgres_url"))
+    if request.param == "sqlite":
+        return ladle.destinations.sqlite(tmp_path / "x.db")
     return ladle.destinations.filesystem(str(tmp_path / "lake"))
 
 

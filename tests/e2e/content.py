@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import sqlite3
 import zlib
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from pyarrow import parquet
 
 Row = dict[str, Any]
 Tables = dict[str, list[Row]]
+VALIDITY = ("_dlt_valid_from", "_dlt_valid_to")
 
 
 def read(destination: str, dataset: str, only: str = "") -> Tables:
@@ -46,6 +49,23 @@ def _postgres(url: str, dataset: str, only: str) -> Tables:
         return {n: db.execute(f'SELECT * FROM "{dataset}"."{n}"').fetchall() for n in names}
 
 
+def _sqlalchemy(url: str, dataset: str, only: str) -> Tables:
+    return _postgres(url.replace("postgresql+psycopg:", "postgresql:", 1), dataset, only)
+
+
+def _sqlite(path: str, dataset: str, only: str) -> Tables:
+    """Read the file of the dataset: `x__sales.db` beside `x.db`."""
+    stem, dot, ending = path.rpartition(".")
+    file = Path(f"{stem}__{dataset}{dot}{ending}")
+    if not file.exists():
+        return {}
+    with closing(sqlite3.connect(file)) as db:
+        db.row_factory = sqlite3.Row
+        found = db.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND ? IN (name, '')", [only])
+        names = [row["name"] for row in found.fetchall()]
+        return {n: [dict(row) for row in db.execute(f'SELECT * FROM "{n}"')] for n in names}
+
+
 def _filesystem(folder: str, dataset: str, only: str) -> Tables:
     """Read as a plain glob does: every file in a table's folder counts."""
     found: Tables = {}
@@ -62,7 +82,13 @@ def _rows_of(path: Path) -> list[Row]:
     return [json.loads(line) for line in data.splitlines()]
 
 
-_READERS = {"duckdb": _duckdb, "postgres": _postgres, "filesystem": _filesystem}
+_READERS = {
+    "duckdb": _duckdb,
+    "postgres": _postgres,
+    "filesystem": _filesystem,
+    "sqlite": _sqlite,
+    "sqlalchemy": _sqlalchemy,
+}
 
 
 def load_ids(tables: Tables, schema: str | None = None) -> list[str]:
@@ -75,7 +101,7 @@ def load_ids(tables: Tables, schema: str | None = None) -> list[str]:
 def content(tables: Tables) -> dict[str, list[str]]:
     """Return each table's rows as sorted JSON texts in which no id is left.
 
-    A load id becomes the load's number; a parent's id the parent's own row; a row's id goes, after it was
+    A load id, and the moment when its package was made, becomes the load's number; a parent's id the parent's own row; a row's id goes, after it was
     seen to be unique. State and schema are decoded.
     """
     numbers = {load_id: i for i, load_id in enumerate(load_ids(tables))}
@@ -97,9 +123,10 @@ def _linked(tables: Tables) -> Tables:
             if "_dlt_parent_id" in row:
                 row = {**row, "_dlt_parent_id": by_id[max(above, key=len)][row["_dlt_parent_id"]]}
             out[name].append(row)
-        by_id[name] = {row["_dlt_id"]: row for row in out[name] if "_dlt_id" in row}
-        unique = len(by_id[name]) in (0, len(out[name]))
-        assert unique, f"rows of {name} are there twice"
+        by_id[name] = {row["_dlt_id"]: _without(row, *VALIDITY) for row in out[name] if "_dlt_id" in row}
+        # a version of a row may hold again
+        keys = [(row["_dlt_id"], row.get(VALIDITY[0])) for row in out[name] if "_dlt_id" in row]
+        assert len(set(keys)) == len(keys), f"rows of {name} are there twice"
     return out
 
 
@@ -124,6 +151,13 @@ def _plain(name: str, row: Row, numbers: Mapping[str, int]) -> Row:
     }
     if "_dlt_load_id" in plain:
         plain["_dlt_load_id"] = numbers[plain["_dlt_load_id"]]
+    if "_ladle_deleted_at" in plain:
+        plain["_ladle_deleted_at"] = "a load's time"
+    for name in VALIDITY:
+        if name in plain:
+            [plain[name]] = [
+                n for load, n in numbers.items() if abs(float(load) - plain[name].timestamp()) < 2e-6
+            ]
     if "_dlt_parent_id" in plain:
         plain["_dlt_parent_id"] = _plain("", plain["_dlt_parent_id"], numbers)
     return plain

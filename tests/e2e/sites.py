@@ -45,6 +45,10 @@ class Steps:
         return [i for i in self.all() if i == len(states) or states[i - 1] != states[i]]
 
 
+SERVED = ("postgres", "sqlalchemy")
+"""Kinds of destinations that are on the Postgres server."""
+
+
 @dataclass(frozen=True)
 class Site:
     """A working folder and a destination beside it; on Postgres a database named after the folder.
@@ -62,9 +66,13 @@ class Site:
     @property
     def destination(self) -> str:
         """The destination as `kind:place`."""
-        if self.kind == "postgres":
-            return f"postgres:{self.server.rpartition('/')[0]}/{self.folder.name}"
-        return f"{self.kind}:{self.folder / {'duckdb': 'x.duckdb', 'filesystem': 'lake'}[self.kind]}"
+        if self.kind in SERVED:
+            server = self.server.rpartition("/")[0]
+            if self.kind == "sqlalchemy":
+                server = server.replace("postgresql:", "postgresql+psycopg:", 1)
+            return f"{self.kind}:{server}/{self.folder.name}"
+        names = {"duckdb": "x.duckdb", "filesystem": "lake", "sqlite": "x.db"}
+        return f"{self.kind}:{self.folder / names[self.kind]}"
 
     def made(self) -> Site:
         """Make the folder and an empty destination."""
@@ -80,13 +88,13 @@ class Site:
         return copy
 
     def _create(self, template: str) -> None:
-        if self.kind == "postgres":
+        if self.kind in SERVED:
             with psycopg.connect(self.server, autocommit=True) as db:
                 db.execute(f'CREATE DATABASE "{self.folder.name}" TEMPLATE "{template}"')
 
     def removed(self) -> None:
         """Remove both."""
-        if self.kind == "postgres":
+        if self.kind in SERVED:
             with psycopg.connect(self.server, autocommit=True) as db:
                 db.execute(f'DROP DATABASE "{self.folder.name}" WITH (FORCE)')
         shutil.rmtree(self.folder)

@@ -23,7 +23,7 @@ from tests.e2e.victim import place
 import ladle
 from ladle.errors import PipelineIsRunning
 
-KINDS = ("duckdb", "postgres", "filesystem")
+KINDS = ("duckdb", "postgres", "sqlite", "filesystem")
 DATASET = "shared"
 
 

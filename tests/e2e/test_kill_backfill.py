@@ -1,5 +1,7 @@
 """Backfill: a process is killed at each durable step; called again it goes on, each window exactly once.
 
+How a recovery that is killed itself is recovered is the same for all loads: `test_kill_cursor.py` has that.
+
 `victim_backfill.check` also looks at what each killed process leaves: the windows on record are those whose rows
 are there, and the live cursor is that of the live rows.
 """
@@ -17,7 +19,6 @@ from tests.e2e.killing import (  # noqa: F401 - pytest finds the tests here
     Undisturbed,
     pytest_generate_tests,
     survives_most,
-    test_killed_again_in_any_state_of_any_recovery,
     test_killed_again_in_any_state_of_the_recovery,
     test_killed_at_any_moment,
     test_killed_at_any_step,

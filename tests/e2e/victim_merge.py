@@ -23,6 +23,7 @@ RUNS: tuple[list[Row], ...] = (
     ],
     [{"id": 3, "v": "c", "n": [{"x": 9}]}, {"id": 1, "v": "A"}],
 )
+REPLACED = {"afresh": "insert-from-staging", "swapped": "staging-optimized"}
 WAYS = {"changed": "delete-insert", "kept": "insert-only", "renewed": "upsert"}
 
 
@@ -34,6 +35,9 @@ def source(run: int) -> Any:
             yield RUNS[run]
 
     def resources() -> Any:
+        for name, strategy in REPLACED.items():
+            replaced = {"disposition": "replace", "strategy": strategy}
+            yield ladle.resource(rows, name=name, write_disposition=replaced)
         for name, strategy in WAYS.items():
             yield ladle.resource(
                 rows,
@@ -48,11 +52,16 @@ def source(run: int) -> Any:
 
 def live(job: Job, hook: Hook) -> None:
     """Bring in a run, unless its state says that it is there."""
+    brought(job, hook, source(job.runs - 1))
+
+
+def brought(job: Job, hook: Hook, run: Any) -> None:
+    """Bring in a source that gives nothing where its state says that it is there."""
     p = made(job, hook)
     if job.finish_first:
         p.run()
     left = pending(p)
-    info = p.run(source(job.runs - 1))
+    info = p.run(run)
     assert len(info.loads_ids) <= len(left) + 1
     tidied(p, job)
 

@@ -11,6 +11,7 @@ import typer
 import ladle
 from ladle.cli import config, lineage, pii, rejects, schema
 from ladle.errors import LadleError
+from ladle.schema.change import REPLACES, Limits
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="Load data from anywhere, typed and relational."
@@ -54,6 +55,27 @@ def status(pipeline: _Name, pipelines_dir: _Dir = None) -> None:
 
 def _listed(load_ids: list[str]) -> str:
     return ", ".join(load_ids) or "none"
+
+
+@app.command()
+def guarantee(
+    pipeline: _Name,
+    pipelines_dir: _Dir = None,
+    at_least: Annotated[
+        str | None, typer.Option(help="Fail unless each way of writing has this grade.")
+    ] = None,
+) -> None:
+    """Show what the destination promises of a load, for each way of writing: G4 (exactly once) to G0."""
+    found = _attached(pipeline, pipelines_dir)
+    limits = found.destination.limits if found.destination else Limits()
+    ways = ("append", *(limits.replaces or REPLACES[:1]), *limits.merges)
+    promised = [found.guarantee(way) for way in ways]
+    for one in promised:
+        typer.echo(f"{one.strategy:<19} {one.grade} {one.text}")
+    for line in dict.fromkeys(line for one in promised for line in one.rests_on):
+        typer.echo(f"rests on            {line}")
+    if at_least is not None and not all(one.reaches(at_least) for one in promised):
+        raise typer.Exit(1)
 
 
 @app.command()

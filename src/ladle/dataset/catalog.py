@@ -14,6 +14,7 @@ import orjson
 from sqlglot import exp
 from sqlglot.schema import MappingSchema
 
+from ladle.destinations.sqlite_types import stored_value
 from ladle.errors import TableNotFound
 from ladle.schema.records import is_record
 from ladle.schema.schema import SYSTEM_TABLE_MAP, Schema
@@ -137,7 +138,24 @@ def literal(value: Any, column: Column, catalog: Catalog) -> exp.Expression:
     """Return a value as SQL, cast to the column's type; a sqlglot expression as it is."""
     if isinstance(value, exp.Expression):
         return value.copy()
+    if catalog.dialect == "sqlite":
+        return _stored(value, column)
     return exp.Cast(this=_bare(value, catalog), to=sql_type(column, catalog))
+
+
+def _stored(value: Any, column: Column) -> exp.Expression:
+    """Return a value as SQLite stores it: a cast to a date's type would make a number of it there."""
+    if isinstance(value, (dict, list)):
+        value = orjson.dumps(value).decode()
+    if value is not None:
+        value = stored_value(column, value)
+    if isinstance(value, bytes):
+        return exp.HexString(this=value.hex())
+    if isinstance(value, str) and "\0" in value:  # where SQLite's statements end
+        return exp.Cast(this=exp.HexString(this=value.encode().hex()), to=exp.DataType.build("text"))
+    if isinstance(value, float) and not isfinite(value):
+        return exp.Literal.number("9e999" if value > 0 else "-9e999")
+    return cast(exp.Expression, exp.convert(value))
 
 
 def _bare(value: Any, catalog: Catalog) -> exp.Expression:

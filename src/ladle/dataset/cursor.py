@@ -149,7 +149,10 @@ def _plain_schema(schema: pa.Schema, hints: Mapping[str, Mapping[str, Any]]) -> 
 
 def _target(field: pa.Field, hints: Mapping[str, Any]) -> pa.DataType:
     """Return the type of a result: sums of integers are integers, numbers that came as text are numbers."""
-    as_text = (field.metadata or {}).get(b"ladle:type") == b"numeric"
+    told = (field.metadata or {}).get(b"ladle:type")
+    if told == b"loose" and "data_type" in hints:
+        return arrow_type(Column.from_dict(field.name, hints), wei_digits=76)
+    as_text = told == b"numeric"
     if not as_text and not (pa.types.is_decimal(field.type) and field.type.scale == 0):
         return field.type
     kind = hints.get("data_type")
@@ -172,7 +175,13 @@ def _plain(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
 
 def _cast(array: pa.Array, field: pa.Field) -> pa.Array:
     try:
-        if pa.types.is_string(array.type) and not pa.types.is_floating(field.type):
+        if pa.types.is_string(array.type) and (
+            pa.types.is_time(field.type) or pa.types.is_timestamp(field.type)
+        ):
+            return _moments(array, field.type)
+        if pa.types.is_string(array.type) and (
+            pa.types.is_decimal(field.type) or pa.types.is_integer(field.type)
+        ):
             # `12.000` is an integer here, but not for Arrow
             array = pc.replace_substring_regex(array, r"(\.\d*?)0+$", r"\1")
             array = array.cast(_WHOLE) if pa.types.is_integer(field.type) else array
@@ -183,3 +192,10 @@ def _cast(array: pa.Array, field: pa.Field) -> pa.Array:
             column=field.name,
             hint="cast it in the query, for example CAST(... AS DECIMAL(38, 9)) or DOUBLE PRECISION",
         ) from exc
+
+
+def _moments(text: pa.Array, arrow: pa.DataType) -> pa.Array:
+    """Return times and timestamps that came as text; those with time zone are in UTC."""
+    if pa.types.is_time(arrow):
+        text = pc.binary_join_element_wise("1970-01-01", text, " ")
+    return text.cast(pa.timestamp("us")).cast(arrow)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol, cast
 
 import pyarrow as pa
@@ -13,7 +14,7 @@ from ladle.destinations.reading import Reader
 from ladle.errors import UsageError
 from ladle.schema.change import Change, Comment, Limits
 from ladle.schema.change_names import NameChange
-from ladle.schema.table import Table
+from ladle.schema.table import Column, Table
 
 GUARANTEES = {
     "G4": "exactly once, all tables of a load at once",
@@ -144,11 +145,33 @@ class MergingSession(Session, Protocol):
     def row_order(self) -> exp.Expression:
         """Return what rows of a staged table are sorted by to come in the order they were written."""
 
+    def let_repeat(self, table: str, column: str) -> None:
+        """See to it that a column which was unique so far may have a value twice."""
+
     def fill(self, table: Table, cells: Sequence[tuple[str, str, str]]) -> None:
         """Put values into rows that are there: column, id of the row, and the value as text."""
 
+    def ask(self, query: exp.Expression) -> list[tuple[Any, ...]]:
+        """Run a query over what is there; return all rows. Works before `begin`."""
+
+    def build(self, table: Table, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
+        """Write rows to a new table of the dataset under a name of its own; returns how many.
+
+        Its columns are those of `table`. `built` tells where it is.
+        """
+
+    def built(self, name: str) -> exp.Table:
+        """Return a reference to the new table that was written for a table; one of each name."""
+
+    def moment(self, column: Column, at: datetime) -> exp.Expression:
+        """Return a time as the column holds it."""
+
     def merge(self, tables: Sequence[str], statements: Iterable[exp.Expression]) -> None:
-        """Run statements that change tables of the dataset."""
+        """Run statements that change tables of the dataset.
+
+        A generator is sent what came of each: the number of rows that were changed, -1 where the engine
+        doesn't say; for a query its first row, None where it has none.
+        """
 
 
 class Destination(Protocol):
@@ -213,14 +236,16 @@ class Strategy:
 
     Attributes:
         prepare: gets the session and the tables, parents first, before any of their rows is written.
-        statements: of a strategy that merges: its rows wait in tables of the load's own, and these
-            statements, made of what waits (`ladle.load.strategies.staged.Staged`), bring them in.
+        statements: of a strategy whose rows wait in tables of the load's own: these statements, made of
+            what waits (`ladle.load.strategies.staged.Staged`), bring them in. See `MergingSession.merge`.
         needs_key: whether the root table must have a primary key, and no merge key.
+        builds: whether rows wait in new tables of the dataset, which take the place of the old ones.
     """
 
     prepare: Callable[[Session, Sequence[Table]], None] = lambda session, tables: None
     statements: Callable[[Any], Iterable[exp.Expression]] | None = None
     needs_key: bool = False
+    builds: bool = False
 
 
 def readable(destination: Destination) -> Readable:

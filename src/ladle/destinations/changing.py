@@ -23,7 +23,7 @@ def changed(dataset: str, change: Change, dialect: Dialect) -> exp.Expression:
     if isinstance(change, AddColumn):
         return statements.add_column(dataset, change.table, change.column, dialect)
     if isinstance(change, RelaxColumn):
-        return statements.relax_column(dataset, change.table, change.column.name)
+        return statements.relax_column(dataset, change.table, change.column, dialect)
     using = converted(change.known, change.column, dialect)
     return statements.widen_column(dataset, change.table, change.column, using, dialect)
 
@@ -71,7 +71,7 @@ def still_missing(
 def _has_type(column: Column, there: Mapping[str, str], dialect: Dialect) -> bool:
     """Whether a column has its type already, as where it is that of the narrower one too."""
     found, wanted = (
-        exp.DataType.build(text, dialect=dialect.name, udt=True)
+        dialect.data_type(text.upper() if dialect.own_types else text)
         for text in (there[column.name], dialect.column_type(column))
     )
     return bool(found == wanted)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlglot import exp
 
@@ -25,8 +26,16 @@ class Dialect:
         dataset_query: gives a row where the dataset, its one parameter, exists.
         staging: schema of temporary tables.
         row_order: column of a temporary table that sorts rows as they were written.
+        analyzes: whether a new table is counted by ANALYZE before it is joined with another.
         unique_indexes: whether a new table gets an index for each column that is declared unique.
+        unique_query: gives, of its parameters dataset, table and column, each unique index on that column
+            alone, and whether it is a constraint's; None where there never are any.
         rewrite: a statement as those that the engine understands: one without MERGE gets UPDATE and INSERT.
+        own_types: whether types go into statements as `column_type` spells them, which sqlglot doesn't know.
+        primary_keys: whether a new table gets its primary key as a constraint.
+        cell: what a value that is spelled as text is as a parameter; None where the engine casts it.
+        converted: what a value becomes when its column's type widens, see `ladle.destinations.widening`;
+            None for what suits most engines.
     """
 
     name: str
@@ -40,12 +49,24 @@ class Dialect:
     dataset_query: str = "SELECT 1 FROM information_schema.schemata WHERE schema_name = $1"
     staging: str = "temp"
     row_order: str = "rowid"
+    analyzes: bool = False
     unique_indexes: bool = False
+    unique_query: str | None = None
     rewrite: Callable[[exp.Expression], Sequence[exp.Expression]] = lambda statement: (statement,)
+    own_types: bool = False
+    primary_keys: bool = False
+    cell: Callable[[Column, str], Any] | None = None
+    converted: Callable[[Column, Column], exp.Expression | None] | None = None
 
     def sql(self, statement: exp.Expression) -> str:
         """Render a statement; all identifiers quoted."""
         return statement.sql(dialect=self.name, identify=True)
+
+    def data_type(self, text: str) -> exp.DataType:
+        """Return the type that is spelled so."""
+        if self.own_types:
+            return exp.DataType(this=exp.DataType.Type.USERDEFINED, kind=text)
+        return exp.DataType.build(text, dialect=self.name, udt=True)
 
 
 def table_ref(dataset: str, table: str) -> exp.Table:
@@ -73,14 +94,16 @@ def _definition(column: Column, dialect: Dialect, added: bool) -> exp.ColumnDef:
         constraints.append(exp.ColumnConstraint(kind=exp.Var(this=suffix)))
     return exp.ColumnDef(
         this=exp.to_identifier(column.name, quoted=True),
-        kind=exp.DataType.build(dialect.column_type(column), dialect=dialect.name, udt=True),
+        kind=dialect.data_type(dialect.column_type(column)),
         constraints=constraints,
     )
 
 
 def create_table(dataset: str, table: Table, dialect: Dialect) -> exp.Expression:
     """CREATE TABLE with all typed columns."""
-    columns = [_definition(c, dialect, added=False) for c in table.typed_columns()]
+    columns: list[exp.Expression] = [_definition(c, dialect, added=False) for c in table.typed_columns()]
+    if dialect.primary_keys and (keys := table.keys("primary_key")):
+        columns.append(exp.PrimaryKey(expressions=[exp.to_identifier(k, quoted=True) for k in keys]))
     schema = exp.Schema(this=table_ref(dataset, table.name), expressions=columns)
     return exp.Create(this=schema, kind="TABLE", exists=True)
 
@@ -103,14 +126,15 @@ def widen_column(
     dataset: str, table: str, column: Column, using: exp.Expression | None, dialect: Dialect
 ) -> exp.Expression:
     """ALTER TABLE ALTER COLUMN TYPE; `using` tells what a value becomes, None for a cast."""
-    wanted = exp.DataType.build(dialect.column_type(column), dialect=dialect.name, udt=True)
+    wanted = dialect.data_type(dialect.column_type(column))
     action = exp.AlterColumn(this=exp.to_identifier(column.name, quoted=True), dtype=wanted, using=using)
     return exp.Alter(this=table_ref(dataset, table), kind="TABLE", actions=[action])
 
 
-def relax_column(dataset: str, table: str, column: str) -> exp.Expression:
-    """ALTER TABLE ALTER COLUMN DROP NOT NULL."""
-    action = exp.AlterColumn(this=exp.to_identifier(column, quoted=True), drop=True, allow_null=True)
+def relax_column(dataset: str, table: str, column: Column, dialect: Dialect) -> exp.Expression:
+    """ALTER TABLE ALTER COLUMN DROP NOT NULL. Engines that have to spell the type find it in `meta`."""
+    action = exp.AlterColumn(this=exp.to_identifier(column.name, quoted=True), drop=True, allow_null=True)
+    action.meta["data_type"] = dialect.data_type(dialect.column_type(column))
     return exp.Alter(this=table_ref(dataset, table), kind="TABLE", actions=[action])
 
 
@@ -150,12 +174,12 @@ def delete_all(dataset: str, table: str) -> exp.Expression:
 
 
 def fill_cell(dataset: str, table: str, column: Column, dialect: Dialect) -> str:
-    """UPDATE of one value of one row; parameters: the value as text, the row's id."""
+    """UPDATE of one value of one row; parameters: the value as text or as `cell` has it, the row's id."""
     ref, name = dialect.sql(table_ref(dataset, table)), dialect.sql(column_ref(column.name))
-    text, row = dialect.placeholder(1), dialect.placeholder(2)
-    value = (
-        f"CAST(CAST({text} AS {dialect.column_type(Column('', 'text'))}) AS {dialect.column_type(column)})"
-    )
+    value, row = dialect.placeholder(1), dialect.placeholder(2)
+    if dialect.cell is None:
+        text = dialect.column_type(Column("", "text"))
+        value = f"CAST(CAST({value} AS {text}) AS {dialect.column_type(column)})"
     return f'UPDATE {ref} SET {name} = {value} WHERE "_dlt_id" = {row}'
 
 
@@ -171,6 +195,19 @@ def create_unique_index(dataset: str, table: str, column: str) -> exp.Expression
     params = exp.IndexParameters(columns=[column_ref(column)])
     index = exp.Index(table=table_ref(dataset, table), params=params)
     return exp.Create(this=index, kind="INDEX", unique=True)
+
+
+def drop_unique(dataset: str, table: str, index: str, constraint: bool) -> exp.Expression:
+    """DROP INDEX, or ALTER TABLE DROP CONSTRAINT where it is one's."""
+    name = exp.to_identifier(index, quoted=True)
+    ref = (
+        exp.Table(this=name)
+        if constraint
+        else exp.Table(this=name, db=exp.to_identifier(dataset, quoted=True))
+    )
+    what = {"tables": [ref]} if "tables" in exp.Drop.arg_types else {"this": ref}
+    drop = exp.Drop(**what, kind="CONSTRAINT" if constraint else "INDEX")
+    return exp.Alter(this=table_ref(dataset, table), kind="TABLE", actions=[drop]) if constraint else drop
 
 
 def insert_row(dataset: str, table: str, columns: Sequence[str], dialect: Dialect) -> str:

@@ -19,10 +19,11 @@ from ladle.destinations import dialect as statements
 from ladle.destinations.base import Session
 from ladle.destinations.capabilities import Capabilities, capabilities, overridden
 from ladle.destinations.dialect import Dialect
+from ladle.destinations.duckdb_errors import explained, first_line, holder
 from ladle.destinations.reading import Reader, SqlReader
 from ladle.destinations.sql import SqlSession
-from ladle.errors import CommitFailed, DestinationError, UsageError
-from ladle.schema.change import MERGES, Limits
+from ladle.errors import DestinationError, UsageError
+from ladle.schema.change import MERGES, REPLACES, Limits
 from ladle.schema.lattice import EVERYWHERE
 from ladle.schema.table import Column, Table
 
@@ -41,6 +42,7 @@ _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 _DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
 _SOURCE = "_ladle_batches"
+_COUNTED = ("INSERT", "UPDATE", "DELETE", "MERGE", "CREATE TEMPORARY TABLE")
 _ROW_GROUP = 122_880
 _MAX_GROUP_BYTES = 32 << 20
 _MEMORY_BYTES = 64 << 20
@@ -52,6 +54,7 @@ _LIMITS = Limits(
     max_column_name=None,
     wei_digits=38,
     merges=MERGES,
+    replaces=REPLACES,
     renames=True,
     in_place=EVERYWHERE,
     decimal_digits=38,
@@ -180,7 +183,7 @@ def _connect(path: str, wait_s: float) -> duckdb.DuckDBPyConnection:
 def _connect_error(path: str, wait_s: float, locked: bool, exc: Exception) -> DestinationError:
     if locked:
         error = DestinationError(
-            f"the DuckDB file `{path}` is locked by another process",
+            f"the DuckDB file `{path}` is locked by another process{holder(exc)}",
             expected=f"it to be free within {wait_s:g} s",
             hint="close the notebook, shell or program that has it open, or raise lock_wait_s",
         )
@@ -202,9 +205,12 @@ class DuckDbConnection:
         self._memory_limit: str | None = None
         self._limit_bytes = 0
 
-    def execute(self, sql: str, params: Sequence[Any] = ()) -> None:
-        """Run a statement."""
-        self._connection.execute(sql, list(params) or None)
+    def execute(self, sql: str, params: Sequence[Any] = ()) -> int:
+        """Run a statement; return how many rows it changed."""
+        found = self._connection.execute(sql, list(params) or None)
+        if sql.startswith(_COUNTED) and (row := found.fetchone()) is not None:
+            return int(row[0])
+        return -1
 
     def query(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run a query; return all rows."""
@@ -327,16 +333,8 @@ class DuckDbConnection:
         """Turn DuckDB's errors into ours."""
         try:
             yield
-        except duckdb.TransactionException as exc:
-            raise CommitFailed(
-                f"another load changed the same tables while {doing}: {_first_line(exc)}",
-                hint="run again: the package is kept",
-            ) from exc
         except duckdb.Error as exc:
-            raise DestinationError(
-                f"DuckDB failed while {doing}: {_first_line(exc)}",
-                hint="the package is kept: mend the cause and run again",
-            ) from exc
+            raise explained(exc, doing) from exc
 
     @contextmanager
     def read_errors(self, doing: str) -> Iterator[None]:
@@ -344,7 +342,7 @@ class DuckDbConnection:
         try:
             yield
         except duckdb.Error as exc:
-            raise DestinationError(f"DuckDB failed while {doing}: {_first_line(exc)}") from exc
+            raise DestinationError(f"DuckDB failed while {doing}: {first_line(exc)}") from exc
 
 
 def _bytes(size: str) -> int:
@@ -408,11 +406,6 @@ def _row_groups(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterato
 def _group_bytes(batches: list[pa.RecordBatch], rows: int) -> int:
     held: int = sum(batch.nbytes for batch in batches)
     return held * _ROW_GROUP // rows
-
-
-def _first_line(exc: Exception) -> str:
-    lines = str(exc).strip().splitlines()
-    return lines[0] if lines else type(exc).__name__
 
 
 def duckdb_destination(

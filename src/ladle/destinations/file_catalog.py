@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -24,6 +24,9 @@ _INIT_CONTENT = {"initial_version": 2, "current_version": 2}
 _STATES_READ = 20
 """Runs of one pipeline that may overlap: of so many newest loads the highest state version is taken."""
 
+_LOOKS = 20
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, slots=True)
 class Intent:
@@ -34,12 +37,16 @@ class Intent:
         session: unique name of the session that loads it; it says when that began.
         new: files to remove where the load was not committed.
         old: files to remove where it was.
+        replaces: tables of which nothing older stays.
+        stored_at: unix time in seconds.
     """
 
     load_id: str
     session: str
     new: tuple[str, ...] = ()
     old: tuple[str, ...] = ()
+    replaces: tuple[str, ...] = ()
+    stored_at: float = 0.0
 
     @property
     def path(self) -> str:
@@ -120,7 +127,8 @@ class FileCatalog:
         """Return the intent stored at `path`; None where it is gone."""
         try:
             found = orjson.loads(self._files.read(path))
-            return Intent(found["load_id"], found["session"], tuple(found["new"]), tuple(found["old"]))
+            new, old, replaced = (tuple(found.get(name, ())) for name in ("new", "old", "replaces"))
+            return Intent(found["load_id"], found["session"], new, old, replaced, found.get("stored_at", 0.0))
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError) as exc:
@@ -147,8 +155,12 @@ class FileCatalog:
 
     def schema(self, name: str) -> Mapping[str, Any] | None:
         """Return the newest committed version of a schema; None where there is none."""
-        path = self.schema_files().get(name)
-        return None if path is None else self._schema_of(path)
+
+        def look() -> Mapping[str, Any] | None:
+            path = self.schema_files().get(name)
+            return None if path is None else self._schema_of(path)
+
+        return _settled(look)
 
     def _schema_of(self, path: str) -> Mapping[str, Any]:
         stored: Mapping[str, Any] = orjson.loads(self._row(path, "a schema version")["schema"])
@@ -178,12 +190,14 @@ class FileCatalog:
 
     def stored_tables(self) -> list[tuple[str, Table]]:
         """Return what the newest committed schemas say was loaded, each with its schema's name."""
-        return [
-            (schema, Table.from_dict(name, hints))
-            for schema, path in self.schema_files().items()
-            for name, hints in self._schema_of(path)["tables"].items()
-            if name not in SYSTEM_TABLE_MAP and Table.from_dict(name, hints).loaded
-        ]
+        return _settled(
+            lambda: [
+                (schema, Table.from_dict(name, hints))
+                for schema, path in self.schema_files().items()
+                for name, hints in self._schema_of(path)["tables"].items()
+                if name not in SYSTEM_TABLE_MAP and Table.from_dict(name, hints).loaded
+            ]
+        )
 
     def system_files(self, table: str) -> list[str]:
         """Return the committed files of a table of the system."""
@@ -207,7 +221,7 @@ class FileCatalog:
 
     def state(self, pipeline: str) -> Mapping[str, Any] | None:
         """Return the newest committed state of a pipeline, decoded; None where there is none."""
-        newest = self._newest_state(pipeline)
+        newest = _settled(lambda: self._newest_state(pipeline))
         return None if newest is None else decode_state(newest["state"])
 
     def _newest_state(self, pipeline: str) -> dict[str, Any] | None:
@@ -220,6 +234,9 @@ class FileCatalog:
 
     def newest(self, schema: str, pipeline: str) -> tuple[str | None, int]:
         """Return hash of the newest committed version of a schema, and newest state version of a pipeline."""
+        return _settled(lambda: self._newest(schema, pipeline))
+
+    def _newest(self, schema: str, pipeline: str) -> tuple[str | None, int]:
         path = self.schema_files().get(schema)
         state = self._newest_state(pipeline)
         digest = None if path is None else self._row(path, "a schema version")["version_hash"]
@@ -269,6 +286,14 @@ class FileCatalog:
     def _write(self, path: str, content: bytes, last: bool = False) -> None:
         with self._files.write(path, last) as stream:
             stream.write(content)
+
+
+def _settled(look: Callable[[], T]) -> T:
+    """Look once more where a file went meanwhile: another load took back what it had begun to commit."""
+    for _ in range(_LOOKS):
+        with contextlib.suppress(FileNotFoundError):
+            return look()
+    return look()
 
 
 def _damaged(path: str, what: str) -> DestinationError:

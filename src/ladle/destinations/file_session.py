@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import secrets
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ FILE_BYTES = 256 << 20
 """Arrow bytes after which a table goes on in a new file."""
 
 _ABANDONED_S = 7 * 24 * 3600.0
+_COMMITTING_S = 60.0
+"""After so long a load that began to commit is taken to be dead, until it is run again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,7 @@ class FileSession:
         self._filled: set[str] = set()
         self._cleared: list[str] = []
         self._old: list[str] = []
+        self._replaced: dict[str, list[str]] = {}
         self._intent: Intent | None = None
         self._mine: list[str] = []
         self._newest: tuple[tuple[str, str], tuple[str | None, int]] | None = None
@@ -179,7 +183,8 @@ class FileSession:
     def drop(self, tables: Sequence[str]) -> None:
         """Delete the files of tables, once the load is committed."""
         for table in tables:
-            self._old += self.data_files(self._schema_name, table)
+            self._replaced[table] = self.data_files(self._schema_name, table)
+            self._old += self._replaced[table]
 
     def clear(self, tables: Sequence[str]) -> None:
         """Delete the files that are there now, once the load is committed."""
@@ -305,7 +310,8 @@ class FileSession:
         version = self._catalog.version_path(record)
         state = None if record.state is None else self._catalog.state_path(record)
         new = (*self._staged, *(path for path in (version, state) if path is not None))
-        intent = self._intent = Intent(record.load_id, self._session, new, tuple(self._old))
+        plan = (new, tuple(self._old), tuple(self._replaced), time.time())
+        intent = self._intent = Intent(record.load_id, self._session, *plan)
         # Names that no other session of the load has: the row would make them count, even if it isn't ours.
         self._mine = [*(self._staged if self._options.layout.splits else ()), *([version] if version else ())]
         self._catalog.write_intent(intent)
@@ -329,6 +335,23 @@ class FileSession:
         if taken_back or (self._newest and self._catalog.newest(*self._newest[0]) != self._newest[1]):
             what = "took it back" if taken_back else "committed the same schema or state"
             raise _beaten(record.load_id, what)
+        if self._replaced:
+            self._check_replaced(record, intent)
+
+    def _check_replaced(self, record: LoadRecord, intent: Intent) -> None:
+        """Look once more at what is replaced: rows that came since would stay beside those that replace them.
+
+        Of two loads that replace a table at once, each stored its intent before it looks: one sees the other.
+        """
+        for table, files in self._replaced.items():
+            if self.data_files(self._schema_name, table) != files:
+                raise _beaten(record.load_id, f"loaded into table `{table}`")
+        committed = self._catalog.committed()
+        for other in self._catalog.intents():
+            both = self._replaced.keys() & other.replaces
+            fresh = time.time() - other.stored_at < _COMMITTING_S
+            if both and fresh and other.path != intent.path and other.load_id not in committed:
+                raise _beaten(record.load_id, f"is replacing table `{min(both)}`")
 
     def _tidy_up(self, intent: Intent) -> None:
         """Delete what a committed load replaced; the manifest last, so that it can be done again."""

@@ -74,6 +74,15 @@ class Filesystem:
         """The same as `name`."""
         return self.name
 
+    @property
+    def rests_on(self) -> tuple[str, ...]:
+        """What its guarantee rests on."""
+        return (
+            "the row of `_dlt_loads` is one file, written last: only files of loads that have it count",
+            "a plain glob sees files of one table before those of another, for a moment",
+            "before a load is tried again, its load id is looked for",
+        )
+
     def capabilities(self) -> Capabilities:
         """Return what it can hold and how names are made for it."""
         return capabilities(self.limits)

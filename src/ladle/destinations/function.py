@@ -83,8 +83,7 @@ class FunctionDestination:
         pipeline: whose settings go first.
 
     Guarantee: G1. Each batch is given at least once; twice only where the function fails, or the process dies
-    while it works. A function that must not act twice takes `batch_id`, which is the same each time, as its
-    key.
+    while it works. G2 where it takes `batch_id`, which is the same each time, and keys what it does by it.
     """
 
     function: Callable[..., Any]
@@ -102,6 +101,13 @@ class FunctionDestination:
     def destination_name(self) -> str:
         """The same as `name`."""
         return self.name
+
+    @property
+    def rests_on(self) -> tuple[str, ...]:
+        """What its guarantee rests on."""
+        given = "a batch is given again where the function failed, or the process died while it worked"
+        keyed = "the function does once what it is asked to do under one `batch_id`"
+        return (given, keyed) if self.guarantee == "G2" else (given,)
 
     def capabilities(self) -> Capabilities:
         """Return how names are made and how deep values are unnested."""
@@ -204,7 +210,8 @@ class FunctionFactory:
         limits = overridden(self.limits, rest, name, (*self._parameters, *_OPTIONS))
         made = replace(self.options, **options)
         self._check_complete(own, made.spec)
-        return FunctionDestination(self.function, name, made, own, limits)
+        grade = "G2" if _ID in inspect.signature(self.function).parameters else "G1"
+        return FunctionDestination(self.function, name, made, own, limits, guarantee=grade)
 
     def _check_complete(self, own: Mapping[str, Any], spec: Any) -> None:
         empty = inspect.Parameter.empty

@@ -21,7 +21,7 @@ from ladle.destinations.postgres_login import Login
 from ladle.destinations.reading import Reader, SqlReader
 from ladle.destinations.sql import SqlSession
 from ladle.errors import MissingDependency, UsageError
-from ladle.schema.change import MERGES, Limits
+from ladle.schema.change import MERGES, REPLACES, Limits
 from ladle.schema.lattice import EVERYWHERE
 
 _MAX_BYTES = 63
@@ -32,6 +32,7 @@ _LIMITS = Limits(
     wei_digits=76,
     holds_nul=False,
     merges=MERGES,
+    replaces=REPLACES,
     in_place=EVERYWHERE,
     renames=True,
 )

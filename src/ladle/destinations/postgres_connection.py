@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from ladle.destinations import dialect as statements
 from ladle.destinations.dialect import Dialect
-from ladle.destinations.postgres_errors import cause, explained, is_lost, unread
+from ladle.destinations.postgres_errors import cause, explained, is_lost, unread, waited_too_long
 from ladle.destinations.postgres_login import Login
 from ladle.destinations.postgres_read import decode, decoded, needs_no_copy
 from ladle.destinations.postgres_types import Encoder, column_type
@@ -35,6 +35,21 @@ _HOLDER = (
     "AND ((classid::bigint << 32) | objid::bigint) = $1"
 )
 
+_UNIQUE = (
+    "SELECT i.relname, c.oid IS NOT NULL FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid "
+    "JOIN pg_class t ON t.oid = x.indrelid JOIN pg_namespace n ON n.oid = t.relnamespace "
+    "JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = x.indkey[0] "
+    "LEFT JOIN pg_constraint c ON c.conindid = i.oid AND c.conrelid = t.oid "
+    "WHERE x.indisunique AND x.indnkeyatts = 1 AND n.nspname = $1 AND t.relname = $2 AND a.attname = $3"
+)
+_HOLDERS = (
+    "SELECT DISTINCT a.pid, a.usename::text, a.application_name, a.state, left(a.query, 80) "
+    "FROM pg_locks AS l JOIN pg_stat_activity AS a ON a.pid = l.pid JOIN pg_class AS c ON c.oid = l.relation "
+    "JOIN pg_namespace AS n ON n.oid = c.relnamespace "
+    "WHERE l.granted AND l.pid <> pg_backend_pid() AND a.datname = current_database() "
+    "AND n.nspname NOT IN ('pg_catalog', 'pg_toast', 'information_schema') LIMIT 3"
+)
+
 DIALECT = Dialect(
     "postgres",
     column_type,
@@ -42,6 +57,8 @@ DIALECT = Dialect(
     dataset_query=_DATASET,
     staging="pg_temp",
     row_order="ctid",
+    unique_query=_UNIQUE,
+    analyzes=True,
 )
 
 
@@ -55,11 +72,13 @@ class PostgresConnection:
         self._login = login
         self._lock_wait_s = lock_wait_s
         self._fence_wait_s = fence_wait_s
+        self._bounded = False
 
-    def execute(self, sql: str, params: Sequence[Any] = ()) -> None:
-        """Run a statement."""
+    def execute(self, sql: str, params: Sequence[Any] = ()) -> int:
+        """Run a statement; return how many rows it changed."""
         with self._statement(sql, params) as statement:
-            statement.execute_update()
+            changed: int = statement.execute_update()
+        return changed
 
     def query(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run a query; return all rows."""
@@ -115,6 +134,7 @@ class PostgresConnection:
 
     def begin(self) -> None:
         """Start a transaction that sees what others commit meanwhile."""
+        self._bound_waits()
         self._connection.set_autocommit(False)
         self.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
 
@@ -133,8 +153,15 @@ class PostgresConnection:
                 "the connection was lost while committing", hint="run again: it looks for the load id first"
             ) from cause(exc, self._login)
 
+    def _bound_waits(self) -> None:
+        """Let statements wait for locks of others, who may be no loads, as long as for other loads."""
+        if not self._bounded:
+            self.execute(f"SET lock_timeout = {max(1, round(self._lock_wait_s * 1000))}")
+            self._bounded = True
+
     def fence(self, load_id: str) -> bool:
         """Wait until no other session can commit the load; end the one that can, if it takes too long."""
+        self._bound_waits()
         key = _key("load", load_id)
         if self._locked(key, self._fence_wait_s):
             return True
@@ -219,7 +246,27 @@ class PostgresConnection:
         try:
             yield
         except adbc.Error as exc:
-            raise explained(exc, doing, self._login) from cause(exc, self._login)
+            error = explained(exc, doing, self._login)
+            if waited_too_long(exc):
+                error = self._blocked(doing)
+            raise error from cause(exc, self._login)
+
+    def _blocked(self, doing: str) -> DestinationError:
+        """Return the error for a wait that took too long; names who holds locks, as far as one may see."""
+        found: list[tuple[Any, ...]] = []
+        with suppress(adbc.Error):
+            self._connection.rollback()  # an error where no transaction is open
+        with suppress(adbc.Error):
+            found = self.query(_HOLDERS)
+        held = "; ".join(_holder(*row) for row in found) or "nobody that this user may see"
+        pid = found[0][0] if found else "process"
+        error = DestinationError(
+            f"gave up {doing} after {self._lock_wait_s:g} s: another session holds a lock",
+            expected=f"the lock to be free; those that hold some: {self._login.masked(held)}",
+            hint=f"wait for it, or end it: SELECT pg_terminate_backend({pid}); the package is kept",
+        )
+        error.retryable = True
+        return error
 
     @contextmanager
     def read_errors(self, doing: str) -> Iterator[None]:
@@ -228,6 +275,12 @@ class PostgresConnection:
             yield
         except adbc.Error as exc:
             raise unread(exc, doing, self._login) from cause(exc, self._login)
+
+
+def _holder(pid: int, user: str | None, program: str | None, state: str | None, query: str | None) -> str:
+    """Say who holds a lock."""
+    who = ", ".join(part for part in (f"user `{user}`", program, state) if part)
+    return f"process {pid} ({who}: {' '.join((query or '').split())})"
 
 
 class _Stream:

@@ -39,12 +39,17 @@ _VALUES = {
     "23505": "a value that has to be unique is there twice",
     "23": "a row breaks a constraint of its table",
 }
+_A_VIEW = "if a view stands in the table's place, drop or rename it, then run again: the package is kept"
 _HINTS = {
     "28P01": "check username and password in the credentials",
     "28": "check the user, and what the server's pg_hba.conf lets in from this machine",
     "3D000": "create the database first, or check its name in the credentials",
     "42501": "have an owner GRANT CREATE ON DATABASE, or make the schema and GRANT USAGE, CREATE ON it",
     "42939": "schema names that begin with `pg_` are the server's own: choose another dataset_name",
+    "23502": "let it be null (ALTER TABLE .. ALTER COLUMN .. DROP NOT NULL), or give it a DEFAULT; run again",
+    "42809": _A_VIEW,
+    "55000": _A_VIEW,
+    "22003": "widen the column there (ALTER TABLE .. ALTER COLUMN .. TYPE), then run again; all is kept",
     "23505": "remove what is there twice, or pass create_indexes=False, and run again: the package is kept",
     "0A000": "drop the view or rule that needs the column, run again, and make it anew; the package is kept",
     "25006": "the server only reads (a replica, or default_transaction_read_only): connect to the primary",
@@ -54,7 +59,17 @@ _HINTS = {
     "54": "a table holds 1600 columns and 8 kB of numbers a row: load part of it as json, or less of it",
     "57014": "a statement took longer than statement_timeout, or somebody cancelled it; the package is kept",
 }
+# More than the code tells, where the server speaks English.
+_RIGHTS = (
+    ("must be owner", "have its owner make the change, or ALTER TABLE .. OWNER TO the user; run again"),
+    (
+        "denied for table",
+        "have its owner GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON ALL TABLES IN SCHEMA ..; run again",
+    ),
+)
 _RETRYABLE = ("53300",)
+# Their detail shows a row's values, which may be nobody's to see, and tells nothing of the cause.
+_WHOLE_ROW = ("23502", "23514")
 # libpq doesn't tell the SQLSTATE of a login that failed; servers may answer in other languages.
 _LOGIN = (
     ("password authentication failed", _HINTS["28P01"]),
@@ -87,6 +102,12 @@ def is_lost(exc: adbc.Error) -> bool:
     return code[:2] in ("08", "XX") or code.startswith("57P") or (not code and _is_io(exc))
 
 
+def waited_too_long(exc: adbc.Error) -> bool:
+    """Whether the server gave up a wait for a lock, as it was told to."""
+    gave_up = "lock timeout" in str(exc) or _details(exc).get("SOURCE_FUNCTION") == "ProcessInterrupts"
+    return exc.sqlstate == "55P03" and gave_up
+
+
 def _is_io(exc: adbc.Error) -> bool:
     return bool(exc.status_code in (adbc.AdbcStatusCode.IO, adbc.AdbcStatusCode.UNKNOWN))
 
@@ -105,7 +126,8 @@ def explained(exc: adbc.Error, doing: str, login: Login) -> DestinationError | D
             hint=_lookup(_HINTS, code) or _MEND,
             **_place(exc, login),
         )
-    error = DestinationError(f"Postgres failed while {doing}: {what}", hint=_lookup(_HINTS, code) or _MEND)
+    hint = next((h for phrase, h in _RIGHTS if phrase in what and code == "42501"), _lookup(_HINTS, code))
+    error = DestinationError(f"Postgres failed while {doing}: {what}", hint=hint or _MEND)
     error.retryable = code in _RETRYABLE
     return error
 
@@ -151,7 +173,7 @@ def _message(exc: adbc.Error) -> str:
     if primary is None:
         text = str(exc).split(". SQLSTATE", 1)[0]
         primary = re.sub(r"^[A-Z_]+: (\[libpq\] )?(Failed to connect: )?", "", text)
-    elif "MESSAGE_DETAIL" in details:
+    elif "MESSAGE_DETAIL" in details and (exc.sqlstate or "") not in _WHOLE_ROW:
         primary = f"{primary} ({details['MESSAGE_DETAIL']})"
     return shorten(" ".join(primary.split()), _MAX_CHARS)
 

@@ -13,6 +13,9 @@ from ladle.destinations import dialect as statements
 from ladle.destinations.dialect import Dialect
 from ladle.errors import DestinationError
 
+LOOSE = {b"ladle:type": b"loose"}
+"""Metadata of a field whose type the engine doesn't tell, or not whole: what the schema says of it counts."""
+
 
 class ReadConnection(Protocol):
     """What a driver has to do to read."""
@@ -21,7 +24,7 @@ class ReadConnection(Protocol):
     def native(self) -> Any:
         """The driver's own connection."""
 
-    def execute(self, sql: str, params: Sequence[Any] = ()) -> None:
+    def execute(self, sql: str, params: Sequence[Any] = ()) -> object:
         """Run a statement."""
 
     def query(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:

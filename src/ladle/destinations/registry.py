@@ -27,6 +27,8 @@ ENTRIES: Mapping[str, Entry] = {
     "duckdb": Entry("ladle.destinations.duckdb", "duckdb_destination"),
     "postgres": Entry("ladle.destinations.postgres", "postgres_destination", extra="postgres"),
     "filesystem": Entry("ladle.destinations.filesystem", "filesystem_destination"),
+    "sqlite": Entry("ladle.destinations.sqlite", "sqlite_destination"),
+    "sqlalchemy": Entry("ladle.destinations.sqlalchemy", "sqlalchemy_destination", extra="sqlalchemy"),
 }
 
 

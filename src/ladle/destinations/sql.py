@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -22,7 +22,7 @@ from ladle.schema.change import AddTable, Change, Comment, WidenColumn, comments
 from ladle.schema.change_names import NameChange
 from ladle.schema.lattice import needs_proof
 from ladle.schema.schema import ENGINE_VERSION, LOADS_TABLE, STATE_TABLE, VERSION_TABLE
-from ladle.schema.table import Table
+from ladle.schema.table import Column, Table
 from ladle.state.blob import decode_state, encode_state, state_hash
 
 _KEPT_STATES = 100
@@ -32,8 +32,8 @@ _KEPT_STATES = 100
 class SqlConnection(Protocol):
     """What a driver has to do. Autocommit is off between `begin` and `commit`."""
 
-    def execute(self, sql: str, params: Sequence[Any] = ()) -> None:
-        """Run a statement."""
+    def execute(self, sql: str, params: Sequence[Any] = ()) -> int:
+        """Run a statement; return how many rows it changed, -1 where the driver doesn't say."""
 
     def query(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run a query; return all rows."""
@@ -98,6 +98,7 @@ class SqlSession:
         self._there: dict[str, dict[str, str]] | None = None
         self._made: list[Table] = []
         self._staged: dict[str, str] = {}
+        self._built: dict[str, str] = {}
 
     def begin(self, record: LoadRecord) -> None:
         """Start the transaction and make the schema.
@@ -139,9 +140,9 @@ class SqlSession:
         if not self.exists():
             self._run(statements.create_dataset(self._dataset))
 
-    def _run(self, statement: exp.Expression) -> None:
-        for one in self._dialect.rewrite(statement):
-            self._connection.execute(self._dialect.sql(one))
+    def _run(self, statement: exp.Expression) -> int:
+        ran = [self._connection.execute(self._dialect.sql(one)) for one in self._dialect.rewrite(statement)]
+        return sum(ran) if min(ran, default=-1) >= 0 else -1
 
     def _columns(self) -> dict[str, dict[str, str]]:
         if self._there is None:
@@ -279,18 +280,61 @@ class SqlSession:
 
     def append(self, table: Table, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
         """Write rows in bulk."""
-        with self._connection.errors(f"writing table `{table.name}`"):
+        with self._about(table.name), self._connection.errors(f"writing table `{table.name}`"):
             there = self._columns().get(table.name, {})
             return self._connection.ingest(self._dataset, table, there, schema, batches)
 
+    @contextmanager
+    def _about(self, table: str) -> Iterator[None]:
+        """Name the table in errors of the block, and not the temporary one where its rows wait."""
+        try:
+            yield
+        except LadleError as error:
+            waits = self._staged.get(table)
+            if waits is not None:
+                error.what = error.what.replace(waits, table)
+                error.facts = {k: table if v == waits else v for k, v in error.facts.items()}
+            raise error.with_facts(table=table) from error.__cause__
+
     def stage(self, table: Table, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
         """Write rows to a temporary table whose columns are like those of the table."""
-        with self._connection.errors(f"writing table `{table.name}`"):
+        with self._about(table.name), self._connection.errors(f"writing table `{table.name}`"):
             there = self._columns().get(table.name, {})
             here = self.staged(table.name)
             self._run(statements.create_like(here, self.place(table.name), schema.names))
             waiting = replace(table, name=here.name)
-            return self._connection.ingest(self._dialect.staging, waiting, there, schema, batches)
+            rows = self._connection.ingest(self._dialect.staging, waiting, there, schema, batches)
+            self._analyze(here)
+            return rows
+
+    def _analyze(self, table: exp.Table) -> None:
+        # What nobody has counted is planned for as a small table would be.
+        if self._dialect.analyzes:
+            self._connection.execute(f"ANALYZE {self._dialect.sql(table)}")
+
+    def build(self, table: Table, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
+        """Write rows to a new table that has the columns and indexes of the table."""
+        assert self._record is not None
+        name = f"_ladle_{self._record.load_id.replace('.', '_')}_{len(self._built)}"
+        made = replace(table, name=self._built.setdefault(table.name, name))
+        with self._connection.errors(f"writing table `{table.name}` anew"):
+            self._run(statements.create_table(self._dataset, made, self._dialect))
+            self._there = None
+            rows = self._connection.ingest(self._dataset, made, self._columns()[made.name], schema, batches)
+            self._index([made])
+            self._comment(replace(c, table=name) for c in comments(AddTable(table)))
+            return rows
+
+    def built(self, name: str) -> exp.Table:
+        """Return a reference to the new table."""
+        return statements.table_ref(self._dataset, self._built[name])
+
+    def moment(self, column: Column, at: datetime) -> exp.Expression:
+        """Return a time as a literal of the column's type."""
+        text = at.isoformat(sep=" ")
+        if self._dialect.cell is not None:
+            return exp.Literal.string(self._dialect.cell(column, text))
+        return exp.cast(exp.Literal.string(text), self._dialect.data_type(self._dialect.column_type(column)))
 
     def staged(self, name: str) -> exp.Table:
         """Return a reference to a temporary table; numbered, as an engine may cut long names."""
@@ -305,21 +349,50 @@ class SqlSession:
         """Return the column that sorts a temporary table's rows."""
         return statements.column_ref(self._dialect.row_order)
 
+    def let_repeat(self, table: str, column: str) -> None:
+        """Drop unique indexes on the column, in the transaction."""
+        if self._dialect.unique_query is None:
+            return
+        with self._connection.errors(f"dropping a unique index of table `{table}`"):
+            found = self._connection.query(self._dialect.unique_query, [self._dataset, table, column])
+            for index, constraint in found:
+                self._run(statements.drop_unique(self._dataset, table, index, bool(constraint)))
+
     def fill(self, table: Table, cells: Sequence[tuple[str, str, str]]) -> None:
         """Update one value of one row after the other."""
         with self._connection.errors(f"filling values of table `{table.name}` in"):
             self._connection.lock_table(self._dataset, table.name)
             for column, row_id, value in cells:
-                sql = statements.fill_cell(self._dataset, table.name, table.columns[column], self._dialect)
-                self._connection.execute(sql, [value, row_id])
+                hinted = table.columns[column]
+                sql = statements.fill_cell(self._dataset, table.name, hinted, self._dialect)
+                cell = self._dialect.cell
+                self._connection.execute(sql, [value if cell is None else cell(hinted, value), row_id])
+
+    def ask(self, query: exp.Expression) -> list[tuple[Any, ...]]:
+        """Run a query."""
+        with self._connection.errors("reading what is there"):
+            return self._connection.query(self._dialect.sql(query))
 
     def merge(self, tables: Sequence[str], made: Iterable[exp.Expression]) -> None:
         """Keep other writers out of the tables, and run the statements."""
-        with self._connection.errors(f"merging into table `{tables[0]}`"):
+        with self._about(tables[0]), self._connection.errors(f"merging into table `{tables[0]}`"):
             for table in tables:
                 self._connection.lock_table(self._dataset, table)
-            for statement in made:
-                self._run(statement)
+            steps = made if isinstance(made, Generator) else (statement for statement in made)
+            found: Any = None
+            with suppress(StopIteration):
+                while True:
+                    found = self._step(steps.send(found))
+
+    def _step(self, statement: exp.Expression) -> Any:
+        if isinstance(statement, exp.Query):
+            (query,) = self._dialect.rewrite(statement)
+            rows = self._connection.query(self._dialect.sql(query))
+            return rows[0] if rows else None
+        count = self._run(statement)
+        if isinstance(statement, exp.Create):
+            self._analyze(statement.this)
+        return count
 
     def commit(self, record: LoadRecord | None = None) -> None:
         """Write the schema version, the state and the loads row, and commit all of it.
@@ -330,8 +403,7 @@ class SqlSession:
         """
         record = record or self._record
         assert record is not None
-        if self._dialect.unique_indexes:
-            self._make_indexes()
+        self._make_indexes()
         at = datetime.fromtimestamp(record.inserted_at, UTC)
         with self._connection.errors("writing the loads row"):
             self._write_version(record, at)
@@ -359,7 +431,12 @@ class SqlSession:
 
     def _make_indexes(self) -> None:
         # After the data: building an index costs less than keeping it up row by row.
-        for table in self._made:
+        self._index([table for table in self._made if table.name not in self._built])
+
+    def _index(self, tables: Iterable[Table]) -> None:
+        if not self._dialect.unique_indexes:
+            return
+        for table in tables:
             with self._connection.errors(f"indexing table `{table.name}`"):
                 for column in table.keys("unique"):
                     self._run(statements.create_unique_index(self._dataset, table.name, column))

@@ -23,6 +23,8 @@ def converted(known: Column, wanted: Column, dialect: Dialect) -> exp.Expression
         wanted: as it will be.
         dialect: of the engine.
     """
+    if dialect.converted is not None:
+        return dialect.converted(known, wanted)
     value = column_ref(known.name)
     if (known.data_type, wanted.data_type) == ("date", "timestamp"):
         return _dated(value, wanted)

@@ -8,6 +8,8 @@ from functools import partial
 from typing import Any
 
 from ladle.errors import UsageError
+from ladle.extract.history import with_history
+from ladle.extract.listing import check_listing, with_listing
 from ladle.package.manifest import ResourceInfo
 from ladle.package.store import Package
 from ladle.schema.change import Limits
@@ -94,7 +96,9 @@ def apply_hints(
         check_type(table, column_hints, resource.name, can)
     table = table.with_columns(hinted)
     table = replace(table, write_disposition=hints.write_disposition or "append")
-    table = table.with_extra(**_noted(resource, hints))
+    table = with_listing(table.with_extra(**_noted(resource, hints)), fit)
+    check_listing(table, resource)
+    table = with_history(table, fit, resource.name)
     if hints.max_table_nesting is not None:
         table = table.noting(max_nesting=hints.max_table_nesting)
     table = _with_rules(table, hints, schema, limits)

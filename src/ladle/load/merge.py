@@ -1,48 +1,44 @@
-"""Merges: rows wait in tables of the load's own until all are there, then SQL brings them in."""
+"""Rows that wait in tables of the load's own until all are there; then SQL brings them in."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
+from datetime import UTC, datetime
 from typing import cast
 
 from sqlglot import exp
 
 from ladle.destinations.base import Destination, MergingSession, Session
 from ladle.errors import UsageError
-from ladle.load.dispositions import by_disposition, strategy
-from ladle.load.strategies.staged import OLD, ROOT_ID, ROW_ID, Staged, col, is_null
-from ladle.package.manifest import ResourceInfo
-from ladle.package.store import Package
-from ladle.schema.change import AddColumn, Change
+from ladle.load.dispositions import REPLACES, strategy, waiting
+from ladle.load.strategies.scd2 import check_early
+from ladle.load.strategies.staged import Staged
+from ladle.load.strategies.trees import OLD, ROOT_ID, ROW_ID, col, is_null
+from ladle.package.manifest import Manifest, ResourceInfo
+from ladle.schema.change import AddColumn, Change, Limits
+from ladle.schema.scd2 import BOUNDARY, has_history
 from ladle.schema.schema import Schema
-from ladle.schema.table import Table
+from ladle.schema.table import LISTING, Table
 
 _ABOVE = "above"
 
 
-def merged_tables(package: Package, schema: Schema) -> dict[str, str]:
-    """Return the root table of each table whose rows are merged."""
-    found: dict[str, str] = {}
-    for resource in package.manifest.resources:
-        for disposition, tables in by_disposition(schema, resource).items():
-            if disposition == "merge":
-                found.update((table.name, resource.table) for table in tables)
-    return found
-
-
 def check_merges(schema: Schema, resources: Sequence[ResourceInfo], destination: Destination) -> None:
-    """Refuse merges that the destination or the keys don't allow.
+    """Refuse merges and replaces that the destination or the keys don't allow.
 
     Raises:
         UsageError: names table and strategy.
     """
     limits = destination.limits
     for resource in resources:
-        if resource.write_disposition != "merge" or not limits.dispositions:
-            continue
         root = schema.table_map.get(resource.table)
-        if root is None:
+        if root is None or not limits.dispositions:
             continue  # dropped by the user: its rows are left out
+        if resource.write_disposition == "replace":
+            _check_replace(root, resource, destination)
+        if resource.write_disposition != "merge":
+            continue
         name = root.extra.get("x-merge-strategy", "delete-insert")
         if name not in limits.merges:
             raise UsageError(
@@ -59,30 +55,103 @@ def check_merges(schema: Schema, resources: Sequence[ResourceInfo], destination:
                 expected="a primary_key and no merge_key" if not primary else "no merge_key",
                 hint='name the key: primary_key="id"',
             )
+        _check_listing(root, resource)
+
+
+def _check_replace(root: Table, resource: ResourceInfo, destination: Destination) -> None:
+    name, can = root.extra.get("x-replace-strategy"), destination.limits.replaces
+    if name is not None and can and name not in can:
+        raise UsageError(
+            f"`{destination.name}` can't replace table `{root.name}` by `{name}`",
+            resource=resource.name,
+            expected="one of " + ", ".join(can),
+        )
+
+
+def _check_listing(root: Table, resource: ResourceInfo) -> None:
+    """Refuse deletes by comparison where rows can't be told apart."""
+    if not root.extra.get(LISTING):
+        return
+    what = f"delete_missing of table `{root.name}`"
+    if not root.keys("primary_key"):
+        raise UsageError(
+            f"{what} compares primary keys, and there is none",
+            resource=resource.name,
+            hint='name the key: primary_key="id"',
+        )
+
+
+def check_boundaries(
+    schema: Schema, resources: Sequence[ResourceInfo], destination: Destination, dataset: str
+) -> None:
+    """Refuse, before anything is read, to count from a moment before what is there.
+
+    Raises:
+        UsageError: names table and moment.
+    """
+    roots = [schema.table_map[r.table] for r in resources if r.table in schema.table_map]
+    bounded = [t for t in roots if has_history(t) and t.loaded and t.extra.get(BOUNDARY) is not None]
+    if not bounded:
+        return
+    with closing(destination.open(dataset)) as session:
+        for root in bounded:
+            check_early(cast(MergingSession, session), root)
 
 
 def merge(
-    session: MergingSession, schema: Schema, waiting: Mapping[str, str], staged: Mapping[str, Sequence[str]]
-) -> None:
-    """Bring in what waits. A root table without new rows stays as it is, with all below it.
+    session: MergingSession,
+    schema: Schema,
+    manifest: Manifest,
+    staged: Mapping[str, Sequence[str]],
+    limits: Limits,
+) -> dict[str, dict[str, int]]:
+    """Bring in what waits; return what became of the rows of each root table that is merged.
 
     Args:
         session: has the rows.
         schema: of the package.
-        waiting: root table by table, for tables that are merged.
+        manifest: of the package.
         staged: columns by table, for those that have rows.
+        limits: of the destination.
+
+    Raises:
+        TooManyMissing: a listing lacks more than is allowed.
     """
-    there = session.tables()
-    for name in dict.fromkeys(waiting.values()):
-        if name not in staged:
-            continue
+    waits = waiting(manifest, schema, limits)
+    there = session.tables() if waits else {}
+    told: dict[str, dict[str, int]] = {}
+    for name, used in dict(waits.values()).items():
         root = schema.table_map[name]
-        children = [schema.table_map[n] for n, r in waiting.items() if r == name and n != name and n in there]
-        columns = {n: c for n, c in staged.items() if waiting[n] == name}
-        made = strategy(root, "merge").statements
-        assert made is not None
-        tables = [name, *(table.name for table in children)]
-        session.merge(tables, made(Staged(session, root, children, columns)))
+        merges = used not in REPLACES.values()
+        if name not in there or (merges and name not in staged and not root.extra.get(LISTING)):
+            continue  # a root table without new rows stays as it is, with all below it
+        below = (n for n, (above, _) in waits.items() if above == name and n != name and n in there)
+        children = [schema.table_map[n] for n in below]
+        columns = {n: c for n, c in staged.items() if waits.get(n, ("",))[0] == name}
+        at = datetime.fromtimestamp(float(manifest.load_id), UTC)
+        made = Staged(session, root, children, columns, at, refused(manifest, name))
+        assert used.statements is not None
+        used.prepare(session, [root, *children])
+        session.merge([name, *(table.name for table in children)], used.statements(made))
+        if merges:
+            told[name] = {"inserted": 0, "updated": 0, "deleted": 0, "unchanged": 0, **made.tally}
+    return told
+
+
+def refused(manifest: Manifest, root: str) -> int | None:
+    """Return how many rows of a root table were refused; None where earlier rows come again."""
+    resources = [r for r in manifest.resources if r.table == root]
+    if any(r.again for r in resources):
+        return None
+    by_models = sum(manifest.resource_accounts.get(r.name, {}).get("rejected", 0) for r in resources)
+    return by_models + manifest.accounts.get(root, {}).get("rejected", 0)
+
+
+def unlisted(manifest: Manifest, schema: Schema, limits: Limits) -> dict[str, int]:
+    """Return how many rows were refused of tables that this load lists, and deletes nothing from."""
+    asked = {r.table for r in manifest.resources if r.write_disposition == "merge" and limits.merges}
+    listed = [n for n in asked if n in schema.table_map and schema.table_map[n].extra.get(LISTING)]
+    return {name: count for name in listed if (count := refused(manifest, name))}
 
 
 def root_key_fills(session: Session, schema: Schema, changes: Sequence[Change]) -> None:

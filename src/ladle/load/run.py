@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
@@ -14,9 +15,9 @@ import pyarrow as pa
 
 from ladle.destinations.base import Destination, LoadRecord, MergingSession, Session
 from ladle.errors import CommitFailed, CommitUnknown, DestinationError, PackageError
-from ladle.events import Emit, Progress, durable
-from ladle.load.dispositions import by_disposition, prepare
-from ladle.load.merge import check_merges, fill, merge, merged_tables, root_key_fills
+from ladle.events import Emit, Notice, Progress, durable
+from ladle.load.dispositions import by_disposition, prepare, waiting
+from ladle.load.merge import check_merges, fill, merge, root_key_fills, unlisted
 from ladle.load.plan import plan
 from ladle.package.store import Package
 from ladle.schema.change import Change, Limits, changed_comments, has_comments
@@ -31,13 +32,17 @@ _CONFLICT_PAUSE_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class LoadResult:
-    """What one load did. `rows` by table; `already` if an earlier try had committed it."""
+    """What one load did. `rows` by table; `already` if an earlier try had committed it.
+
+    `merged`: by root table, rows `inserted`, `updated`, `deleted` and `unchanged` at the destination.
+    """
 
     load_id: str
     rows: Mapping[str, int] = field(default_factory=dict)
     changes: tuple[Change, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
     already: bool = False
+    merged: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 class BehindDestination(CommitFailed):
@@ -80,7 +85,8 @@ def load(package: Package, destination: Destination, dataset: str, emit: Emit) -
             tries += 1
             if tries >= _CONFLICT_TRIES:
                 raise
-            time.sleep(_CONFLICT_PAUSE_S * tries)
+            # Not all after the same time, or they meet again.
+            time.sleep(_CONFLICT_PAUSE_S * tries * (50 + secrets.randbelow(100)) / 100)
 
 
 def was_committed(package: Package, destination: Destination, dataset: str, error: CommitUnknown) -> bool:
@@ -121,13 +127,14 @@ def _load_once(package: Package, destination: Destination, dataset: str, emit: E
         if manifest.empty_tables:
             with durable(emit, "load.clear"):
                 session.clear(manifest.empty_tables)
-        rows, seconds = _write(session, package, schema, emit, destination.limits)
+        rows, staged, seconds = _write(session, package, schema, emit, destination.limits)
+        merged = _bring_in(session, package, schema, staged, destination.limits, emit)
         if manifest.fills:
             with durable(emit, "load.fill"):
                 fill(cast(MergingSession, session), schema, manifest.fills)
         with durable(emit, "load.commit"):
             session.commit()
-    return LoadResult(package.load_id, rows, tuple(changes), seconds)
+    return LoadResult(package.load_id, rows, tuple(changes), seconds, merged=merged)
 
 
 def check_newest(session: Session, package: Package, schema: Schema) -> str | None:
@@ -187,10 +194,10 @@ def apply_comments(session: Session, package: Package, schema: Schema) -> None:
 
 def _write(
     session: Session, package: Package, schema: Schema, emit: Emit, limits: Limits
-) -> tuple[dict[str, int], dict[str, float]]:
+) -> tuple[dict[str, int], dict[str, Sequence[str]], dict[str, float]]:
     rows: dict[str, int] = {}
     seconds: dict[str, float] = {}
-    waiting = merged_tables(package, schema) if limits.dispositions else {}
+    waits = waiting(package.manifest, schema, limits)
     staged: dict[str, Sequence[str]] = {}
 
     def write(table: Table) -> int:
@@ -201,8 +208,9 @@ def _write(
         arrow = union_schema((package.schema_of(file) for file in files), table)
         with durable(emit, f"load.write.{table.name}"):
             put = session.append
-            if table.name in waiting:
-                put, staged[table.name] = cast(MergingSession, session).stage, arrow.names
+            if table.name in waits:
+                merging, staged[table.name] = cast(MergingSession, session), arrow.names
+                put = merging.build if waits[table.name][1].builds else merging.stage
             count = put(table, arrow, conformed(package.read(files), arrow))
         if count != package.manifest.counts[table.name]:
             raise DestinationError(
@@ -219,7 +227,7 @@ def _write(
     for resource in package.manifest.resources:
         tables = [t for t in schema.chain(resource.table) if t.name not in rows and t.name not in due]
         if limits.dispositions:
-            prepare(session, schema, resource, {table.name for table in tables})
+            prepare(session, schema, resource, {table.name for table in tables}, waits)
         if limits.writers > 1:
             due.update((table.name, table) for table in tables)
         else:
@@ -229,10 +237,24 @@ def _write(
     rows.update((table.name, write(table)) for table in kept)
     if due:
         rows.update(_at_once(write, due, limits.writers, session))
-    with durable(emit, "load.merge") if staged else nullcontext():
-        merge(cast(MergingSession, session), schema, waiting, staged)
     _check_all_written(package, schema, rows)
-    return {name: count for name, count in rows.items() if name in package.manifest.counts}, seconds
+    return {name: n for name, n in rows.items() if name in package.manifest.counts}, staged, seconds
+
+
+def _bring_in(
+    session: Session,
+    package: Package,
+    schema: Schema,
+    staged: Mapping[str, Sequence[str]],
+    limits: Limits,
+    emit: Emit,
+) -> dict[str, dict[str, int]]:
+    manifest = package.manifest
+    for table, count in unlisted(manifest, schema, limits).items():
+        rows = f"{count:,} row{'s' if count > 1 else ''} of its listing"
+        emit(Notice(f"nothing of table `{table}` is deleted as missing: {rows} had to be refused"))
+    with durable(emit, "load.merge") if staged else nullcontext():
+        return merge(cast(MergingSession, session), schema, manifest, staged, limits)
 
 
 def _at_once(

@@ -27,6 +27,14 @@ class Origin:
     path: Path
 
 
+def kept_origins(origins: Mapping[tuple[str, str], Origin]) -> dict[str, dict[str, tuple[str, str]]]:
+    """Return resource and path of each column by table, as a package keeps them."""
+    kept: dict[str, dict[str, tuple[str, str]]] = {}
+    for (table, column), origin in origins.items():
+        kept.setdefault(table, {})[column] = (origin.resource, ".".join(origin.path))
+    return kept
+
+
 Origins = Mapping[tuple[str, str], Origin]
 Codes = Mapping[str, Code | None]
 _NO_CODES: Codes = MappingProxyType({})

@@ -17,6 +17,7 @@ from ladle.normalize.unnest import Path, Piece
 from ladle.package.manifest import Manifest
 from ladle.schema.contract import Contract, Mode, contract_of, is_new
 from ladle.schema.rejects import Reject
+from ladle.schema.row_ids import final_id
 from ladle.schema.schema import Schema
 from ladle.schema.table import Column, Table
 from ladle.schema.types import type_text
@@ -238,8 +239,8 @@ def _reject(part: Part, row: int, finding: Finding, record: str | None, where: t
         value=finding.value,
         wanted=finding.wanted,
         position=first + part.root_row(row),
-        parent_id=parent_id if action == "row" else None,
-        row_id=part.keys.ids[row].as_py(),
+        parent_id=final_id(parent_id) if parent_id and action == "row" else None,
+        row_id=final_id(part.keys.ids[row].as_py()),
         list_index=position,
         record=record,
     )

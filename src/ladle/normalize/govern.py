@@ -35,9 +35,10 @@ from ladle.normalize.given import Given
 from ladle.normalize.keys import KEY_COLUMNS
 from ladle.normalize.names import Kinds
 from ladle.normalize.parts import Cut
-from ladle.normalize.rejects import RejectLog, plain, to_json
+from ladle.normalize.rejects import plain, to_json
 from ladle.normalize.rows import Part
 from ladle.schema.contract import Contract, Mode, contract_of, is_new
+from ladle.schema.rejects import Reject
 from ladle.schema.schema import Schema
 from ladle.schema.table import Column, Table
 
@@ -46,10 +47,11 @@ Type = Callable[[Sequence[Part]], list[Fed]]
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What may pass of a batch, and how many rows of each table may not."""
+    """What may pass of a batch, how many rows of each table may not, and what is kept of what may not."""
 
     fed: list[Fed]
     out: dict[str, int]
+    rejects: Sequence[Reject] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,6 @@ class Governor:
         schema: as declared, before the package brought anything.
         default: contract where nothing else says.
         checks: the rules.
-        log: takes the rejects.
         reject_root: whether a refused row of a child table refuses its root row.
         given: names that tables have at the destination.
     """
@@ -140,7 +141,6 @@ class Governor:
         schema: Schema,
         default: Contract,
         checks: Checks,
-        log: RejectLog,
         reject_root: bool,
         given: Given,
     ) -> None:
@@ -148,7 +148,6 @@ class Governor:
         self._schema = schema
         self._default = default
         self._checks = checks
-        self._log = log
         self._reject_root = reject_root
         self._holds: dict[tuple[str, str], _Hold] = {}
         self._warned: Counter[tuple[str, str, str]] = Counter()
@@ -183,7 +182,7 @@ class Governor:
         return self._hold(table, root).contract.data_type == "evolve"
 
     def judge(self, parts: Sequence[Part], of: tuple[str, int], typed: Type) -> Judged:
-        """Return the rows of a batch that may pass, typed; the others are in the log.
+        """Return the rows of a batch that may pass, typed, and the others as rejects.
 
         Args:
             parts: of the batch; the first is the root's.
@@ -206,8 +205,7 @@ class Governor:
             if self._hold(one.before.name, parts[0].table).contract.data_type == "evolve":
                 check_nulls(one, case.resource, case.first_row)
         fed = self._judge_rules(fed, case)
-        self._close(case)
-        return Judged(fed, case.cut.counts())
+        return Judged(fed, case.cut.counts(), self._rejects(case))
 
     # -- tables and columns
 
@@ -375,17 +373,16 @@ class Governor:
                 return bool(asked)
         return self._reject_root
 
-    def _close(self, case: _Case) -> None:
-        """Hand the rejects over: of rows that are out, only the topmost; no values of rows that are out."""
+    def _rejects(self, case: _Case) -> list[Reject]:
+        """Return the rejects: of rows that are out, only the topmost; no values of rows that are out."""
         cut = case.cut
         rows = {place: finding for place, finding in case.rows.items() if not _is_below_out(cut, *place)}
         values = [f for (index, row, _), f in case.values.items() if not cut.is_out(index, row)]
-        if rows or values:
-            made = rejects_of(rows, values, cut.parts, (case.resource, case.first_row))
-            called = self._given.names.table
-            self._log.add(
-                [replace(r, table_name=called(r.table_name)) for r in made] if self._given else made
-            )
+        if not (rows or values):
+            return []
+        made = rejects_of(rows, values, cut.parts, (case.resource, case.first_row))
+        called = self._given.names.table
+        return [replace(r, table_name=called(r.table_name)) for r in made] if self._given else list(made)
 
     def tell(self, emit: Emit) -> None:
         """Emit what rules warned of, once for each rule and table."""

@@ -61,11 +61,12 @@ def random_ids(count: int) -> pa.Array:
     return fixed.cast(pa.binary()).cast(pa.string())
 
 
-def root_keys(piece: Piece, own: pa.Array | None) -> RowKeys:
-    """Return the keys of root rows: `own` ids where the data brings them, else random ones."""
-    if own is None:
+def root_keys(piece: Piece, own: pa.Array | None, keyed: pa.Array | None = None) -> RowKeys:
+    """Return the keys of root rows: `own` ids where the data brings them, else `keyed` ones, else random."""
+    if own is None and keyed is None:
         return RowKeys(partial(random_ids, piece.rows))
-    return RowKeys(pc.coalesce(own.cast(pa.string()), random_ids(piece.rows)))
+    given = [ids.cast(pa.string()) for ids in (own, keyed) if ids is not None]
+    return RowKeys(pc.coalesce(*given, random_ids(piece.rows)))
 
 
 def child_keys(piece: Piece, parent: RowKeys, own: pa.Array | None, salt: str) -> RowKeys:
@@ -110,7 +111,7 @@ def in_order(table: Table, known: Table | None) -> Table:
         table: as it came about.
         known: as the schema had it before; the order of one that is there stays.
     """
-    if known is not None and known.typed_columns():
+    if known is not None and known.loaded:
         return table
     columns = table.columns
     names = [*(n for n in columns if n not in KEY_COLUMNS), *(n for n in KEY_COLUMNS if n in columns)]

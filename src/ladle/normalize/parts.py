@@ -17,7 +17,12 @@ from ladle.normalize.unnest import Path, Piece
 
 
 def parts_of(
-    root: str, pieces: Sequence[Piece], names: Names, given: Given, finish: Callable[[Part], Part]
+    root: str,
+    pieces: Sequence[Piece],
+    names: Names,
+    given: Given,
+    finish: Callable[[Part], Part],
+    ids: Callable[[Sequence[Named]], pa.Array | None] = lambda named: None,
 ) -> list[Part]:
     """Name and key the pieces of a batch, parents first.
 
@@ -29,6 +34,7 @@ def parts_of(
         names: makes the names of tables and columns.
         given: knows and counts what was dropped.
         finish: adds to a part what it takes over from those above it.
+        ids: makes ids of root rows of their columns; null, or None for all, where they are random.
     """
     found: list[Part | None] = []
     paths: list[Path] = []
@@ -48,7 +54,7 @@ def parts_of(
         if given:
             named = given.kept_values(table, named)
         above = found[piece.parent] if index else None
-        keys = child_keys(piece, above.keys, own, salt) if above else root_keys(piece, own)
+        keys = child_keys(piece, above.keys, own, salt) if above else root_keys(piece, own, ids(named))
         number = sum(part is not None for part in found)
         part = finish(Part(piece, paths[index], named, keys, above, table, number))
         found.append(part)

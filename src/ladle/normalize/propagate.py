@@ -13,6 +13,7 @@ from ladle.normalize.keys import LOAD_ID, ROW_ID
 from ladle.normalize.names import Kinds, Named, has_value, merge_kinds
 from ladle.normalize.rows import Part
 from ladle.normalize.unnest import Path
+from ladle.schema.row_ids import WAITING
 from ladle.schema.stored import Propagation
 
 
@@ -64,7 +65,7 @@ def _from_above(
 
 def _column(part: Part, name: str, load_id: str) -> tuple[Path, Kinds] | None:
     if name == ROW_ID:
-        return (name,), (("text", part.keys.ids),)
+        return (name,), (("text", pc.replace_substring_regex(part.keys.ids, WAITING, r"\1")),)
     if name == LOAD_ID:
         return (name,), (("text", pa.repeat(pa.scalar(load_id), part.piece.rows)),)
     return next(((path, kinds) for column, path, kinds in part.named if column == name), None)

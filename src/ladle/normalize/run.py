@@ -10,15 +10,16 @@ import pyarrow as pa
 
 from ladle.events import Emit, Notice, Progress
 from ladle.normalize.accounts import Accounts
-from ladle.normalize.changes import Origin
+from ladle.normalize.changes import Origin, kept_origins
 from ladle.normalize.columns import Typing, null_error, type_columns
 from ladle.normalize.conform import ROOT_KEYS, Since, is_same, rewritten, taken_error
 from ladle.normalize.fed import Fed, check_nulls
 from ladle.normalize.given import Given
 from ladle.normalize.govern import Governor, Judged
 from ladle.normalize.growth import Growing, Grown, Growth
-from ladle.normalize.keys import LOAD_ID, ROOT_ID, ROW_ID, in_order, with_key_columns
-from ladle.normalize.names import Names
+from ladle.normalize.keyed_ids import KeyedIds
+from ladle.normalize.keys import ROOT_ID, ROW_ID, in_order, with_key_columns
+from ladle.normalize.names import Named, Names
 from ladle.normalize.nulls import as_there, is_kept, settled
 from ladle.normalize.options import Options
 from ladle.normalize.parts import by_table, parts_of
@@ -28,6 +29,8 @@ from ladle.normalize.recorded import recorded
 from ladle.normalize.rejects import RejectLog, counted
 from ladle.normalize.rows import Part, Rows, rows_of
 from ladle.normalize.unnest import Path, unnest
+from ladle.normalize.versions import Versions
+from ladle.normalize.wanted_keys import WantedKeys
 from ladle.package.manifest import DataFile
 from ladle.package.raw import is_frame
 from ladle.package.store import Package
@@ -99,6 +102,7 @@ class Normalizer:
         self._coerces = base.normalizer_module != NO_COERCION
         self._given = Given(self._base, self._names)
         self._tables = self._given.kept(self._base.table_map.values())
+        self._wanted = WantedKeys(options, self._propagation, self._tables)
         self._seen: dict[str, _Progress] = {}
         self._root_rows: dict[str, int] = {}
         self._origins: dict[tuple[str, str], Origin] = {}
@@ -107,10 +111,12 @@ class Normalizer:
         self._checks = options.checks()
         self._checks.begin(self._base, package.manifest, self._given.names)
         self._governor = Governor(
-            self._base, options.contract, self._checks, self._log, options.reject_root, self._given
+            self._base, options.contract, self._checks, options.reject_root, self._given
         )
         self._swept: set[str] = set()
+        self._keyed = KeyedIds(bool(limits.merges))
         self._books = Accounts()
+        self._versions = Versions(package.manifest.created_at)
         self._outdated = False
 
     def declare(self, tables: Sequence[Table]) -> None:
@@ -147,10 +153,13 @@ class Normalizer:
         keyed = not (frame and len(pieces) == 1 and any(leaf.kinds for leaf in pieces[0].leaves))
         self._part = (resource, root)
         self._unchanged = batch if self._passing and not keyed else None
-        parts = parts_of(root, pieces, self._names, self._given, partial(self._with_above, root))
+        with_above, ids = partial(self._with_above, root), partial(self._ids, root, (frame, keyed))
+        parts = parts_of(root, pieces, self._names, self._given, with_above, ids)
         typed = partial(self._typed, resource, root, (frame, keyed))
         judged = self._judged(parts, (resource, first_row), typed)
-        for one in judged.fed:
+        fed = self._versions.of(judged.fed, resource)
+        self._log.add(self._versions.renamed(judged.rejects))
+        for one in fed:
             self._take(one, resource, first_row)
         self._books.add(parts, {one.before.name: one.count for one in judged.fed}, judged.out)
         self._emit(Progress("normalize", root, batch.num_rows))
@@ -202,13 +211,23 @@ class Normalizer:
         mode: tuple[bool, bool],
         growth: Growth | None,
     ) -> Fed:
-        frame, keyed = mode
         named = rows.named()
-        seen = self._seen.get(table.name) or _Progress()
         child = rows.parts[0].above is not None
-        key_names = self._key_names(table, child, keyed, {column for column, _, _ in named}, made)
+        if child:
+            key_names = self._wanted.of_child(table, made)
+        else:
+            key_names = self._wanted.of_root(table, mode[1], {column for column, _, _ in named})
         data = [entry for entry in named if entry[0] not in key_names]
-        typing = Typing(
+        typed = type_columns(data, table, self._typing(table.name, mode[0], growth))
+        if key_names:
+            keys = rows.keys(self._package.load_id, ROOT_ID in key_names)
+            typed.arrays.update((n, keys[n]) for n in key_names)
+        typed = replace(typed, table=with_key_columns(typed.table, key_names))
+        return Fed(table, typed, rows, named, key_names, rows.count)
+
+    def _typing(self, name: str, frame: bool, growth: Growth | None) -> Typing:
+        seen = self._seen.get(name) or _Progress()
+        return Typing(
             self._names,
             wei_digits=self._limits.wei_digits,
             holds_nul=self._limits.holds_nul,
@@ -221,12 +240,15 @@ class Normalizer:
             rules=self._rules,
             coerces=self._coerces,
         )
-        typed = type_columns(data, table, typing)
-        if key_names:
-            keys = rows.keys(self._package.load_id, ROOT_ID in key_names)
-            typed.arrays.update((n, keys[n]) for n in key_names)
-        typed = replace(typed, table=with_key_columns(typed.table, key_names))
-        return Fed(table, typed, rows, named, key_names, rows.count)
+
+    def _ids(self, root: str, mode: tuple[bool, bool], named: Sequence[Named]) -> pa.Array | None:
+        """Return ids that are made of a key; None where the table's aren't, or it has none."""
+        table = self._tables.get(self._names.table(root, ()))
+        if table is None or not self._keyed.makes(table):
+            return None
+        if ROW_ID not in self._wanted.of_root(table, mode[1], set()):
+            return None
+        return self._keyed.of(table, named, self._typing(table.name, mode[0], self._growth(table.name, root)))
 
     def _growth(self, table: str, root: str) -> Growth | None:
         """Return what decides how a table's columns grow; None where they don't, or the contract says no."""
@@ -264,13 +286,6 @@ class Normalizer:
             path = paths.get(name) or paths.get(name.rpartition(f"{self._names.naming.separator}v_")[0], ())
             self._origins.setdefault((table, name), Origin(resource, (*rows.first.path, *path)))
 
-    def _kept_origins(self) -> dict[str, dict[str, tuple[str, str]]]:
-        kept: dict[str, dict[str, tuple[str, str]]] = {}
-        origins = self._given.origins(self._origins) if self._options.keep_origins else {}
-        for (table, column), origin in origins.items():
-            kept.setdefault(table, {})[column] = (origin.resource, ".".join(origin.path))
-        return kept
-
     def _write(self, name: str, arrays: dict[str, pa.Array]) -> None:
         table = self._tables[name]
         if self._given or self._ready is not None:
@@ -291,37 +306,8 @@ class Normalizer:
         if self._ready is not None:
             self._ready(table, made)
 
-    def _key_names(
-        self, table: Table, child: bool, keyed: bool, present: set[str], made: Mapping[str, Table]
-    ) -> list[str]:
-        if child:
-            root = [ROOT_ID] if self._wants_root_key(table, made) else []
-            return [*root, "_dlt_parent_id", "_dlt_list_idx", ROW_ID]
-        if table.parent is not None:
-            return [ROW_ID]  # replayed: its place in the parent comes with the row
-        if keyed:
-            return [LOAD_ID, ROW_ID]
-        # A frame: keys only where asked for, or where the table has or the frame brings them.
-        wanted = []
-        if self._options.add_dlt_load_id or LOAD_ID in table.columns or LOAD_ID in present:
-            wanted.append(LOAD_ID)
-        if self._options.add_dlt_id or ROW_ID in table.columns or ROW_ID in present:
-            wanted.append(ROW_ID)
-        return wanted
-
     def _table_of(self, root: str) -> Callable[[Path], str]:
         return lambda path: self._names.table(root, path)
-
-    def _wants_root_key(self, table: Table, made: Mapping[str, Table]) -> bool:
-        if ROOT_ID in table.columns or self._propagation.root_ids is None:
-            return True
-        while table.parent is not None and (
-            above := made.get(table.parent) or self._tables.get(table.parent)
-        ):
-            table = above
-        if table.name in self._propagation.root_ids:
-            return True
-        return table.write_disposition == "merge" or bool(table.extra.get("x-root-key"))
 
     def check(self, package: Package | None = None) -> None:
         """Check what only shows once all batches were seen.
@@ -399,11 +385,12 @@ class Normalizer:
             ready=(*files, *rejects, *records),
             resources=resources,
             schema=schema.to_dict(),
+            declared=package.manifest.schema,
             base_hash=stored.version_hash if stored else None,
             counts={**counts, **counted((*rejects, *records))},
             accounts={names.table(name): account for name, account in self._books.by_table().items()},
             checks=tuple(self._checks.results(names)),
-            origins=self._kept_origins(),
+            origins=kept_origins(self._given.origins(self._origins) if self._options.keep_origins else {}),
         )
 
     def _record(
@@ -434,6 +421,8 @@ class Normalizer:
     def abandon(self) -> None:
         """Close files after a failure; nothing is sealed."""
         self._checks.close()
+        self._keyed.close()
+        self._versions.close()
         self._writer.abandon()
 
     def _final(self, table: Table) -> Table:

@@ -67,6 +67,7 @@ class Manifest:
         load_id: unix time in seconds with fraction, as text; unique for the pipeline.
         stage: one of `STAGES`.
         schema: stored form; hints after extract, complete after normalize.
+        declared: the schema as it was after extract, once normalize has made it complete; empty before.
         base_hash: hash of the schema that normalize started from, to see whether it is still the newest.
         state: pipeline state to commit with the data, or None where it didn't change.
         state_base: the source's part of the state that extract began with, to tell what it changed.
@@ -78,6 +79,7 @@ class Manifest:
         edits: of the schema, that a user asked for, in plain form; such a package has no rows of data.
         alters: what they rename and drop at the destination, in plain form.
         fills: values put into rows that are there: `table`, `column`, `row_id` and `value` as text.
+        replace_strategy: how tables are replaced whose resource doesn't say; None for the default.
         refresh: tables to drop and tables to empty just before the load.
         inputs: what the resources said they read.
         origins: resource and path that each column's values came from, by table; empty unless asked for.
@@ -88,6 +90,7 @@ class Manifest:
     stage: str = "new"
     created_at: float = 0.0
     schema: Mapping[str, Any] = field(default_factory=dict)
+    declared: Mapping[str, Any] = field(default_factory=dict)
     base_hash: str | None = None
     resources: tuple[ResourceInfo, ...] = ()
     raw: tuple[DataFile, ...] = ()
@@ -101,6 +104,7 @@ class Manifest:
     drop_tables: tuple[str, ...] = ()
     empty_tables: tuple[str, ...] = ()
     file_format: str | None = None
+    replace_strategy: str | None = None
     checks: tuple[Mapping[str, Any], ...] = ()
     inputs: tuple[Input, ...] = ()
     origins: Mapping[str, Mapping[str, tuple[str, str]]] = field(default_factory=dict)

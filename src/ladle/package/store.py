@@ -333,7 +333,7 @@ class Packages:
 
     def finish(self, package: Package, stage: Literal["loaded", "aborted"], **changes: Any) -> Package:
         """Move the package's manifest to the finished ones, then drop its data. Safe to repeat."""
-        manifest = replace(package.manifest, stage=stage, **changes)
+        manifest = replace(package.manifest, stage=stage, declared={}, **changes)
         self._done.mkdir(parents=True, exist_ok=True)
         path = self._done / f"{package.load_id}.json"
         with durable(self._emit, f"package.{stage}"):

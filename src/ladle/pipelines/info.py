@@ -21,6 +21,9 @@ class PackageInfo:
     `accounts`: by table, the rows extracted, loaded and rejected: extracted = loaded + rejected.
     `resource_accounts`: by resource, rows read, filtered, deduplicated, rejected by a model, and extracted:
     read = filtered + deduplicated + rejected + extracted.
+    `merged`: by root table that was merged, how many rows were `inserted`, `updated`, `deleted` (or marked as
+    missing) and left `unchanged` at the destination.
+    `guarantees`: by table, the grade of what the destination promises of it, `G4` to `G0`.
     `from_earlier_run`: an earlier run had left it unfinished and this one finished it.
     """
 
@@ -38,6 +41,8 @@ class PackageInfo:
     checks: tuple[Mapping[str, Any], ...] = ()
     accounts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     resource_accounts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    merged: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    guarantees: Mapping[str, str] = field(default_factory=dict)
     jobs: Mapping[str, Any] = field(default_factory=lambda: {"completed_jobs": [], "failed_jobs": []})
 
     def asstr(self) -> str:
@@ -45,8 +50,16 @@ class PackageInfo:
         rows = ", ".join(f"{name} {count:,}" for name, count in self.rows.items() if name[:5] != "_dlt_")
         early = " (left by an earlier run)" if self.from_earlier_run else ""
         text = f"Load package {self.load_id} is {self.state.upper()} and contains no failed jobs{early}"
-        lines = [text, *([f"  rows: {rows}"] if rows else []), *self._left_out(), *self._broken()]
+        known = [f"  rows: {rows}"] if rows else []
+        lines = [text, *known, *self._merged(), *self._left_out(), *self._broken()]
         return "\n".join(lines)
+
+    def _merged(self) -> list[str]:
+        return [
+            f"  merged {table}: "
+            + (", ".join(f"{n:,} {what}" for what, n in counts.items() if n) or "0 rows")
+            for table, counts in self.merged.items()
+        ]
 
     def _broken(self) -> list[str]:
         broken = [
@@ -106,6 +119,16 @@ class StepInfo:
         return counts
 
     @property
+    def merged(self) -> dict[str, dict[str, int]]:
+        """By root table that was merged, what became of its rows at the destination, over all packages."""
+        found: dict[str, dict[str, int]] = {}
+        for package in self.load_packages:
+            for table, counts in package.merged.items():
+                known = found.setdefault(table, {})
+                known.update((what, known.get(what, 0) + n) for what, n in counts.items())
+        return found
+
+    @property
     def metrics(self) -> dict[str, list[dict[str, Any]]]:
         """For each load id: start, end, and rows and seconds by table."""
         return {
@@ -155,10 +178,12 @@ def _package_dict(package: PackageInfo) -> dict[str, Any]:
         for n, v in found.items()
     ]
     out["checks"] = [{**c, "columns": ", ".join(c["columns"])} for c in package.checks]
+    out["merged"] = [{"table_name": n, **counts} for n, counts in package.merged.items()]
     out["accounts"] = [{"table_name": n, **account} for n, account in package.accounts.items()]
     out["resource_accounts"] = [
         {"resource_name": n, **account} for n, account in package.resource_accounts.items()
     ]
+    out["guarantees"] = [{"table_name": n, "grade": g} for n, g in package.guarantees.items()]
     out["schema_update"] = [
         {"table_name": t, "column_name": n, "data_type": c.get("data_type")}
         for t, table in package.schema_update.items()
@@ -191,7 +216,10 @@ class NormalizeInfo(StepInfo):
 
 @dataclass(frozen=True, slots=True)
 class LoadInfo(StepInfo):
-    """What a load did: where to, which packages, rows by table, schema changes."""
+    """What a load did: where to, which packages, rows by table, schema changes.
+
+    `guarantee`: the weakest grade of what was loaded, `G4` to `G0`; by table, see `PackageInfo.guarantees`.
+    """
 
     destination_type: str
     destination_name: str

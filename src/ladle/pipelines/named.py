@@ -22,11 +22,18 @@ def in_given_names(package: Package) -> Package:
 
 
 def in_derived_names(package: Package) -> dict[str, Any]:
-    """Return what makes a normalised package an extracted one: tables called as the source calls them."""
-    schema = Schema.from_dict(package.manifest.schema)
+    """Return what makes a normalised package an extracted one: tables called as the source calls them.
+
+    Types that normalize inferred are forgotten: on another schema other values come first, and a type that
+    only one package inferred would change columns as if it had been declared.
+    """
+    manifest = package.manifest
+    schema = Schema.from_dict(manifest.schema)
     names = GivenNames.of(schema)
-    resources = tuple(replace(r, table=names.source_table(r.table)) for r in package.manifest.resources)
-    return {"schema": derived_form(schema).to_dict(), "resources": resources}
+    resources = tuple(replace(r, table=names.source_table(r.table)) for r in manifest.resources)
+    # Nothing is declared where no rows were extracted.
+    declared = manifest.declared or derived_form(schema).to_dict()
+    return {"schema": declared, "declared": {}, "resources": resources}
 
 
 def on_top(package: Package, stored: Schema, limits: Limits) -> Package:

@@ -7,17 +7,22 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from ladle.config.settings import flag, setting
+from ladle.config.settings import flag, searched, setting
+from ladle.destinations.base import Destination
 from ladle.errors import ConfigError, DataValidationError, UsageError
+from ladle.load.merge import check_boundaries, check_merges
 from ladle.normalize.checks import Checks
 from ladle.normalize.options import Options
 from ladle.normalize.rejects import Budget
+from ladle.package.manifest import Manifest
 from ladle.package.store import Package, Packages
 from ladle.pipelines.evolution import null_columns, widens_by_value
+from ladle.schema.change import REPLACES
 from ladle.schema.contract import Contract
 from ladle.schema.given_names import GivenNames
 from ladle.schema.lattice import Exact
 from ladle.schema.schema import Schema
+from ladle.schema.table import LISTING
 
 KEPT = "; the package is kept; pipeline.drop_pending_packages() forgets it"
 
@@ -85,6 +90,29 @@ def budget(given: Any) -> Budget:
         raise ConfigError(what, expected=error.expected) from None
 
 
+def checked(package: Package, declared: Schema, destination: Destination, dataset: str) -> Package:
+    """Return a package that was just declared, with how tables are replaced whose resource doesn't say.
+
+    `DESTINATION__REPLACE_STRATEGY` says it, or the same setting of one destination's section.
+
+    Raises:
+        UsageError: the destination can't merge as it is asked to; a history would begin before what is there.
+        ConfigError: the setting names no strategy.
+    """
+    check_merges(declared, package.manifest.resources, destination)
+    check_boundaries(declared, package.manifest.resources, destination, dataset)
+    if all(r.write_disposition != "replace" for r in package.manifest.resources):
+        return package
+    found = searched("replace_strategy", ("destination", destination.name))
+    can = destination.limits.replaces or REPLACES
+    if found is not None and found not in can:
+        raise ConfigError(
+            f"the setting `DESTINATION__REPLACE_STRATEGY` can't be `{found}` for `{destination.name}`",
+            expected="one of " + ", ".join(can),
+        )
+    return package.with_manifest(replace_strategy=found)
+
+
 @contextmanager
 def discarding(
     package: Package, packages: Packages, drop: Callable[[Sequence[Package]], None]
@@ -108,11 +136,19 @@ def discarding(
         raise
 
 
+def lists(manifest: Manifest, table: str) -> bool:
+    """Whether rows of a table are deleted that a load doesn't bring: one without rows has a meaning."""
+    return bool(manifest.schema["tables"].get(table, {}).get(LISTING))
+
+
 def is_empty(package: Package, stored: Schema) -> bool:
-    """Whether loading the package would change nothing: no rows, nothing to replace, drop or empty."""
+    """Whether loading the package would change nothing: no rows, nothing to replace, list, drop or empty."""
     manifest, names = package.manifest, GivenNames.of(stored)
     replaced = any(
-        r.write_disposition == "replace" and stored.table_map[table].loaded
+        stored.table_map[table].loaded
+        and (
+            r.write_disposition == "replace" or (r.write_disposition == "merge" and lists(manifest, r.table))
+        )
         for r in manifest.resources
         if (table := names.table(r.table)) in stored.table_map
     )

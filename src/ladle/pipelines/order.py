@@ -8,10 +8,12 @@ from types import MappingProxyType
 from typing import Any
 
 from ladle.load.ahead import LoadAhead
+from ladle.load.plan import schema_update
+from ladle.load.run import LoadResult
 from ladle.normalize.background import BackgroundNormalizer
 from ladle.package.manifest import Manifest
 from ladle.package.store import Package
-from ladle.pipelines.info import PackageInfo
+from ladle.pipelines.info import PackageInfo, now
 from ladle.pipelines.refresh import Refresh
 from ladle.schema.records import is_record
 from ladle.schema.schema import STATE_TABLE, Schema
@@ -115,6 +117,30 @@ def normalized_info(package: Package) -> PackageInfo:
         manifest.schema["name"],
         rows=rows,
         checks=manifest.checks,
+        **accounts_of(manifest),
+    )
+
+
+def loaded_info(package: Package, result: LoadResult, grades: Mapping[str, str], early: bool) -> PackageInfo:
+    """Return what load tells of a package; `grades`: of guarantee, by table; `early`: left by another."""
+    manifest = package.manifest
+    rows = {n: c for n, c in result.rows.items() if not is_record(n)}
+    if manifest.state is not None:
+        rows[STATE_TABLE] = 1
+    return PackageInfo(
+        load_id=package.load_id,
+        state="loaded",
+        schema_name=manifest.schema["name"],
+        schema_hash=manifest.schema["version_hash"],
+        package_path=str(package.folder),
+        completed_at=now(),
+        rows=rows,
+        seconds=result.seconds,
+        schema_update=schema_update(result.changes),
+        merged=result.merged,
+        from_earlier_run=early,
+        checks=manifest.checks,
+        guarantees=grades,
         **accounts_of(manifest),
     )
 

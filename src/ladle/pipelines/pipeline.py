@@ -14,6 +14,7 @@ from typing import Any
 from ladle import dataset as reading
 from ladle.config import context
 from ladle.destinations.base import Destination
+from ladle.destinations.guarantees import GRADES, Guarantee, weakest
 from ladle.destinations.registry import resolve
 from ladle.errors import LadleError, UsageError
 from ladle.events import Emit, Notice
@@ -31,6 +32,7 @@ from ladle.pipelines.info import ExtractInfo, LoadInfo, NormalizeInfo, PackageIn
 from ladle.pipelines.memory import Memory
 from ladle.pipelines.order import Extracted, Order, Remember, accounts_of, extracted_info, normalized_info
 from ladle.pipelines.planning import plan_source
+from ladle.pipelines.promises import check_promised, is_disposition, promised, promised_of
 from ladle.pipelines.refresh import REFRESH, Refresh
 from ladle.pipelines.replay import Fix, Open, Wanted, open_rejects, replay_notices, replays
 from ladle.pipelines.schemas import SchemaFiles
@@ -209,6 +211,7 @@ class Pipeline:
         schema_contract: Any = None,
         max_rejects: int | float | str | None = None,
         refresh: Refresh | None = None,
+        guarantee: str | None = None,
     ) -> LoadInfo:
         """Load `data`; first finish packages that an earlier run left.
 
@@ -233,6 +236,8 @@ class Pipeline:
             max_rejects: how much contracts, rules and models may refuse: a count, or a share of a resource's
                 rows such as 0.01 or `1%`; default the setting `normalize.max_rejects`, else any number.
             refresh: drop tables or rows and state first: `drop_sources`, `drop_resources`, `drop_data`.
+            guarantee: refuse to read anything unless the destination promises so much of each resource, `G4`
+                to `G0`; default the setting `load.guarantee`, else nothing is asked for.
 
         Returns:
             What was loaded, packages of earlier runs included.
@@ -244,7 +249,7 @@ class Pipeline:
             DestinationError: the package is kept and loaded by the next run.
             PipelineIsRunning: another run has the pipeline, and the policy is to fail.
 
-        Guarantee: exactly once, where the destination has G4 or G3 (`LoadInfo.guarantee`).
+        Guarantee: exactly once, where `pipeline.guarantee` says G4 or G3.
         """
         hints = Hints.of(
             table_name=table_name,
@@ -258,8 +263,9 @@ class Pipeline:
         check_choice("refresh", refresh, REFRESH)
         self._work.max_rejects = None if max_rejects is None else Budget.of(max_rejects)
         self._set_destination(destination, dataset_name, credentials, staging)
-        self._need_destination()
+        destination = self._need_destination()
         sources = self._sources(data, hints, schema)
+        check_promised(destination, sources, hints, guarantee)
         first_run, since = self.first_run, now()
         self._notice_staging()
         with self._steps.traced(self._packages.release):
@@ -272,6 +278,30 @@ class Pipeline:
             if self._work.on_running == "join":
                 loaded += self._load_new(sources, hints, refresh, loader_file_format)
             return self._load_info(since, loaded, first_run)
+
+    def guarantee(
+        self, data: Any = "append", *, write_disposition: Any = None, schema: Schema | str | None = None
+    ) -> Guarantee:
+        """Return what the destination promises of a load; nothing is read, and nothing is connected to.
+
+        Args:
+            data: as for `run`, or a write disposition: `append`, `replace`, a strategy of merge such as
+                `upsert`, or a dict.
+            write_disposition: wins over the resources' own.
+            schema: as for `run`.
+
+        Returns:
+            The guarantee; of data with several resources, the weakest of theirs.
+
+        Raises:
+            UsageError: the pipeline has no destination, or that can't do what is asked for.
+        """
+        destination = self._need_destination()
+        if is_disposition(data):
+            return promised(destination, data)
+        hints = Hints.of(write_disposition=write_disposition)
+        found = promised_of(destination, self._sources(data, hints, schema), hints)
+        return weakest([one for of_resource in found.values() for one in of_resource])
 
     def plan(
         self,
@@ -977,7 +1007,11 @@ class Pipeline:
             destination_name=self.destination.name,
             destination_displayable_credentials=self.destination.displayable(),
             dataset_name=str(self.dataset_name),
-            guarantee=self.destination.guarantee,
+            guarantee=max(
+                (g for p in packages for g in p.guarantees.values()),
+                key=GRADES.index,
+                default=self.destination.guarantee,
+            ),
         )
         return self._steps.noted("load", info)
 

@@ -21,6 +21,7 @@ from ladle.pipelines.fills import FixValue, Lost, filled
 from ladle.schema.given_names import GivenNames, derived_form
 from ladle.schema.naming import Naming, naming
 from ladle.schema.records import REJECTS, REJECTS_TABLE, REPLAYS, REPLAYS_TABLE
+from ladle.schema.scd2 import BOUNDARY
 from ladle.schema.schema import LOADS_TABLE, Schema
 from ladle.schema.table import Column, Table
 from ladle.sources.hints import Hints
@@ -184,7 +185,9 @@ class Replay:
         missing = [
             Table(t, resource=r, write_disposition="append") for r, t in targets if t not in marked.table_map
         ]
-        schema = marked.with_tables(missing)
+        # a moment that the last run was to count from is none for this one
+        bounded = [t.with_extra(**{BOUNDARY: None}) for t in marked.table_map.values() if BOUNDARY in t.extra]
+        schema = marked.with_tables([*missing, *bounded])
         infos = tuple(
             ResourceInfo(
                 name, table, _disposition(schema.table_map[table]), parts={str(n): table}, again=True

@@ -21,13 +21,13 @@ from ladle.governance.openlineage import Run
 from ladle.governance.policy import policy
 from ladle.governance.reporter import Reporter, reporter
 from ladle.load.ahead import BEGIN_BYTES, LoadAhead
-from ladle.load.merge import check_merges
-from ladle.load.plan import schema_update
+from ladle.load.dispositions import waiting
 from ladle.load.run import BehindDestination, LoadResult, StateMissing, load
 from ladle.normalize.background import BackgroundNormalizer
 from ladle.normalize.findings import check_root_tables
 from ladle.normalize.run import Normalizer, Options, Ready, normalize
 from ladle.package.lock import FileLock
+from ladle.package.manifest import Manifest
 from ladle.package.store import Package, Packages
 from ladle.pipelines.arguments import schema_name
 from ladle.pipelines.edits import edits_of, prepared, whole
@@ -36,9 +36,10 @@ from ladle.pipelines.info import ExtractInfo, NormalizeInfo, PackageInfo, now
 from ladle.pipelines.lookup import checks_for
 from ladle.pipelines.memory import Memory
 from ladle.pipelines.named import in_derived_names, in_given_names, on_top
-from ladle.pipelines.normalizing import KEPT, default_contract, discarding, is_empty, options
+from ladle.pipelines.normalizing import KEPT, checked, default_contract, discarding, is_empty, options
 from ladle.pipelines.noted import noting, with_inputs
-from ladle.pipelines.order import Beside, Extracted, Order, accounts_of, extracted_info, normalized_info
+from ladle.pipelines.order import Beside, Extracted, Order, extracted_info, loaded_info, normalized_info
+from ladle.pipelines.promises import grades_of
 from ladle.pipelines.refresh import Reset, plan
 from ladle.pipelines.reported import schema_changes
 from ladle.pipelines.schemas import begun, follows, is_same
@@ -47,8 +48,8 @@ from ladle.schema.change import Limits
 from ladle.schema.edits import Edit
 from ladle.schema.given_names import GivenNames
 from ladle.schema.protection import Policy
-from ladle.schema.records import CHANGES_TABLE, is_record
-from ladle.schema.schema import STATE_TABLE, Schema
+from ladle.schema.records import CHANGES_TABLE
+from ladle.schema.schema import Schema
 from ladle.sources.inputs import Inputs
 from ladle.sources.provenance import tree_of
 from ladle.state.folder import PipelineFolder
@@ -222,12 +223,13 @@ class Work:
         manifest = package.manifest
         alone = self._lock_depth > 0 and not (manifest.drop_tables or manifest.empty_tables)
         # What is merged waits in tables of the load's own until all is there.
-        alone = (
-            alone and not manifest.fills and all(r.write_disposition != "merge" for r in manifest.resources)
-        )
+        alone = alone and not manifest.fills and not self._waits(manifest)
         if destination is None or not destination.streams or not alone or begin_bytes < 0:
             return None
         return LoadAhead(in_given_names(package), destination, str(self.dataset_name), self.emit, begin_bytes)
+
+    def _waits(self, manifest: Manifest) -> bool:
+        return bool(waiting(manifest, Schema.from_dict(manifest.schema), self._limits()))
 
     def _reset(self, order: Order, stored: Schema, state: dict[str, Any]) -> Reset | None:
         """Tell what a refresh will drop, before anything is read."""
@@ -260,7 +262,7 @@ class Work:
         package = declare(order.source, package, stored, order.hints, can.limits, can.exact, protect)
         declared = Schema.from_dict(package.manifest.schema)
         if self.destination is not None:
-            check_merges(declared, package.manifest.resources, self.destination)
+            package = checked(package, declared, self.destination, str(self.dataset_name))
         if files.imports is not None and not order.plans:
             package = package.with_manifest(schema=files.offer(declared).to_dict())
         if reset is None:
@@ -393,23 +395,8 @@ class Work:
             if package.manifest.resources:
                 reporter.tell("COMPLETE", Run.of(package.manifest))
             self.packages.finish(package, "loaded", package_state=notes)
-        rows = {n: c for n, c in result.rows.items() if not is_record(n)}
-        if package.manifest.state is not None:
-            rows[STATE_TABLE] = 1
-        return PackageInfo(
-            load_id=package.load_id,
-            state="loaded",
-            schema_name=package.manifest.schema["name"],
-            schema_hash=package.manifest.schema["version_hash"],
-            package_path=str(package.folder),
-            completed_at=now(),
-            rows=rows,
-            seconds=result.seconds,
-            schema_update=schema_update(result.changes),
-            from_earlier_run=early,
-            checks=package.manifest.checks,
-            **accounts_of(package.manifest),
-        )
+        grades = grades_of(package.manifest, self.destination)
+        return loaded_info(package, result, grades, early)
 
     def _load_newest(self, package: Package, destination: Destination) -> tuple[Package, LoadResult]:
         """Load, and bring the package up to date first where others were faster."""

@@ -11,8 +11,10 @@ from ladle.schema.table import Column, Table
 from ladle.schema.tags import comment
 from ladle.schema.types import same_type
 
-MERGES = ("delete-insert", "upsert", "insert-only")
+MERGES = ("delete-insert", "upsert", "insert-only", "scd2")
 """The strategies of merge; a destination names those it can do."""
+REPLACES = ("truncate-and-insert", "insert-from-staging", "staging-optimized")
+"""The strategies of replace, as for merge; the first is the default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,8 @@ class Limits:
     None for all; deeper values stay JSON. `writers`: tables that may be written at once. `dispositions`:
     whether write dispositions mean anything there; otherwise rows are handed over, whatever they are.
     `records`: whether ladle's own tables of rejects and changes are kept there. `merges`: the strategies of
-    merge that it can do. `in_place`: data types, from and to, by which a column that is there can change;
+    merge that it can do. `replaces`: those of replace; none where it has a way of its own, whatever is asked
+    for. `in_place`: data types, from and to, by which a column that is there can change;
     None for all of the lattice. `decimal_digits`: digits of the longest decimal. `renames`: whether tables
     and columns that are there can be renamed.
     """
@@ -40,6 +43,7 @@ class Limits:
     dispositions: bool = True
     records: bool = True
     merges: tuple[str, ...] = ()
+    replaces: tuple[str, ...] = ()
     renames: bool = False
     in_place: frozenset[tuple[str, str]] | None = None
     decimal_digits: int = 76

@@ -28,6 +28,11 @@ DECLARED = "x-declared"
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
+LISTING, WITHIN, DELETED_AT = "x-delete-missing", "x-missing-within", "x-deleted-at"
+"""Hints of deletes by comparison: of a table, what is asked for; of columns, that they are the scope of a
+listing, or hold when a row was missed first."""
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """One column. `data_type` is None while no value was seen and no type was declared.

@@ -8,20 +8,21 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from ladle.errors import DataItemRequiredForDynamicTableHints, InconsistentTableTemplate, UsageError
-from ladle.schema.change import MERGES
+from ladle.schema.change import MERGES, REPLACES
 from ladle.schema.contract import Contract
 from ladle.schema.protection import DROP, Policy, check_column, rule_of
 from ladle.schema.protection import check_keys as check_protected_keys
 from ladle.schema.rule_forms import joined, rules_of
 from ladle.schema.table import DATA_TYPES, WRITE_DISPOSITIONS
 from ladle.schema.tags import PREFIX, PROTECT, check_tag, tag_hints
+from ladle.sources.history import OPTIONS, history_hints
+from ladle.sources.merge_options import MERGE_OPTIONS, merge_options
 from ladle.sources.models import check_contract_of_model, columns_of_model, is_model
 
 Columns = Mapping[str, Mapping[str, Any]]
 Dynamic = Callable[[Any], Any]
 FILE_FORMATS = ("parquet", "jsonl", "csv", "preferred")
 TABLE_FORMATS = ("iceberg", "delta", "hive", "native")
-REPLACE_STRATEGIES = ("truncate-and-insert", "insert-from-staging", "staging-optimized")
 _REFERENCE_KEYS = ("columns", "referenced_table", "referenced_columns", "label", "cardinality")
 _NESTED_KEYS = (
     "columns",
@@ -237,18 +238,20 @@ def _disposition(value: Any) -> dict[str, Any]:
         return {"write_disposition": name}
     if name != "replace":
         raise UsageError(f"write_disposition `{name}` has no strategies", hint='give its name: "append"')
-    strategy = check_choice("strategy of replace", config["strategy"], REPLACE_STRATEGIES)
+    strategy = check_choice("strategy of replace", config["strategy"], REPLACES)
     return {"write_disposition": name, "additional": {"x-replace-strategy": strategy}}
 
 
 def _merge(config: Mapping[str, Any]) -> dict[str, Any]:
-    check_keys("write_disposition `merge`", config, ("disposition", "strategy", "deduplicated"))
+    names = ("disposition", "strategy", "deduplicated", *MERGE_OPTIONS, *OPTIONS)
+    check_keys("write_disposition `merge`", config, names)
     strategy, unique = config.get("strategy", MERGES[0]), config.get("deduplicated", False)
     check_choice("strategy of merge", strategy, MERGES)
     if not isinstance(unique, bool):
         raise UsageError(f"deduplicated can't be `{unique!r}`", expected="True or False")
     # Both are noted, also where they are the default: they may have been others before.
     noted = {"x-merge-strategy": strategy, "x-deduplicated": True if unique else None}
+    noted |= merge_options(config, strategy) | history_hints(strategy, config)
     return {"write_disposition": "merge", "additional": noted}
 
 

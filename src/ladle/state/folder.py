@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import orjson
 from ladle.errors import LadleError
 from ladle.schema.schema import Schema
 from ladle.state.blob import STATE_ENGINE_VERSION, state_hash
-from ladle.state.values import dumps, from_json
+from ladle.state.values import dumps, loads
 
 _STATE = "state.json"
 
@@ -41,11 +41,8 @@ class PipelineFolder:
         Raises:
             LadleError: unreadable; never silently a fresh start.
         """
-        stored = _load(self.root / _STATE)
-        if stored:
-            typed: dict[str, Any] = from_json(stored)
-            return typed
-        return {"_state_version": 0, "_state_engine_version": STATE_ENGINE_VERSION}
+        stored = _load(self.root / _STATE, loads)
+        return stored or {"_state_version": 0, "_state_engine_version": STATE_ENGINE_VERSION}
 
     def save_state(self, state: Mapping[str, Any]) -> None:
         """Store the state; old or new survives a kill, never a part."""
@@ -82,9 +79,9 @@ class PipelineFolder:
         shutil.rmtree(self.root, ignore_errors=True)
 
 
-def _load(path: Path) -> dict[str, Any] | None:
+def _load(path: Path, read: Callable[[bytes], Any] = orjson.loads) -> dict[str, Any] | None:
     try:
-        stored = orjson.loads(path.read_bytes())
+        stored = read(path.read_bytes())
     except FileNotFoundError:
         return None
     except ValueError:

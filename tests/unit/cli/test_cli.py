@@ -155,3 +155,12 @@ def test_lineage_as_json_has_a_line_for_each_column(site: Site) -> None:
 def test_a_row_needs_its_table(site: Site) -> None:
     code, text = call(site, "lineage", "p", "--row", "x")
     assert (code, "name the table of the row" in text) == (2, True)
+
+
+def test_guarantee_shows_each_way_of_writing(site: Site) -> None:
+    code, text = call(site, "guarantee", "p", "--at-least", "G4")
+    lines = text.splitlines()
+    assert code == 0
+    assert lines[0] == "append              G4 exactly once, all tables of a load at once"
+    assert any(line.startswith("delete-insert       G4") for line in lines)
+    assert any(line.startswith("rests on            data, tables") for line in lines)

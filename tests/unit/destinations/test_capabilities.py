@@ -19,7 +19,7 @@ def made(kind: str, **capability: Any) -> Any:
     return getattr(ladle.destinations, kind)("somewhere", **capability)
 
 
-@pytest.mark.parametrize("kind", ["duckdb", "postgres", "filesystem"])
+@pytest.mark.parametrize("kind", ["duckdb", "postgres", "sqlite", "filesystem"])
 def test_a_keyword_shows_in_the_capabilities(kind: str) -> None:
     assert made(kind).capabilities().naming_convention == "snake_case"
     found = made(kind, naming_convention="direct", max_identifier_length=20, max_table_nesting=1)
@@ -34,7 +34,7 @@ def test_a_keyword_shows_in_the_capabilities(kind: str) -> None:
     assert made(kind, max_table_nesting=None).capabilities().max_table_nesting is None
 
 
-@pytest.mark.parametrize("kind", ["duckdb", "postgres", "filesystem"])
+@pytest.mark.parametrize("kind", ["duckdb", "postgres", "sqlite", "filesystem"])
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [

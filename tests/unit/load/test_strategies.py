@@ -6,7 +6,7 @@ from tests.unit.load.sessions import Memory, MemorySession
 
 from ladle.destinations.base import Strategy
 from ladle.load.strategies.append import append
-from ladle.load.strategies.replace import replace
+from ladle.load.strategies.truncate_and_insert import truncate_and_insert as replace
 from ladle.schema.table import Table
 
 TABLES = [Table("t"), Table("t__l", parent="t")]

@@ -120,7 +120,7 @@ def test_columns_as_dict_or_list(given: Any, columns: Any) -> None:
     "hints",
     [
         {"write_disposition": "apend"},
-        {"write_disposition": {"disposition": "merge", "strategy": "scd2"}},
+        {"write_disposition": {"disposition": "merge", "strategy": "cdc"}},
         {"file_format": "xlsx"},
         {"max_table_nesting": -1},
         {"max_table_nesting": "1"},

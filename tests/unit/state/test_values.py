@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ladle.errors import UsageError
 from ladle.state.blob import decode_state, encode_state
-from ladle.state.values import dumps, from_json, to_json
+from ladle.state.values import dumps, from_json, loads, to_json
 
 # Left, as the reference wrote them to `_dlt_pipeline_state`.
 STORED = {
@@ -35,6 +35,9 @@ def test_the_stored_form_is_the_references(stored: str, value: Any) -> None:
     assert to_json(value) == stored
     back = from_json(stored)
     assert (back, type(back), str(back)) == (value, type(value), str(value))
+    for data in (dumps({"a": [value]}), json.dumps({"a": [stored]}).encode()):
+        assert str(loads(data)) == str({"a": [value]})
+    assert loads(b'{"a": 1}') == {"a": 1}
 
 
 def test_uuids_come_back() -> None:

@@ -2,35 +2,68 @@
 
 `primary_key`: of new rows with one key a single one is loaded. `merge_key`: all old rows with that key go,
 all new rows are loaded. Both: what either finds goes. Neither: rows are only added. Rows that a `hard_delete`
-column marks delete, and aren't loaded.
+column marks delete, and aren't loaded. With `delete_missing` rows go that a full listing doesn't have.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Sequence
+from typing import Any
 
 from sqlglot import exp
 
 from ladle.destinations.base import Strategy
-from ladle.load.strategies.staged import ROOT_ID, ROW_ID, Staged
+from ladle.load.strategies.bounds import matched
+from ladle.load.strategies.missing import missing
+from ladle.load.strategies.noted import Noted
+from ladle.load.strategies.single import one_each
+from ladle.load.strategies.staged import Staged, Steps
+from ladle.load.strategies.trees import counted
 
 
-def statements(staged: Staged) -> Iterator[exp.Expression]:
+def statements(staged: Staged) -> Steps:
     """Yield the statements, in order."""
-    root, primary = staged.root, staged.key("primary_key")
-    matches = [staged.matching(keys) for keys in (primary, staged.key("merge_key")) if keys]
+    yield from missing(staged)
+    if staged.root.name not in staged.columns:
+        return  # an empty listing
+    root, primary, other = staged.root, staged.key("primary_key"), staged.key("merge_key")
+    staged = yield from one_each(staged, primary)
+    matches = []
+    if primary:
+        matches.append((yield from matched(staged, primary)))
+    if other:
+        matches.append((yield from matched(staged, other)))
+    marked = yield from _marked(staged, matches)
+    gone = yield from _delete(staged, matches)
+    added = yield staged.insert(root, staged.live(*staged.given(root)))
+    yield from staged.insert_children()
+    # A part of the table that comes as a whole has no rows that are the same as before.
+    updated = 0 if other else max(0, min(gone - marked, added))
+    staged.tell(inserted=added - updated, updated=updated, deleted=gone - updated)
+
+
+def _marked(staged: Staged, matches: Sequence[exp.Expression]) -> Generator[exp.Expression, Any, int]:
+    """Count the old rows that a mark deletes."""
+    if staged.marked is None or not matches:
+        return 0
+    found = yield staged.old(counted()).where(staged.matching(matches[0], staged.marked))
+    return int(found[0])
+
+
+def _delete(staged: Staged, matches: Sequence[exp.Expression]) -> Generator[exp.Expression, Any, int]:
+    """Delete the old rows that match, and what is below them; return how many root rows went."""
+    gone = 0
     if staged.children and matches:
-        yield staged.note_gone(matches)
-        for table in staged.children:
-            yield staged.delete(table, staged.of_gone(ROOT_ID))
-        yield staged.delete(root, staged.of_gone(ROW_ID))
-        yield staged.forget_gone()
-    else:
-        for match in matches:
-            yield staged.delete(root, match)
-    yield staged.insert(root, staged.kept(staged.columns[root.name], primary))
-    if staged.filled:
-        yield from staged.insert_children(staged.kept([ROW_ID], primary))
+        noted = Noted(staged, "gone")
+        found = yield noted.ids([staged.matching(match) for match in matches])
+        for table in staged.children if found else ():
+            yield staged.delete(table, noted.below())
+        yield noted.forget()
+        if found == 0:
+            return 0
+    for match in matches:
+        gone += max(0, (yield staged.delete(staged.root, staged.matching(match))))
+    return gone
 
 
 delete_insert = Strategy(statements=statements)

@@ -6,31 +6,37 @@ and delete nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
 from sqlglot import exp
 
 from ladle.destinations.base import Strategy
-from ladle.load.strategies.staged import NEW, OLD, ROW_ID, Staged, col, same
+from ladle.load.strategies.bounds import matched
+from ladle.load.strategies.noted import Noted
+from ladle.load.strategies.single import one_each
+from ladle.load.strategies.staged import Staged, Steps
+from ladle.load.strategies.trees import NEW, OLD, ROOT_ID, ROW_ID, col, counted, exists, named
 
 
-def statements(staged: Staged) -> Iterator[exp.Expression]:
-    """Yield the statements, in order; child rows go first, while it can be told which roots are new."""
-    root = staged.root
-    if staged.filled:
-        yield from staged.insert_children(_fresh(staged, [ROW_ID]))
-    yield staged.insert(root, _fresh(staged, staged.columns[root.name]))
-
-
-def _fresh(staged: Staged, columns: Sequence[str]) -> exp.Select:
+def statements(staged: Staged) -> Steps:
+    """Yield the statements, in order."""
     root, keys = staged.root, staged.key("primary_key")
-    if not keys:
-        return staged.kept(columns, keys)
-    there = exp.select(exp.Literal.number(1)).from_(exp.alias_(staged.there(root), OLD, table=True))
-    # The key is needed to compare, whatever is asked for.
-    kept = staged.kept(dict.fromkeys([*columns, *keys]), keys).subquery(NEW)
-    rows = exp.select(*(col(c, NEW) for c in columns)).from_(kept)
-    return rows.where(exp.not_(exp.Exists(this=there.where(same(keys)))))
+    staged = yield from one_each(staged, keys)
+    total = (yield staged.live(counted()))[0]
+    match = (yield from matched(staged, keys)) if keys else exp.false()
+    if staged.filled:
+        # Noted while it can be told which roots are new.
+        known = Noted(staged, "known")
+        yield known.pairs(match)
+        added = yield staged.insert(
+            root, staged.live(*staged.given(root)).where(exp.not_(known.has(col(ROW_ID, NEW))))
+        )
+        yield from staged.insert_children(exp.not_(known.has(col(ROOT_ID, NEW))))
+        yield known.forget()
+    else:
+        old = named(staged.there(root), OLD)
+        added = yield staged.insert(
+            root, staged.live(*staged.given(root)).where(exp.not_(exists(old, match)))
+        )
+    staged.tell(inserted=added, unchanged=total - added)
 
 
 insert_only = Strategy(statements=statements, needs_key=True)

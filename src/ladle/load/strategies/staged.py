@@ -1,22 +1,38 @@
-"""What merges have in common: rows that wait in tables of the load's own, and SQL over both.
+"""What strategies have in common: rows that wait in tables of the load's own, and SQL over both.
 
 `new` is the waiting row, `old` the row at the destination. Keys are compared column by column, as values: a
-null equals nothing, so a row without its key is only ever added. All is built as trees; nothing runs here.
+null equals nothing, so a row without its key is only ever added. All is built as trees; nothing runs here:
+a generator yields statements, and is sent what came of each (`MergingSession.merge`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
 
 from sqlglot import exp
 
 from ladle.destinations.base import MergingSession
+from ladle.load.strategies.trees import (
+    NEW,
+    OLD,
+    PARENT_ID,
+    ROOT_ID,
+    ROW_ID,
+    any_of,
+    as_,
+    col,
+    exists,
+    is_null,
+    named,
+    substring,
+)
+from ladle.schema.row_ids import DIGEST, MARK, TAIL, is_keyed
 from ladle.schema.table import Table
 
-ROW_ID, ROOT_ID = "_dlt_id", "_dlt_root_id"
-NEW, OLD = "new", "old"
-_COUNT = "_ladle_count"
+Steps = Generator[exp.Expression, Any, None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +44,21 @@ class Staged:
         root: the root table, columns as in the schema.
         children: the tables below it that are at the destination, parents first.
         columns: of the waiting rows, by table; a table without rows isn't in it.
+        at: when the load was made.
+        refused: root rows that the load was to bring, and a contract or a rule refused; None where it brings
+            rows of an earlier load again.
+        tally: what became of root rows: `inserted`, `updated`, `deleted`, `unchanged`.
+        single: whether the waiting root rows are those of another table, one for each key.
     """
 
     session: MergingSession
     root: Table
     children: Sequence[Table]
     columns: dict[str, Sequence[str]]
+    at: datetime
+    refused: int | None = 0
+    tally: dict[str, int] = field(default_factory=dict)
+    single: bool = False
 
     @property
     def filled(self) -> list[Table]:
@@ -51,49 +76,31 @@ class Staged:
 
     def here(self, table: Table) -> exp.Table:
         """Return the table of waiting rows."""
-        return self.session.staged(table.name)
+        return self.session.staged(f"{table.name} kept" if self.single and table is self.root else table.name)
+
+    def tell(self, **counts: int) -> None:
+        """Add to the tally; what an engine doesn't count (-1) is left out."""
+        for name, count in counts.items():
+            if count >= 0:
+                self.tally[name] = self.tally.get(name, 0) + count
 
     # -- the rows that take part
 
-    def kept(self, columns: Iterable[str], keys: Sequence[str]) -> exp.Select:
-        """SELECT the waiting root rows that remain: one for each key, and none that only deletes.
-
-        Of several the first by `dedup_sort` remains, nulls last, else the first that came. A row without its
-        whole key is never a duplicate.
-        """
-        rows = exp.select(*(col(c) for c in columns)).from_(self._numbered(keys).subquery(NEW))
-        unique = bool(self.root.extra.get("x-deduplicated"))
-        if keys and not unique:
-            nulls = [is_null(col(k)) for k in keys]
-            rows = rows.where(exp.or_(col(_COUNT).eq(1), *nulls))
+    @property
+    def marked(self) -> exp.Expression | None:
+        """Whether a waiting row only asks for a deletion, by a true bool or any other value; None: none."""
+        found: list[exp.Expression] = []
         for name in self.root.keys("hard_delete"):
-            rows = rows.where(exp.not_(self.deletes(name)))
-        return rows
+            if name in self.columns[self.root.name] and self.root.columns[name].data_type == "bool":
+                found.append(exp.Coalesce(this=col(name, NEW), expressions=[exp.false()]))
+            elif name in self.columns[self.root.name]:
+                found.append(exp.not_(is_null(col(name, NEW))))
+        return any_of(found) if found else None
 
-    def _numbered(self, keys: Sequence[str]) -> exp.Select:
-        rows = exp.select(*(col(c) for c in self.columns[self.root.name])).from_(self.here(self.root))
-        if not keys or self.root.extra.get("x-deduplicated"):
-            return rows
-        order = exp.Order(expressions=[*self._sorted(), exp.Ordered(this=self.session.row_order())])
-        number = exp.Window(
-            this=exp.RowNumber(), partition_by=[col(k) for k in keys], order=order, over="OVER"
-        )
-        return rows.select(number.as_(_COUNT, quoted=True))
-
-    def _sorted(self) -> list[exp.Ordered]:
-        return [
-            exp.Ordered(this=col(c.name), desc=c.dedup_sort == "desc", nulls_first=False)
-            for c in self.root.columns.values()
-            if c.dedup_sort is not None and c.name in self.columns[self.root.name]
-        ]
-
-    def deletes(self, name: str) -> exp.Expression:
-        """Whether a row only asks for a deletion: a bool that is true, or any other value."""
-        if name not in self.columns[self.root.name]:
-            return exp.false()
-        if self.root.columns[name].data_type == "bool":
-            return exp.Coalesce(this=col(name), expressions=[exp.false()])
-        return exp.not_(is_null(col(name)))
+    def live(self, *columns: exp.Expression) -> exp.Select:
+        """SELECT of the waiting root rows that ask for no deletion."""
+        rows = exp.select(*columns).from_(named(self.here(self.root), NEW))
+        return rows if self.marked is None else rows.where(exp.not_(self.marked))
 
     # -- statements
 
@@ -102,70 +109,41 @@ class Staged:
         names = [exp.to_identifier(c, quoted=True) for c in self.columns[table.name]]
         return exp.Insert(this=exp.Schema(this=self.there(table), expressions=names), expression=rows)
 
-    def insert_children(self, roots: exp.Select) -> list[exp.Expression]:
-        """INSERT the waiting child rows whose root rows are among `roots`, a query of `_dlt_id`s."""
-        return [
-            self.insert(t, self.all(t).where(exp.In(this=col(ROOT_ID), query=roots.subquery())))
-            for t in self.filled
-        ]
-
     def all(self, table: Table) -> exp.Select:
-        """SELECT all waiting rows of a table."""
-        return exp.select(*(col(c) for c in self.columns[table.name])).from_(self.here(table))
+        """SELECT all waiting rows of a table, as they will be."""
+        here = named(self.here(table), NEW)
+        return exp.select(*self.given(table)).from_(here)
 
-    def matching(self, keys: Sequence[str]) -> exp.Expression:
-        """Whether the old row has the key of a waiting row."""
-        waiting = exp.select(exp.Literal.number(1)).from_(exp.alias_(self.here(self.root), NEW, table=True))
-        return exp.Exists(this=waiting.where(same(keys)))
+    def given(self, table: Table) -> list[exp.Expression]:
+        """Return the columns of waiting rows, as they will be."""
+        return [as_(self.final(c), c) for c in self.columns[table.name]]
+
+    def final(self, name: str) -> exp.Expression:
+        """Return a column of a waiting row as it will be: ids made of keys lose what told them apart."""
+        value = col(name, NEW)
+        if name not in (ROW_ID, ROOT_ID, PARENT_ID) or not is_keyed(self.root):
+            return value
+        mark = substring(value, DIGEST + 1, len(MARK)).eq(exp.Literal.string(MARK))
+        short = exp.Concat(expressions=[substring(value, 1, DIGEST), substring(value, TAIL + 1)], safe=True)
+        return exp.Case(ifs=[exp.If(this=mark, true=short)], default=value.copy())
+
+    def insert_children(self, *conditions: exp.Expression) -> Steps:
+        """INSERT the waiting child rows whose root rows are loaded, and meet the conditions."""
+        wanted = list(conditions)
+        if self.single or self.marked is not None:
+            roots = self.live(col(ROW_ID, NEW)).subquery()
+            wanted.insert(0, exp.In(this=col(ROOT_ID, NEW), query=roots))
+        for table in self.filled:
+            yield self.insert(table, self.all(table).where(*wanted))
 
     def delete(self, table: Table, where: exp.Expression) -> exp.Delete:
         """DELETE old rows."""
-        return exp.Delete(this=exp.alias_(self.there(table), OLD, table=True), where=exp.Where(this=where))
+        return exp.Delete(this=named(self.there(table), OLD), where=exp.Where(this=where))
 
-    def note_gone(self, conditions: Sequence[exp.Expression]) -> exp.Expression:
-        """Note the ids of old root rows that go, each condition by itself: an OR would be slow to find."""
-        found = [
-            exp.select(col(ROW_ID, OLD)).from_(exp.alias_(self.there(self.root), OLD, table=True)).where(c)
-            for c in conditions
-        ]
-        query: exp.Expression = found[0]
-        for more in found[1:]:
-            query = exp.union(query, more, distinct=True)
-        return temporary(self.session.staged(self._gone), query)
+    def old(self, *columns: exp.Expression) -> exp.Select:
+        """SELECT of the old root rows."""
+        return exp.select(*columns).from_(named(self.there(self.root), OLD))
 
-    @property
-    def _gone(self) -> str:
-        return f"{self.root.name} gone"
-
-    def of_gone(self, name: str) -> exp.Expression:
-        """Whether a column holds a noted id."""
-        noted = exp.select(col(ROW_ID)).from_(self.session.staged(self._gone))
-        return exp.In(this=col(name, OLD), query=noted.subquery())
-
-    def forget_gone(self) -> exp.Expression:
-        """DROP the notes."""
-        ref = self.session.staged(self._gone)
-        what = {"tables": [ref]} if "tables" in exp.Drop.arg_types else {"this": ref}
-        return exp.Drop(**what, kind="TABLE")
-
-
-def same(keys: Sequence[str]) -> exp.Expression:
-    """Whether old and new row have one key."""
-    both = exp.and_(*(col(k, OLD).eq(col(k, NEW)) for k in keys))
-    return exp.paren(both)
-
-
-def col(name: str, table: str | None = None) -> exp.Column:
-    """Return a reference to a column."""
-    return exp.column(exp.to_identifier(name, quoted=True), table=table, quoted=True)
-
-
-def is_null(column: exp.Expression) -> exp.Expression:
-    """Whether it is null."""
-    return exp.Is(this=column, expression=exp.Null())
-
-
-def temporary(ref: exp.Table, query: exp.Expression) -> exp.Create:
-    """CREATE TEMPORARY TABLE AS query."""
-    kept = exp.Properties(expressions=[exp.TemporaryProperty()])
-    return exp.Create(this=ref, kind="TABLE", properties=kept, expression=query)
+    def matching(self, condition: exp.Expression, *more: exp.Expression) -> exp.Expression:
+        """Whether the old row is one of the waiting rows', by a condition on both."""
+        return exists(named(self.here(self.root), NEW), condition, *more)

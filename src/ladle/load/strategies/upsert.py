@@ -1,62 +1,104 @@
 """Upsert: a row with a known `primary_key` is changed in its place, another is added.
 
 The whole row is replaced: a column that the new rows lack becomes null. Child rows are replaced as a set. Of
-several new rows with one key a single one is loaded. Rows that a `hard_delete` column marks delete.
+several new rows with one key a single one is loaded. Rows that a `hard_delete` column marks delete. With
+`skip_unchanged_rows` a row isn't touched that is the same as before, with all below it. With
+`delete_missing` rows go that a full listing doesn't have.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from sqlglot import exp
 
 from ladle.destinations.base import Strategy
-from ladle.load.strategies.staged import NEW, OLD, ROOT_ID, ROW_ID, Staged, col, same
+from ladle.load.strategies.bounds import matched
+from ladle.load.strategies.equal import changed_below, root_differs
+from ladle.load.strategies.missing import missing
+from ladle.load.strategies.noted import CHANGED, Noted
+from ladle.load.strategies.single import one_each
+from ladle.load.strategies.staged import Staged, Steps
+from ladle.load.strategies.trees import (
+    NEW,
+    OLD,
+    ROOT_ID,
+    ROW_ID,
+    all_of,
+    col,
+    counted,
+    exists,
+    named,
+    update_from,
+)
 
 
-def statements(staged: Staged) -> Iterator[exp.Expression]:
+def statements(staged: Staged) -> Steps:
     """Yield the statements, in order."""
-    keys = staged.key("primary_key")
-    if staged.children and keys:
-        yield staged.note_gone([staged.matching(keys)])
-        for table in staged.children:
-            yield staged.delete(table, staged.of_gone(ROOT_ID))
-        yield staged.forget_gone()
-    if keys:
-        yield from _deletes(staged, keys)
-        yield _merged(staged, keys)
+    yield from missing(staged)
+    if staged.root.name not in staged.columns:
+        return  # an empty listing
+    root, keys = staged.root, staged.key("primary_key")
+    staged = yield from one_each(staged, keys)
+    if not keys:
+        staged.tell(inserted=(yield staged.insert(root, staged.live(*staged.given(root)))))
+        yield from staged.insert_children()
+    elif staged.children:
+        yield from _with_children(staged, (yield from matched(staged, keys)))
     else:
-        yield staged.insert(staged.root, staged.kept(staged.columns[staged.root.name], keys))
-    if staged.filled:
-        yield from staged.insert_children(staged.kept([ROW_ID], keys))
+        yield from _flat(staged, (yield from matched(staged, keys)))
 
 
-def _deletes(staged: Staged, keys: list[str]) -> Iterator[exp.Expression]:
-    for name in staged.root.keys("hard_delete"):
-        marked = exp.select(*(col(k) for k in keys)).from_(staged.here(staged.root))
-        marked = marked.where(staged.deletes(name))
-        there = exp.select(exp.Literal.number(1)).from_(marked.subquery(NEW)).where(same(keys))
-        yield staged.delete(staged.root, exp.Exists(this=there))
+def _flat(staged: Staged, match: exp.Expression) -> Steps:
+    root, skips = staged.root, bool(staged.root.extra.get("x-skip-unchanged"))
+    total = (yield staged.live(counted()))[0]
+    if staged.marked is not None:
+        staged.tell(deleted=(yield staged.delete(root, staged.matching(match, staged.marked))))
+    changed = [root_differs(staged)] if skips else []
+    updated = yield _update(staged, match, *changed)
+    rows = staged.live(*staged.given(root))
+    if updated != 0 or skips:
+        # Where no key of the batch is known, nothing has to be compared again.
+        rows = rows.where(exp.not_(exists(named(staged.there(root), OLD), match)))
+    added = yield staged.insert(root, rows)
+    staged.tell(inserted=added, updated=updated, unchanged=max(0, total - added - updated))
 
 
-def _merged(staged: Staged, keys: list[str]) -> exp.Expression:
-    root, given = staged.root, staged.columns[staged.root.name]
+def _with_children(staged: Staged, match: exp.Expression) -> Steps:
+    root, known = staged.root, Noted(staged, "known")
+    skips = bool(root.extra.get("x-skip-unchanged"))
+    total = (yield staged.live(counted()))[0]
+    found = yield known.pairs(match, root_differs(staged) if skips else None)
+    updated, touched = 0, list[exp.Expression]()
+    if found != 0:
+        if skips:
+            yield from changed_below(staged, known)
+            touched = [col(CHANGED)]
+        for table in staged.children:
+            yield staged.delete(table, known.below(*touched))
+        if staged.marked is not None:
+            staged.tell(deleted=(yield staged.delete(root, staged.matching(match, staged.marked))))
+        wanted = [known.has(col(ROW_ID, NEW), *touched)] if skips else []
+        updated = yield _update(staged, match, *wanted)
+    rows = staged.live(*staged.given(root))
+    added = yield staged.insert(
+        root, rows if found == 0 else rows.where(exp.not_(known.has(col(ROW_ID, NEW))))
+    )
+    same = [exp.not_(known.has(col(ROOT_ID, NEW), exp.not_(t))) for t in touched]
+    yield from staged.insert_children(*same)
+    yield known.forget()
+    staged.tell(inserted=added, updated=updated, unchanged=max(0, total - added - updated))
+
+
+def _update(staged: Staged, match: exp.Expression, *conditions: exp.Expression) -> exp.Update:
+    """UPDATE the old rows by those waiting rows that ask for no deletion."""
+    root, given, keys = staged.root, staged.columns[staged.root.name], staged.root.keys("primary_key")
     absent = [c.name for c in root.typed_columns() if c.name not in given]
-    changed = [exp.EQ(this=col(c), expression=col(c, NEW)) for c in given if c not in keys]
-    changed += [exp.EQ(this=col(c), expression=exp.Null()) for c in absent]
-    added = exp.Insert(
-        this=exp.Tuple(expressions=[col(c) for c in given]),
-        expression=exp.Tuple(expressions=[col(c, NEW) for c in given]),
-    )
-    when = [exp.When(matched=False, then=added)]
-    if changed:
-        when.insert(0, exp.When(matched=True, then=exp.Update(expressions=changed)))
-    return exp.merge(
-        *when,
-        into=exp.alias_(staged.there(root), OLD, table=True),
-        using=staged.kept(given, keys).subquery(NEW),
-        on=same(keys),
-    )
+    values = [exp.EQ(this=col(c), expression=staged.final(c)) for c in given if c not in keys]
+    values += [exp.EQ(this=col(c), expression=exp.Null()) for c in absent]
+    # A table of nothing but its key has nothing to change, and is asked all the same which keys it has.
+    values = values or [exp.EQ(this=col(keys[0]), expression=col(keys[0], NEW))]
+    wanted = [match, *conditions, *([exp.not_(staged.marked)] if staged.marked is not None else [])]
+    old, new = (named(t, n) for t, n in ((staged.there(root), OLD), (staged.here(root), NEW)))
+    return update_from(old, values, new, all_of(wanted))
 
 
 upsert = Strategy(statements=statements, needs_key=True)

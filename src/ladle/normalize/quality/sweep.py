@@ -20,6 +20,7 @@ from ladle.package.manifest import DataFile
 from ladle.package.store import Package, StageWriter
 from ladle.schema.records import is_record
 from ladle.schema.rejects import Reject
+from ladle.schema.row_ids import final_id
 from ladle.schema.table import Table
 
 _KEY = "_dlt_"
@@ -200,8 +201,8 @@ def _reject(
         value=None if value is None else _json(value),
         wanted=failure.wanted,
         position=position,
-        parent_id=row.get(PARENT_ID),
-        row_id=row.get(ROW_ID),
+        parent_id=final_id(row[PARENT_ID]) if row.get(PARENT_ID) else None,
+        row_id=final_id(row[ROW_ID]) if row.get(ROW_ID) else None,
         list_index=row.get(POSITION),
         record=_json(record),
     )

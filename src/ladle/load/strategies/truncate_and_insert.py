@@ -1,4 +1,7 @@
-"""Replace: rows take the place of what is there; others see the old rows until the commit."""
+"""Truncate-and-insert: tables are emptied first, then rows come; others see the old rows until the commit.
+
+By DELETE: after a TRUNCATE others would wait, or find nothing. Other writers wait as long as rows are coming.
+"""
 
 from __future__ import annotations
 
@@ -16,4 +19,4 @@ def clear(session: Session, tables: Sequence[Table]) -> None:
     session.clear([table.name for table in tables])
 
 
-replace = Strategy(prepare=clear)
+truncate_and_insert = Strategy(prepare=clear)

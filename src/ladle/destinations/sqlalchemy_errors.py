@@ -1,0 +1,65 @@
+"""What an error of a driver behind SQLAlchemy means for the caller: mend something, or run again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sqlalchemy import exc as sa_exc
+
+from ladle.errors import CommitFailed, DataError, DestinationError, LadleError, shorten
+
+_AGAIN = "the package is kept: run again"
+_MEND = "the package is kept: mend the cause and run again"
+_MAX_CHARS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a database is: its URL without password, and the password, to mask it."""
+
+    shown: str
+    secret: str = field(default="", repr=False)
+
+    def said(self, exc: Exception) -> str:
+        """Return the driver's own words in one line, the password masked."""
+        text = " ".join(str(getattr(exc, "orig", None) or exc).split())
+        return shorten(text.replace(self.secret, "***") if self.secret else text, _MAX_CHARS)
+
+    def cause(self, exc: Exception) -> Exception | None:
+        """Return the error to chain: none, where it shows the password."""
+        return None if self.secret and self.secret in str(exc) else exc
+
+
+def is_lost(exc: Exception) -> bool:
+    """Whether the line broke, so that nobody knows what the server made of the last message."""
+    return isinstance(exc, sa_exc.DBAPIError) and exc.connection_invalidated
+
+
+def explained(exc: sa_exc.SQLAlchemyError, doing: str, place: Place) -> LadleError:
+    """Return our error for the driver's."""
+    what = place.said(exc)
+    if is_lost(exc):
+        return CommitFailed(f"the connection was lost while {doing}: {what}", hint=_AGAIN)
+    if isinstance(exc, (sa_exc.IntegrityError, sa_exc.DataError)):
+        return DataError(f"{place.shown} refused a row while {doing}: {what}", hint=_MEND)
+    if "locked" in what or "deadlock" in what.lower() or "could not serialize" in what:
+        return CommitFailed(f"another session got in the way while {doing}: {what}", hint=_AGAIN)
+    return DestinationError(f"{place.shown} failed while {doing}: {what}", hint=_MEND)
+
+
+def refused(exc: Exception, place: Place) -> DestinationError:
+    """Return our error for a connection that could not be made."""
+    what = place.said(exc)
+    error = DestinationError(
+        f"cannot connect to {place.shown}: {what}",
+        hint="check user, password, host, port and database in the credentials, and that the server runs",
+    )
+    error.retryable = "refused" in what or "timeout" in what
+    return error
+
+
+def unread(exc: sa_exc.SQLAlchemyError, doing: str, place: Place) -> DestinationError:
+    """Return our error for a statement that failed outside a load."""
+    error = DestinationError(f"{place.shown} failed while {doing}: {place.said(exc)}")
+    error.retryable = is_lost(exc)
+    return error

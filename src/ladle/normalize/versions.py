@@ -1,0 +1,230 @@
+"""The version of a row: a hash of 132 bits of what is stored of it, and below it, made for a batch at once.
+
+Two rows have one version where the same is stored: column by column, by value, in any order; what is null
+or empty isn't stored. A number is the same in every type that a column of it can have, so a column that
+grows makes no new versions; a text is another value than a number only in another column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ladle.errors import DataError
+from ladle.normalize.arrays import keep
+from ladle.normalize.decimals import decimal_text
+from ladle.normalize.fed import Fed
+from ladle.normalize.keys import KEY_COLUMNS, PARENT_ID, ROOT_ID, ROW_ID
+from ladle.normalize.quality.engine import Engine
+from ladle.schema.rejects import Reject
+from ladle.schema.scd2 import History, has_history, history_of
+from ladle.schema.types import arrow_type
+
+_CHARS = 22  # 132 bits in Base64
+_ID_CHARS = 16  # of the ids that rows got so far
+_EXACT_DOUBLE = 2.0**53
+_DAY_US = 86_400_000_000
+_PER_US = {"s": 1_000_000, "ms": 1_000, "us": 1}
+
+
+class Versions:
+    """Gives the rows of one package their versions.
+
+    Args:
+        created_at: of the package, unix time in seconds: from then on its rows hold.
+
+    Memory: O(batch), the values of its rows as text.
+    """
+
+    def __init__(self, created_at: float) -> None:
+        self._created_at = datetime.fromtimestamp(created_at, UTC)
+        self._engine = Engine()
+        self._ids: tuple[pa.Array, pa.Array] | None = None
+
+    def of(self, fed: Sequence[Fed], resource: str) -> Sequence[Fed]:
+        """Return the rows of a batch with validity columns, and with their versions as ids where asked for.
+
+        Args:
+            fed: the rows of the root table first, then those below.
+            resource: for errors.
+
+        Returns:
+            The same rows; as they are where their table keeps no history.
+
+        Raises:
+            DataError: rows bring a validity column themselves, or lack the column of their version.
+        """
+        self._ids = None
+        table = fed[0].typed.table if fed else None
+        if table is None or not has_history(table) or (history := history_of(table)) is None:
+            return fed
+        root, below = fed[0], fed[1:]
+        if root.count:
+            _check_columns(root, history, resource)
+        if history.version == ROW_ID:
+            root, *below = self._hashed(root, below)
+        at = history.boundary or self._created_at
+        arrays = {history.since.name: _repeated(at, arrow_type(history.since), root.count)}
+        if history.active is not None:
+            arrays[history.until.name] = _repeated(history.active, arrow_type(history.until), root.count)
+        keys = [*root.keys, *history.columns]
+        return [replace(_with(root, arrays), keys=keys), *below]
+
+    def _hashed(self, root: Fed, below: Sequence[Fed]) -> list[Fed]:
+        ids = root.typed.arrays[ROW_ID]
+        given = _given_ids(root)
+        homes = [pc.index_in(one.typed.arrays[ROOT_ID], value_set=ids) for one in below]
+        pieces = _pieces(root.typed.arrays)
+        # by name: which of its lists a batch meets first says nothing of a row
+        for one, home in sorted(zip(below, homes, strict=True), key=lambda pair: pair[0].before.name):
+            pieces.append(_piece(f"[{one.before.name}]", _lines(one.typed.arrays, home, root.count)))
+        versions = self._engine.digests(_joined(pieces, root.count), _CHARS)
+        new = versions if given is None else pc.coalesce(given, versions)
+        self._ids = ids, new
+        made = [_with(root, {ROW_ID: new})]
+        for one, home in zip(below, homes, strict=True):
+            old_root, new_root = ids.take(home), new.take(home)
+            changed = {
+                name: _renamed(one.typed.arrays[name], old_root, new_root)
+                for name in (ROOT_ID, PARENT_ID, ROW_ID)
+            }
+            made.append(_with(one, changed))
+        return made
+
+    def close(self) -> None:
+        """Let go of what hashes."""
+        self._engine.close()
+
+    def renamed(self, rejects: Sequence[Reject]) -> Sequence[Reject]:
+        """Return rejects of the batch, which know rows by their ids before `of`, by those they have now."""
+        if not rejects or self._ids is None:
+            return rejects
+        old, new = (ids.to_pylist() for ids in self._ids)
+        names = dict(zip(old, new, strict=True))
+
+        def now(row_id: str | None) -> str | None:
+            head = (row_id or "")[:_ID_CHARS]
+            return row_id if row_id is None or head not in names else names[head] + row_id[_ID_CHARS:]
+
+        return [replace(r, row_id=now(r.row_id), parent_id=now(r.parent_id)) for r in rejects]
+
+
+def _with(fed: Fed, arrays: Mapping[str, pa.Array]) -> Fed:
+    return replace(fed, typed=replace(fed.typed, arrays={**fed.typed.arrays, **arrays}))
+
+
+def _repeated(at: datetime, type_: pa.DataType, count: int) -> pa.Array:
+    return pa.repeat(pa.scalar(at, pa.timestamp("us", "UTC")).cast(type_, safe=False), count)
+
+
+def _check_columns(root: Fed, history: History, resource: str) -> None:
+    if history.version not in root.typed.arrays:
+        raise DataError(
+            f"rows of `{root.before.name}` have no column `{history.version}`, which tells their versions",
+            resource=resource,
+            table=root.before.name,
+            column=history.version,
+            expected="a value in every row",
+            hint="without row_version_column_name all that a row holds makes its version",
+        )
+    for name, path, _ in root.named:
+        if name in history.columns:
+            raise DataError(
+                f"rows of table `{root.before.name}` have a column `{name}`, where scd2 keeps their validity",
+                resource=resource,
+                table=root.before.name,
+                column=".".join(path),
+                expected="rows without it",
+                hint='rename or remove it in add_map, or name others: validity_column_names=["from", "to"]',
+            )
+
+
+def _given_ids(root: Fed) -> pa.Array | None:
+    """Return the ids that rows bring themselves, null where they bring none."""
+    for name, _, kinds in root.named:
+        if name == ROW_ID and kinds:
+            found = pc.coalesce(*(values.cast(pa.string()) for _, values in kinds))
+            return found if root.left is None else found.filter(root.left)
+    return None
+
+
+def _renamed(ids: pa.Array, old: pa.Array, new: pa.Array) -> pa.Array:
+    """Return ids that begin with that of the new root row where they began with that of the old."""
+    head, rest = pc.utf8_slice_codeunits(ids, 0, _ID_CHARS), pc.utf8_slice_codeunits(ids, _ID_CHARS)
+    return pc.if_else(pc.equal(head, old), pc.binary_join_element_wise(new, rest, ""), ids)
+
+
+def _lines(arrays: Mapping[str, pa.Array], home: pa.Array, roots: int) -> pa.Array:
+    """Return the rows of a child table as one text for each root row, null where it has none."""
+    ids, root_ids = arrays[ROW_ID], arrays[ROOT_ID]
+    head, rest = pc.utf8_slice_codeunits(ids, 0, _ID_CHARS), pc.utf8_slice_codeunits(ids, _ID_CHARS)
+    place = pc.if_else(pc.equal(head, root_ids), rest, ids)
+    line = _joined([_piece("", place.cast(pa.binary())), *_pieces(arrays)], len(ids))
+    # with its length: where a row ends must not be open
+    lines = pa.table({"home": home, "line": _piece("", line)})
+    grouped = lines.group_by("home", use_threads=False).aggregate([("line", "list")])
+    joined = pc.binary_join(grouped["line_list"].combine_chunks(), b"")
+    found = pc.index_in(pa.arange(0, roots).cast(home.type), value_set=grouped["home"].combine_chunks())
+    return joined.take(found)
+
+
+def _pieces(arrays: Mapping[str, pa.Array], without: Collection[str] = KEY_COLUMNS) -> list[pa.Array]:
+    names = sorted(n for n, a in arrays.items() if n not in without and a.null_count < len(a))
+    return [_piece(name, _bytes(arrays[name])) for name in names]
+
+
+def _piece(name: str, values: pa.Array) -> pa.Array:
+    """Return name and value, each with its length: 'ab' and 'c' must not read like 'a' and 'bc'."""
+    named = name.encode()
+    length = pc.binary_length(values).cast(pa.string()).cast(pa.binary())
+    return pc.binary_join_element_wise(b"%d:%b" % (len(named), named), length, values, b":")
+
+
+def _joined(pieces: Sequence[pa.Array], count: int) -> pa.Array:
+    if not pieces:
+        return pa.repeat(pa.scalar(b""), count)
+    return pc.binary_join_element_wise(*pieces, b"", null_handling="skip")
+
+
+def _bytes(array: pa.Array) -> pa.Array:
+    """Return values in one spelling, whatever the type of their column."""
+    kind, types = array.type, pa.types
+    if types.is_decimal(kind):
+        return decimal_text(array).cast(pa.binary())
+    if types.is_floating(kind):
+        return _double_text(array).cast(pa.binary())
+    if types.is_date(kind):
+        days = array.cast(pa.date32()).cast(pa.int32()).cast(pa.int64())
+        return _text(pc.multiply(days, _DAY_US))
+    if types.is_timestamp(kind):
+        return _timestamp_text(array)
+    if types.is_time(kind):
+        return _text(array.cast(pa.time64("us")).cast(pa.int64()))
+    return array.cast(pa.binary()) if _is_bytes(kind) else _text(array)
+
+
+def _is_bytes(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_binary(kind) or pa.types.is_string(kind))
+
+
+def _text(array: pa.Array) -> pa.Array:
+    return array.cast(pa.string()).cast(pa.binary())
+
+
+def _double_text(array: pa.Array) -> pa.Array:
+    whole = pc.and_(pc.equal(pc.trunc(array), array), pc.less(pc.abs(array), _EXACT_DOUBLE))
+    return pc.coalesce(keep(array, whole).cast(pa.int64()).cast(pa.string()), array.cast(pa.string()))
+
+
+def _timestamp_text(array: pa.Array) -> pa.Array:
+    ticks = array.cast(pa.int64())
+    if array.type.unit != "ns":
+        return _text(pc.multiply(ticks, _PER_US[array.type.unit]))
+    micros = pc.divide(ticks, 1000)
+    rest = pc.subtract(ticks, pc.multiply(micros, 1000))
+    fine = pc.binary_join_element_wise(_text(micros), _text(rest), b".")
+    return pc.if_else(pc.equal(rest, 0), _text(micros), fine)

@@ -1,0 +1,68 @@
+"""Which kill test proves what a destination promises of a load by each strategy."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from dataclasses import dataclass
+from types import ModuleType
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Tests that kill processes: `module` has `tests`, and `story` loads by the strategy."""
+
+    module: str
+    tests: tuple[str, ...]
+    story: str
+
+    @property
+    def test_module(self) -> ModuleType:
+        return importlib.import_module(f"tests.e2e.{self.module}")
+
+    @property
+    def told(self) -> str:
+        """The story's source."""
+        return inspect.getsource(importlib.import_module(f"tests.e2e.{self.story}"))
+
+    @property
+    def link(self) -> str:
+        return f"`{self.module}.py`"
+
+
+_EACH_STEP = (
+    "test_killed_in_any_state",
+    "test_killed_again_in_any_state_of_the_recovery",
+    "test_killed_at_any_moment",
+)
+_MERGE = Proof(
+    "test_kill_merge", ("test_killed_around_the_merge", "test_killed_at_every_second_step"), "victim_merge"
+)
+_FUNCTION = Proof(
+    "test_kill_function",
+    (
+        "test_killed_in_a_batch_gives_that_one_again_under_the_same_id",
+        "test_killed_at_any_durable_step_loses_and_repeats_nothing",
+    ),
+    "test_kill_function",
+)
+_REPLACES = ("truncate-and-insert", "insert-from-staging", "staging-optimized")
+_MERGES = ("delete-insert", "upsert", "insert-only")
+
+
+def _plain(kind: str) -> dict[tuple[str, str], Proof]:
+    proof = Proof(f"test_kill_{kind}", _EACH_STEP, "victim")
+    return {(kind, "append"): proof, (kind, _REPLACES[0]): proof}
+
+
+PROOFS: dict[tuple[str, str], Proof] = {
+    **_plain("duckdb"),
+    **_plain("postgres"),
+    **_plain("filesystem"),
+    **{(kind, way): _MERGE for kind in ("duckdb", "postgres") for way in (*_REPLACES[1:], *_MERGES)},
+    # Files have one way to replace, whatever it is called.
+    **{("filesystem", way): Proof("test_kill_filesystem", _EACH_STEP, "victim") for way in _REPLACES},
+    # It gets rows, whatever their disposition is.
+    **{("function", way): _FUNCTION for way in ("append", *_REPLACES)},
+}
+"""By type of destination and strategy. A new destination, or a new strategy of one, is added with its kill test."""
