@@ -96,4 +96,4 @@ def main(measures: Mapping[str, Measure]) -> None:
     """Run the measure that the first argument names, a JSON object; print its figures as one JSON line."""
     arguments = json.loads(sys.argv[1])
     figures = measures[arguments["measure"]](arguments)
-    print(json.dumps(figures | {"peak_mb": peak_mb()}))
+    print(json.dumps({"peak_mb": peak_mb()} | figures))
