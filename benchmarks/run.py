@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -72,6 +73,7 @@ def _measure(bench: Bench, case: Case, options: argparse.Namespace) -> Result:
 
 def main(argv: Sequence[str]) -> int:
     """Measure, print, store; return the exit code."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # else the servers would stay behind
     options = _arguments(argv)
     cases = _chosen(options)
     if options.list:
