@@ -516,7 +516,7 @@ def test_it_is_told_mended_and_healed(place: Place, case: Case) -> None:
 _POINTS = {
     "before the rows that wait": b"CREATE TEMPORARY",
     "before the lock": b"LOCK TABLE",
-    "before the merge": b"MERGE INTO",
+    "before the merge": b"UPDATE ",
     "before the lists": b"DELETE FROM",
 }
 
