@@ -78,15 +78,21 @@ def postgres_url() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def mysql_url() -> Iterator[str]:
     """Start MariaDB for this test process and return its URL; it and its data end with the tests."""
-    binary = shutil.which("mariadbd") or shutil.which("mariadbd", path="/usr/sbin:/usr/local/sbin")
-    if binary is None:
-        pytest.skip("no MariaDB: `mariadbd` isn't there (apt-get install mariadb-server)")
+    binary = mariadb_binary()
     folder = Path(tempfile.mkdtemp(prefix="ladle-mariadb-"))
     try:
-        with MariaDbServer(Path(binary), folder) as url:
+        with MariaDbServer(binary, folder) as url:
             yield url
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def mariadb_binary() -> Path:
+    """Return the server's program; skip the test where it isn't there."""
+    found = shutil.which("mariadbd") or shutil.which("mariadbd", path="/usr/sbin:/usr/local/sbin")
+    if found is None:
+        pytest.skip("no MariaDB: `mariadbd` isn't there (apt-get install mariadb-server)")
+    return Path(found)
 
 
 class MariaDbServer:

@@ -22,6 +22,9 @@ PLAIN = ("append", *REPLACES)
 WAYS = (*PLAIN, *MERGES)
 """All strategies: those of every destination, and those of merge."""
 
+ALIASES = ("mariadb",)
+"""Names in the registry of what has another one."""
+
 _ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "postgres": ("postgresql://u:p@127.0.0.1:1/d",),
     "mysql": ("mysql://u:p@127.0.0.1:1/d",),
@@ -32,7 +35,7 @@ _ARGUMENTS: dict[str, tuple[Any, ...]] = {
 
 def destination_types() -> list[str]:
     """Return the destinations of the registry, and functions."""
-    return [*ENTRIES, FUNCTION]
+    return [*(name for name in ENTRIES if name not in ALIASES), FUNCTION]
 
 
 def of_type(kind: str) -> Any:
@@ -101,6 +104,16 @@ def _postgres(request: pytest.FixtureRequest, folder: Path) -> Any:
     return ladle.destinations.postgres(url)
 
 
+def _mysql(request: pytest.FixtureRequest, folder: Path) -> Any:
+    import pymysql  # not needed to see what is declared
+    from tests.contract.reading import mysql_arguments
+
+    url = request.getfixturevalue("mysql_url")
+    with pymysql.connect(**mysql_arguments(url), autocommit=True) as db, db.cursor() as cursor:
+        cursor.execute("DROP DATABASE IF EXISTS ds")
+    return ladle.destinations.mysql(url)
+
+
 def _sqlalchemy(request: pytest.FixtureRequest, folder: Path) -> Any:
     _postgres(request, folder)
     url = request.getfixturevalue("postgres_url").replace("postgresql:", "postgresql+psycopg:", 1)
@@ -128,6 +141,7 @@ ENGINES = (
     Engine("DuckDB", "duckdb", _duckdb),
     Engine("Postgres", "postgres", _postgres),
     Engine("SQLite", "sqlite", _sqlite),
+    Engine("MariaDB", "mysql", _mysql),
     Engine("SQLAlchemy (Postgres)", "sqlalchemy", _sqlalchemy),
     Engine("Parquet files", "filesystem", _files, "parquet"),
     Engine("JSONL files", "filesystem", _files, "jsonl"),

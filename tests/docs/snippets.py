@@ -3,7 +3,8 @@
 - A `python` block runs, in order with the others of its page, in one interpreter and one empty folder.
 - `python file=job.py` stores the block in that folder instead; `bash` runs there.
 - `python raises` has to end with an error; its last line, as Python prints it, counts as output.
-- `python needs=postgres` runs where the tests have a Postgres; `DESTINATION__POSTGRES__CREDENTIALS` names it.
+- `python needs=postgres` runs where the tests have a Postgres; `DESTINATION__POSTGRES__CREDENTIALS` names it. So does
+  `needs=mysql`.
 - `python no-run` doesn't run; its first line is a comment that tells the reader why.
 - A `text` block right after such a block is what it prints; `...` stands for anything in a line, a line of
   `...` for any number of lines.

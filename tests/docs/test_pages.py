@@ -62,13 +62,16 @@ def run(page: Path, blocks: Sequence[Snippet], tmp_path: Path, extra: dict[str, 
     return json.loads(report.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
 
 
-def postgres(request: pytest.FixtureRequest) -> dict[str, str] | None:
-    """Return the settings of a Postgres to load to, or None where there is none."""
+SERVERS = ("postgres", "mysql")
+
+
+def settings(server: str, request: pytest.FixtureRequest) -> dict[str, str] | None:
+    """Return the settings of a server to load to, or None where there is none."""
     try:
-        url = request.getfixturevalue("postgres_url")
+        url = request.getfixturevalue(f"{server}_url")
     except pytest.skip.Exception:
         return None
-    return {"DESTINATION__POSTGRES__CREDENTIALS": url}
+    return {f"DESTINATION__{server.upper()}__CREDENTIALS": url}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
@@ -76,14 +79,14 @@ def test_the_snippets_of_a_page_run_and_print_what_it_shows(
     page: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     blocks = [block for block in snippets(page.read_text(encoding="utf-8")) if block.runs]
-    extra: dict[str, str] | None = {}
-    if any(block.options.get("needs") == "postgres" for block in blocks):
-        extra = postgres(request)
-        if extra is None:
-            blocks = [block for block in blocks if "needs" not in block.options]
+    extra: dict[str, str] = {}
+    for server in {block.options.get("needs") for block in blocks}.intersection(SERVERS):
+        if (found := settings(server, request)) is None:
+            blocks = [block for block in blocks if block.options.get("needs") != server]
+        extra |= found or {}
     if importlib.util.find_spec("openlineage") is None:
         blocks = [block for block in blocks if block.options.get("needs") != "openlineage"]
-    outputs = run(page, blocks, tmp_path, extra or {})
+    outputs = run(page, blocks, tmp_path, extra)
     for block, found in zip(blocks, outputs, strict=True):
         if block.output is not None and not matches(block.output, found):
             lines = difflib.unified_diff(

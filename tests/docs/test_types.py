@@ -9,8 +9,10 @@ from tests.docs import types_table
 
 
 @pytest.fixture(scope="module")
-def found(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[types_table.Cell]]:
-    urls = {"Postgres": postgres_url}
+def found(
+    postgres_url: str, mysql_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, list[types_table.Cell]]:
+    urls = {"Postgres": postgres_url, "MySQL": mysql_url}
     return {n: types_table.cells(n, tmp_path_factory.mktemp("types"), urls) for n in types_table.SUITES}
 
 

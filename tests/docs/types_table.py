@@ -16,6 +16,7 @@ from typing import Any
 
 from tests.conformance.test_duckdb import TestDuckDb
 from tests.conformance.test_files import TestCsv, TestJsonLines, TestParquet
+from tests.conformance.test_mysql import TestMySql
 from tests.conformance.test_postgres import TestPostgres
 from tests.conformance.test_sqlite import TestSqlite
 
@@ -30,6 +31,7 @@ SUITES: Mapping[str, type[DestinationSuite]] = {
     "DuckDB": TestDuckDb,
     "Postgres": TestPostgres,
     "SQLite": TestSqlite,
+    "MySQL": TestMySql,
     "Parquet": TestParquet,
     "JSON lines": TestJsonLines,
     "CSV": TestCsv,
@@ -95,15 +97,18 @@ def write(tables: str) -> None:
 
 
 def main() -> None:
-    """Write the page anew, with a Postgres of its own."""
-    from tests.conftest import PostgresServer, postgres_binaries
+    """Write the page anew, with servers of its own."""
+    from tests.conftest import MariaDbServer, PostgresServer, mariadb_binary, postgres_binaries
 
     with ExitStack() as opened:
         folder = Path(opened.enter_context(tempfile.TemporaryDirectory()))
-        server = folder / "postgres"
-        server.mkdir()
         folder.chmod(0o755)
-        urls = {"Postgres": opened.enter_context(PostgresServer(postgres_binaries(), server))}
+        for server in ("postgres", "mariadb"):
+            (folder / server).mkdir()
+        urls = {
+            "Postgres": opened.enter_context(PostgresServer(postgres_binaries(), folder / "postgres")),
+            "MySQL": opened.enter_context(MariaDbServer(mariadb_binary(), folder / "mariadb")),
+        }
         found = {}
         for number, name in enumerate(SUITES):
             (folder / str(number)).mkdir()

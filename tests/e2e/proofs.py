@@ -69,6 +69,7 @@ PROOFS: dict[tuple[str, str], Proof] = {
     **_plain("duckdb"),
     **_plain("postgres"),
     **_plain("sqlite"),
+    **_plain("mysql"),
     **_plain("filesystem"),
     **{("sqlalchemy", way): _SQLALCHEMY for way in ("append", _REPLACES[0])},
     **{(kind, way): _MERGE for kind in _DATABASES for way in _MERGES},

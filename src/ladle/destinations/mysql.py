@@ -21,7 +21,7 @@ from ladle.destinations.mysql_session import MySqlSession, dialect_for
 from ladle.destinations.mysql_types import MAX_DIGITS
 from ladle.destinations.reading import Reader, SqlReader
 from ladle.errors import UsageError
-from ladle.schema.change import MERGES, Limits
+from ladle.schema.change import MERGES, REPLACES, Limits
 
 _MAX_CHARS = 64
 # Pairs of types by which ALTER TABLE gives the value that a new load would; others are spelled otherwise.
@@ -48,6 +48,7 @@ _LIMITS = Limits(
     wei_digits=MAX_DIGITS,
     decimal_digits=MAX_DIGITS,
     merges=MERGES,
+    replaces=REPLACES,
     in_place=_IN_PLACE,
     renames=True,
 )
@@ -89,6 +90,11 @@ class MySql:
     fence_wait_s: float = 10.0
     type_name: str = "mysql"
     guarantee: str = "G4"
+    rests_on: tuple[str, ...] = (
+        "data, schema, state and the row of `_dlt_loads` are one transaction",
+        "tables and columns are made before it: they may be there, empty, without their load",
+        "before a load is tried again, its load id is looked for",
+    )
     dataset_named: bool = True
     streams: bool = False
     sql_dialect: str = "mysql"
