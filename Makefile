@@ -16,7 +16,7 @@ PYTEST := $(PY) -m pytest -n $(WORKERS) --dist loadfile
 
 # The reference is run beside ladle and compared by what it loads; its own environment keeps its versions apart.
 # It has no upper bounds of its own: sqlglot 30 breaks its relations, DuckDB 2.0.1 some of its loads.
-REFERENCE_PACKAGES := 'dlt[duckdb,parquet,postgres,sqlalchemy]==1.31.0' sqlglot==27.20.0 duckdb==2.0.0
+REFERENCE_PACKAGES := 'dlt[duckdb,parquet,postgres,sqlalchemy]==1.31.0' pymysql sqlglot==27.20.0 duckdb==2.0.0
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
