@@ -507,7 +507,7 @@ def test_names_that_differ_by_case_alone_are_refused(tmp_path: Path) -> None:
     made = ladle.destinations.sqlite(tmp_path / "x.db", naming_convention="direct")
     pipeline = ladle.pipeline("p", tmp_path / "work", destination=made, dataset_name="main")
     pipeline.run([{"id": 1}], table_name="t")
-    with pytest.raises(DestinationError, match="names by their case"):
+    with pytest.raises(DestinationError, match="differ by case only"):
         pipeline.run([{"n": 1}], table_name="T")
 
 
