@@ -54,6 +54,8 @@ OUTCOMES: dict[str, Outcome] = {
     "delete-insert": by_key("delete-insert"),
     "upsert": by_key("upsert"),
     "insert-only": by_key("insert-only"),
+    # What held stays beside what holds; no content comes twice here.
+    "scd2": lambda old, new: [*old, *new],
 }
 """By strategy: the rows that are there after a load, from those before and the new ones."""
 

@@ -38,6 +38,9 @@ _EACH_STEP = (
 _MERGE = Proof(
     "test_kill_merge", ("test_killed_around_the_merge", "test_killed_at_every_second_step"), "victim_merge"
 )
+_SCD2 = Proof(
+    "test_kill_scd2", ("test_killed_around_the_merge", "test_killed_at_every_fourth_step"), "victim_scd2"
+)
 _FUNCTION = Proof(
     "test_kill_function",
     (
@@ -60,6 +63,7 @@ PROOFS: dict[tuple[str, str], Proof] = {
     **_plain("postgres"),
     **_plain("filesystem"),
     **{(kind, way): _MERGE for kind in ("duckdb", "postgres") for way in (*_REPLACES[1:], *_MERGES)},
+    **{(kind, "scd2"): _SCD2 for kind in ("duckdb", "postgres")},
     # Files have one way to replace, whatever it is called.
     **{("filesystem", way): Proof("test_kill_filesystem", _EACH_STEP, "victim") for way in _REPLACES},
     # It gets rows, whatever their disposition is.
