@@ -26,7 +26,7 @@ _ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "postgres": ("postgresql://u:p@127.0.0.1:1/d",),
     "mysql": ("mysql://u:p@127.0.0.1:1/d",),
     "sqlite": ("sqlite:///x.db",),
-    "sqlalchemy": ("sqlite:///x.db",),
+    "sqlalchemy": ("postgresql+psycopg://u:p@127.0.0.1:1/d",),
 }
 
 
@@ -99,6 +99,16 @@ def _postgres(request: pytest.FixtureRequest, folder: Path) -> Any:
     return ladle.destinations.postgres(url)
 
 
+def _sqlalchemy(request: pytest.FixtureRequest, folder: Path) -> Any:
+    _postgres(request, folder)
+    url = request.getfixturevalue("postgres_url").replace("postgresql:", "postgresql+psycopg:", 1)
+    return ladle.destinations.sqlalchemy(url)
+
+
+def _sqlite(request: pytest.FixtureRequest, folder: Path) -> Any:
+    return ladle.destinations.sqlite(folder / "x.db")
+
+
 def _files(request: pytest.FixtureRequest, folder: Path) -> Any:
     return ladle.destinations.filesystem(str(folder / "lake"))
 
@@ -115,6 +125,8 @@ def _function(request: pytest.FixtureRequest, folder: Path) -> Any:
 ENGINES = (
     Engine("DuckDB", "duckdb", _duckdb),
     Engine("Postgres", "postgres", _postgres),
+    Engine("SQLite", "sqlite", _sqlite),
+    Engine("SQLAlchemy (Postgres)", "sqlalchemy", _sqlalchemy),
     Engine("Parquet files", "filesystem", _files, "parquet"),
     Engine("JSONL files", "filesystem", _files, "jsonl"),
     Engine("CSV files", "filesystem", _files, "csv"),

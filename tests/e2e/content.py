@@ -9,6 +9,7 @@ import sqlite3
 import zlib
 from collections.abc import Iterable, Mapping
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,15 @@ def _sqlite(path: str, dataset: str, only: str) -> Tables:
         db.row_factory = sqlite3.Row
         found = db.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND ? IN (name, '')", [only])
         names = [row["name"] for row in found.fetchall()]
-        return {n: [dict(row) for row in db.execute(f'SELECT * FROM "{n}"')] for n in names}
+        return {n: [_timed(dict(row)) for row in db.execute(f'SELECT * FROM "{n}"')] for n in names}
+
+
+def _timed(row: Row) -> Row:
+    """Return a row in which validity is no text."""
+    for name in VALIDITY:
+        if row.get(name) is not None:
+            row[name] = datetime.fromisoformat(row[name]).replace(tzinfo=UTC)
+    return row
 
 
 def _filesystem(folder: str, dataset: str, only: str) -> Tables:

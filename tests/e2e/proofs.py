@@ -38,9 +38,6 @@ _EACH_STEP = (
 _MERGE = Proof(
     "test_kill_merge", ("test_killed_around_the_merge", "test_killed_at_every_second_step"), "victim_merge"
 )
-_SCD2 = Proof(
-    "test_kill_scd2", ("test_killed_around_the_merge", "test_killed_at_every_fourth_step"), "victim_scd2"
-)
 _FUNCTION = Proof(
     "test_kill_function",
     (
@@ -49,6 +46,11 @@ _FUNCTION = Proof(
     ),
     "test_kill_function",
 )
+_SCD2 = Proof(
+    "test_kill_scd2", ("test_killed_around_the_merge", "test_killed_at_every_fourth_step"), "victim_scd2"
+)
+_BY_SQLALCHEMY = Proof("test_kill_sqlalchemy", ("test_killed_in_any_state",), "victim")
+_ENGINES = ("duckdb", "postgres", "sqlite", "sqlalchemy")
 _REPLACES = ("truncate-and-insert", "insert-from-staging", "staging-optimized")
 _MERGES = ("delete-insert", "upsert", "insert-only")
 
@@ -61,9 +63,11 @@ def _plain(kind: str) -> dict[tuple[str, str], Proof]:
 PROOFS: dict[tuple[str, str], Proof] = {
     **_plain("duckdb"),
     **_plain("postgres"),
+    **_plain("sqlite"),
     **_plain("filesystem"),
-    **{(kind, way): _MERGE for kind in ("duckdb", "postgres") for way in (*_REPLACES[1:], *_MERGES)},
-    **{(kind, "scd2"): _SCD2 for kind in ("duckdb", "postgres")},
+    **{(kind, way): _MERGE for kind in _ENGINES for way in (*_REPLACES[1:], *_MERGES)},
+    **{(kind, "scd2"): _SCD2 for kind in _ENGINES},
+    **{("sqlalchemy", way): _BY_SQLALCHEMY for way in ("append", _REPLACES[0])},
     # Files have one way to replace, whatever it is called.
     **{("filesystem", way): Proof("test_kill_filesystem", _EACH_STEP, "victim") for way in _REPLACES},
     # It gets rows, whatever their disposition is.
