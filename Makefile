@@ -9,6 +9,7 @@ ARGS ?=
 
 VENV := .venv
 REFERENCE := .venv-reference
+PEERS := .venv-peers
 LOWEST := .venv-lowest
 PY := $(VENV)/bin/python
 PIP_QUIET := -qq --disable-pip-version-check
@@ -16,12 +17,16 @@ PYTEST := $(PY) -m pytest -n $(WORKERS) --dist loadfile
 
 # The reference is run beside ladle and compared by what it loads; its own environment keeps its versions apart.
 # It has no upper bounds of its own: sqlglot 30 breaks its relations, DuckDB 2.0.1 some of its loads.
-REFERENCE_PACKAGES := 'dlt[duckdb,parquet,postgres,sqlalchemy]==1.31.0' sqlglot==27.20.0 duckdb==2.0.0
+REFERENCE_PACKAGES := 'dlt[duckdb,parquet,postgres,sqlalchemy]==1.31.0' pymysql==1.2.4 sqlglot==27.20.0 duckdb==2.0.0
+
+# Others that copy tables, for the benchmarks: the last versions whose packages have the program in them. Later ones
+# download it when they run.
+PEER_PACKAGES := 'ingestr==0.15.9' 'sling-linux-amd64==1.4.10'
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo clouds test test-slow test-all test-lowest check fmt bench docs reference clean
+.PHONY: help demo clouds test test-slow test-all test-lowest check fmt bench docs packages reference peers clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -55,14 +60,21 @@ fmt: $(VENV)/.dev ## format, and fix what lint can fix
 bench: $(VENV)/.bench $(REFERENCE)/.installed ## measure against the budgets, beside the reference
 	$(PY) benchmarks/run.py $(ARGS)
 
+packages: $(VENV)/.test ## run the public suites over packages/, installed as their authors would
+	@$(PY) -m pip install $(PIP_QUIET) --no-deps -e packages/ladle-toy -e packages/ladle-hostile-source
+	$(PY) -m pytest -q packages $(ARGS)
+
 docs: $(VENV)/.test ## write what the docs show of declarations, and run every snippet of README and docs
 	$(PY) -m tests.docs.generated
+	$(PY) -m tests.docs.types_table
 	$(PY) -m pytest -q tests/unit/test_project.py $(wildcard tests/docs) $(ARGS)
 
 reference: $(REFERENCE)/.installed ## install the reference, for parity tests and benchmarks
 
+peers: $(PEERS)/.installed ## install ingestr and sling (90 MB), which `make bench` then measures too
+
 clean: ## remove the environments and what the demo left
-	rm -rf $(VENV) $(REFERENCE) $(LOWEST) .demo demo.duckdb demo.duckdb.wal build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(REFERENCE) $(PEERS) $(LOWEST) .demo demo.duckdb demo.duckdb.wal build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # Set-up. A stamp is older than pyproject.toml when something has to be installed again.
 
@@ -89,6 +101,12 @@ $(REFERENCE)/.installed: Makefile
 	$(call make-venv,$(REFERENCE))
 	@echo "installing the reference"
 	@$(REFERENCE)/bin/python -m pip install $(PIP_QUIET) $(REFERENCE_PACKAGES)
+	@touch $@
+
+$(PEERS)/.installed: Makefile
+	$(call make-venv,$(PEERS))
+	@echo "installing ingestr and sling"
+	@$(PEERS)/bin/python -m pip install $(PIP_QUIET) $(PEER_PACKAGES)
 	@touch $@
 
 # Every `name>=version` of the core and of its extras becomes `name==version`.

@@ -16,9 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from cases import Case, Side
+from counting import EMPTIED, count
 from data import NESTED_TABLES
 from postgres import Server
 from report import FAILED
@@ -32,9 +31,12 @@ _RUNNERS = {
     "dlt": "peers/dlt_runner.py",
     "duckdb": "peers/duckdb_runner.py",
     "postgres": "peers/postgres_runner.py",
+    "copiers": "peers/copiers_runner.py",
 }
-_PREPARED = ("arrow", "parquet", "contract", "read_json", "adbc", "encoded")  # measures that start from files
-_EVERYDAY = ("incremental_rows", "incremental_arrow", "resources", "requests")
+_PREPARED = ("read_json", "adbc", "encoded")  # measures that start from files of nested rows
+_CHECKED = ("incremental_rows", "incremental_arrow", "resources", "requests", "write", "copied", "piped")
+_PEERS = ("ingestr", "sling")
+_NAMES = {"postgres": "Postgres", "mysql": "MariaDB"}
 _PACKAGES = {
     "ladle": ("pyarrow", "duckdb", "sqlglot", "adbc-driver-postgresql", "psycopg", "pandas"),
     "dlt": ("dlt", "pyarrow", "duckdb", "sqlglot", "psycopg2-binary", "pandas"),
@@ -74,16 +76,27 @@ def _available_gb() -> float:
     return int(found.group(1)) * 1024 / 1e9 if found else float("inf")
 
 
+def _starts_from(arguments: Mapping[str, Any]) -> str | None:
+    """Return which prepared files a measurement starts from, if any."""
+    measure = arguments.get("measure")
+    if measure in ("arrow", "parquet", "contract"):
+        return "flat"
+    if measure == "write":
+        plain = arguments["write"] in ("append", "replace") and arguments["form"] == "arrow"
+        return "flat" if plain else None
+    return "nested" if measure in _PREPARED else None
+
+
 def _expected(arguments: Mapping[str, Any]) -> dict[str, int]:
     """Return how many rows each table must have, nothing where it isn't a matter of rows."""
-    count = arguments.get("count")
-    if count is None:
+    rows = arguments.get("count")
+    if rows is None or arguments["measure"].startswith("prepare"):
         return {}
-    if arguments["measure"] in _EVERYDAY:
+    if arguments["measure"] in (*_CHECKED, *_PEERS):
         return {}  # they look themselves
     if arguments.get("rows") == "flat" or arguments["measure"] in ("arrow", "parquet", "contract"):
-        return {"t": count}
-    return dict(zip(NESTED_TABLES, (count, 2 * count, count), strict=True))
+        return {"t": rows}
+    return dict(zip(NESTED_TABLES, (rows, 2 * rows, rows), strict=True))
 
 
 class Bench:
@@ -91,13 +104,13 @@ class Bench:
 
     Args:
         folder: for everything measured and prepared; one file system for all sides.
-        server: the Postgres server, if a case needs it.
+        servers: by engine, those that a case needs.
         cases: those that will be measured; their input files are prepared now.
     """
 
-    def __init__(self, folder: Path, server: Server | None, cases: Sequence[Case]) -> None:
+    def __init__(self, folder: Path, servers: Mapping[str, Server], cases: Sequence[Case]) -> None:
         self._folder = folder
-        self._server = server
+        self._servers = servers
         self._answers: dict[str, list[Answer] | NotMeasured] = {}
         self._started = datetime.now(UTC)
         self._load = os.getloadavg()[0]
@@ -108,18 +121,18 @@ class Bench:
         self._prepare([side.arguments for case in cases for side in (case.ours, case.peer) if side])
 
     def _prepare(self, wanted: Sequence[Mapping[str, Any]]) -> None:
-        counts = {
-            "flat" if arguments["measure"] in ("arrow", "parquet", "contract") else "nested": arguments[
-                "count"
-            ]
-            for arguments in wanted
-            if arguments.get("measure") in _PREPARED
-        }
+        counts: dict[str, int] = {}
+        for arguments in wanted:
+            if kind := _starts_from(arguments):
+                counts[kind] = max(arguments["count"], counts.get(kind, 0))
         if counts:
             print(f"preparing input files: {counts}", file=sys.stderr, flush=True)
             self._call([sys.executable, _HERE / "tables.py", self._prepared, json.dumps(counts)])
         if any(arguments.get("measure") == "encoded" for arguments in wanted):
-            self._answer("postgres", {"measure": "prepare", "postgres": True})
+            self._answer("postgres", {"measure": "prepare", "engine": "postgres"})
+        if narrow := [arguments["count"] for arguments in wanted if arguments.get("measure") == "copied"]:
+            sent = {"measure": "prepare_source", "engine": "postgres", "count": max(narrow)}
+            self._answer("postgres", sent)
 
     def answers(self, side: Side) -> list[Answer]:
         """Return the answers of a side's runs; the same measurement is made once.
@@ -133,6 +146,8 @@ class Bench:
                 self._answers[key] = self._measure(side)
             except NotMeasured as reason:
                 self._answers[key] = reason
+            except subprocess.TimeoutExpired:
+                self._answers[key] = NotMeasured(f"not done after {_TIMEOUT_S} s", "too slow")
         found = self._answers[key]
         if isinstance(found, NotMeasured):
             raise found
@@ -146,37 +161,27 @@ class Bench:
 
     def _answer(self, runner: str, arguments: Mapping[str, Any]) -> Answer:
         with tempfile.TemporaryDirectory(dir=self._folder) as scratch:
-            target = self._target(arguments, scratch)
-            sent = {**arguments, **target, "folder": scratch, "prepared": str(self._prepared)}
+            engine = arguments.get("engine", "duckdb")
+            target = self._target(engine, scratch)
+            sent = {**arguments, "engine": engine, "target": target, "folder": scratch}
+            sent["prepared"] = str(self._prepared)
             script = _HERE / _RUNNERS[runner]
             answer: Answer = json.loads(self._call([_python(runner), script, json.dumps(sent)], scratch))
-            if arguments["measure"] != "prepare":
-                self._check(arguments, target)
+            self._check(sent)
             return answer
 
-    def _target(self, arguments: Mapping[str, Any], scratch: str) -> dict[str, str]:
-        if "postgres" not in arguments:
-            return {"duckdb": f"{scratch}/bench.duckdb"}
-        assert self._server is not None
-        import psycopg
+    def _target(self, engine: str, scratch: str) -> str:
+        """Return where an engine's side loads to, empty."""
+        if engine not in self._servers:
+            return f"{scratch}/bench" if engine == "files" else f"{scratch}/bench.{engine}"
+        target = self._servers[engine].url_with_password
+        EMPTIED[engine](target)
+        return target
 
-        with psycopg.connect(self._server.url, autocommit=True) as connection:
-            connection.execute("DROP SCHEMA IF EXISTS ds, warm CASCADE")
-            connection.execute("CHECKPOINT")
-        return {"postgres": self._server.url_with_password}
-
-    def _check(self, arguments: Mapping[str, Any], target: Mapping[str, str]) -> None:
-        for table, rows in _expected(arguments).items():
-            sql = f"SELECT count(*) FROM ds.{table}"
-            if "postgres" in target:
-                import psycopg
-
-                with psycopg.connect(target["postgres"]) as connection:
-                    found = connection.execute(sql).fetchone()
-            else:
-                with duckdb.connect(target["duckdb"], read_only=True) as database:
-                    found = database.execute(sql).fetchone()
-            if found != (rows,):
+    def _check(self, sent: Mapping[str, Any]) -> None:
+        for table, rows in _expected(sent).items():
+            found = count(sent["engine"], sent["target"], table)
+            if found != rows:
                 raise NotMeasured(f"{table} has {found} rows, not {rows}")
 
     def _call(self, command: Sequence[str | Path], folder: str | None = None) -> str:
@@ -223,8 +228,8 @@ class Bench:
             "ladle": f"{_commit()}, Python {platform.python_version()}, {self._versions('ladle')}",
             "dlt": self._versions("dlt"),
         }
-        if self._server:
-            facts["Postgres"] = f"{self._server.version}, on 127.0.0.1, durability as by default (fsync on)"
+        for engine, server in self._servers.items():
+            facts[_NAMES[engine]] = f"{server.version}, on 127.0.0.1, durability as by default (fsync on)"
         return facts
 
     def _versions(self, side: str) -> str:

@@ -105,6 +105,18 @@ def flat_rows(count: int) -> list[Row]:
     return [flat_row(number) for number in range(count)]
 
 
+def changed_rows(base: int, count: int) -> list[Row]:
+    """Return flat rows to merge into `base` of them: half have keys spread over those, half have new ones."""
+    half = count // 2
+    known = [flat_row(number * (base // half)) | {"name": f"changed {number}"} for number in range(half)]
+    return known + flat_rows_from(base, count - half)
+
+
+def flat_rows_from(first: int, count: int) -> list[Row]:
+    """Return `count` flat rows, from that with number `first` on."""
+    return [flat_row(first + number) for number in range(count)]
+
+
 ROWS = {"nested": nested_rows, "flat": flat_rows}
 
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import everyday
 import ladle
-from clock import Figures, count_calls, main, median_ms, timed
+import narrow
+import writing
+from clock import Figures, count_calls, main, median_ms, peak_mb, timed, without_pandas
 from data import ROWS, iter_nested
 
 Arguments = Mapping[str, Any]
@@ -17,14 +19,9 @@ _FIRST_ROWS = 1_000
 
 
 def _pipeline(arguments: Arguments, dataset: str = "ds") -> Any:
-    destination: Any
-    if "postgres" in arguments:
-        destination = ladle.destinations.postgres(arguments["postgres"])
-    else:
-        destination = ladle.destinations.duckdb(arguments["duckdb"])
     return ladle.pipeline(
         "bench",
-        destination=destination,
+        destination=writing.destination(ladle, arguments),
         dataset_name=dataset,
         pipelines_dir=arguments["folder"] + "/pipelines",
     )
@@ -32,9 +29,7 @@ def _pipeline(arguments: Arguments, dataset: str = "ds") -> Any:
 
 def _warm_up(arguments: Arguments) -> None:
     """Load one row elsewhere: imports and drivers are measured by cases of their own."""
-    elsewhere = {"folder": arguments["folder"] + "/warm", "duckdb": arguments["folder"] + "/elsewhere.duckdb"}
-    if "postgres" in arguments:
-        elsewhere["postgres"] = arguments["postgres"]
+    elsewhere = writing.elsewhere(arguments)
     _pipeline(elsewhere, "warm").run([{"id": 0, "items": [{"at": "2024-01-02T03:04:05Z"}]}], table_name="t")
 
 
@@ -96,8 +91,22 @@ def _made(arguments: Arguments) -> tuple[Any, Any]:
     return ladle, _pipeline(arguments)
 
 
+def copied(arguments: Arguments) -> Figures:
+    """Load the narrow rows of another Postgres database, read as Arrow by ADBC."""
+    rows = ladle.resource(narrow.batches(narrow.source(arguments["target"])), name="t")
+    if arguments["lean"]:
+        without_pandas()
+    else:
+        _warm_up(arguments)
+    figures = timed(lambda: _pipeline(arguments).run(rows))
+    figures["peak_mb"] = peak_mb()  # what looks at the rows isn't ladle
+    narrow.check(arguments["target"], arguments["count"])
+    return figures | {"rows_s": arguments["count"] / figures["seconds"]}
+
+
 if __name__ == "__main__":
     own = {
+        "copied": copied,
         "rows": rows,
         "generator": generator,
         "arrow": arrow,
@@ -105,4 +114,4 @@ if __name__ == "__main__":
         "parquet": parquet,
         "one_row": one_row,
     }
-    main(own | everyday.measures(_made))
+    main(own | everyday.measures(_made) | writing.measures(_made))

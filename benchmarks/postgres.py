@@ -76,7 +76,8 @@ def _find_bin() -> tuple[Path, str]:
     )
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -122,7 +123,7 @@ def server() -> Iterator[Server]:
     """
     binaries, version = _find_bin()
     folder = Path(tempfile.mkdtemp(prefix="ladle-bench-pg-"))
-    port = _free_port()
+    port = free_port()
     settings = [f"port={port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={folder}", *_SETTINGS]
     process: subprocess.Popen[bytes] | None = None
     try:

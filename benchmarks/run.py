@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import mariadb
+import postgres
 from bench import Bench, NotMeasured
 from cases import Case, Side, Sizes, all_cases
-from postgres import server
+from engine_cases import engine_cases
 from report import Result, document, table
 
 _ROOT = Path(__file__).resolve().parents[1]
+_SERVERS = {"postgres": postgres.server, "mysql": mariadb.server}
 _PAGE = _ROOT / "docs" / "benchmarks.md"
 
 
@@ -38,7 +42,8 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def _chosen(options: argparse.Namespace) -> list[Case]:
-    cases = all_cases(Sizes.for_quick() if options.quick else Sizes())
+    sizes = Sizes.for_quick() if options.quick else Sizes()
+    cases = [*all_cases(sizes), *engine_cases(sizes)]
     chosen = [case for case in cases if not options.only or case.name.startswith(tuple(options.only))]
     if not chosen:
         raise SystemExit(f"no case is called that; there are: {', '.join(case.name for case in cases)}")
@@ -50,11 +55,11 @@ def _figure(bench: Bench, side: Side | None) -> float | str:
     if side is None:
         return "-"
     try:
-        figures = [answer[side.figure] for answer in bench.answers(side)]
+        figures = [side.scale * answer[side.figure] for answer in bench.answers(side)]
     except NotMeasured as reason:
         print(f"  {side.label}: {reason}", file=sys.stderr)
         return reason.short
-    return min(figures)
+    return max(figures) if side.figure == "rows_s" else min(figures)
 
 
 def _measure(bench: Bench, case: Case, options: argparse.Namespace) -> Result:
@@ -68,6 +73,7 @@ def _measure(bench: Bench, case: Case, options: argparse.Namespace) -> Result:
 
 def main(argv: Sequence[str]) -> int:
     """Measure, print, store; return the exit code."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # else the servers would stay behind
     options = _arguments(argv)
     cases = _chosen(options)
     if options.list:
@@ -75,8 +81,8 @@ def main(argv: Sequence[str]) -> int:
         return 0
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ladle-bench-")))
-        wants_postgres = any("postgres" in case.ours.arguments for case in cases)
-        running = stack.enter_context(server()) if wants_postgres else None
+        wanted = {case.ours.arguments.get("engine") for case in cases} & _SERVERS.keys()
+        running = {name: stack.enter_context(_SERVERS[name]()) for name in sorted(wanted)}
         bench = Bench(folder, running, cases)
         results = [_measure(bench, case, options) for case in cases]
         partial = options.quick or options.only or options.no_peer or options.no_ladle

@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -58,11 +59,22 @@ def nested_tables(rows: list[Row]) -> dict[str, pa.Table]:
     return tables
 
 
+def frame(rows: Sequence[Row]) -> pa.Table:
+    """Return flat rows as an Arrow table, timestamps as timestamps."""
+    whole = pa.Table.from_pylist(rows)
+    naive = pc.cast(pc.replace_substring(whole["at"], "Z", ""), pa.timestamp("us"))
+    return whole.set_column(whole.schema.get_field_index("at"), "at", pc.assume_timezone(naive, "UTC"))
+
+
+def with_version(table: pa.Table) -> pa.Table:
+    """Return a table with a column that tells versions of its rows apart, as the peer wants for SCD2."""
+    cells = [column.cast(pa.string()) for column in (table["id"], table["name"])]
+    return table.append_column("row_version", pc.binary_join_element_wise(*cells, "-"))
+
+
 def flat_table(count: int, chunk_rows: int = 100_000) -> pa.Table:
     """Return the flat rows as one Arrow table of `count` rows in chunks, timestamps as timestamps."""
-    whole = pa.Table.from_pylist(flat_rows(min(count, chunk_rows)))
-    naive = pc.cast(pc.replace_substring(whole["at"], "Z", ""), pa.timestamp("us"))
-    whole = whole.set_column(whole.schema.get_field_index("at"), "at", pc.assume_timezone(naive, "UTC"))
+    whole = frame(flat_rows(min(count, chunk_rows)))
     parts = []
     for start in range(0, count, chunk_rows):
         part = whole.slice(0, min(chunk_rows, count - start))

@@ -1,4 +1,4 @@
-"""What every test gets: a machine without settings, and on request test data, Postgres and the reference."""
+"""What every test gets: a machine without settings, and on request test data, servers and the reference."""
 
 from __future__ import annotations
 
@@ -73,6 +73,85 @@ def postgres_url() -> Iterator[str]:
             yield url
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def mysql_url() -> Iterator[str]:
+    """Start MariaDB for this test process and return its URL; it and its data end with the tests."""
+    binary = shutil.which("mariadbd") or shutil.which("mariadbd", path="/usr/sbin:/usr/local/sbin")
+    if binary is None:
+        pytest.skip("no MariaDB: `mariadbd` isn't there (apt-get install mariadb-server)")
+    folder = Path(tempfile.mkdtemp(prefix="ladle-mariadb-"))
+    try:
+        with MariaDbServer(Path(binary), folder) as url:
+            yield url
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class MariaDbServer:
+    """One server on a free port of the loopback interface, without durability: it holds test data only."""
+
+    def __init__(self, binary: Path, folder: Path) -> None:
+        self.binary = binary
+        self.folder = folder
+        # MariaDB refuses to run as root.
+        self.user = "nobody" if os.geteuid() == 0 else None
+
+    def __enter__(self) -> str:
+        data = self.folder / "data"
+        data.mkdir()
+        if self.user:
+            self.folder.chmod(0o755)
+            shutil.chown(data, self.user)
+        self.install(data)
+        port = free_port()
+        options = {
+            "datadir": data, "port": port, "bind-address": "127.0.0.1", "socket": data / "s.sock",
+            "local-infile": 1, "innodb-flush-log-at-trx-commit": 0, "innodb-doublewrite": 0,
+            "innodb-flush-method": "nosync", "innodb-buffer-pool-size": "256M", "max-connections": 60,
+            # its own default, latin1, is what a server has that nobody set up
+        }  # fmt: skip
+        flags = [f"--{key}={value}" for key, value in options.items()]
+        self.log = (self.folder / "log").open("wb")
+        self.process = subprocess.Popen(
+            [self.binary, "--no-defaults", *flags],
+            user=self.user, cwd=data, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
+            start_new_session=True,
+        )  # fmt: skip
+        self.wait_for(port)
+        return f"mysql://ladle:ladle@127.0.0.1:{port}/"
+
+    def install(self, data: Path) -> None:
+        """Make the system's tables, and a user who may do all."""
+        done = subprocess.run(
+            ["mariadb-install-db", "--no-defaults", f"--datadir={data}", "--skip-test-db", "--skip-name-resolve",
+             "--auth-root-authentication-method=normal", "--innodb-flush-method=nosync"],
+            user=self.user, cwd=data, capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+        if done.returncode:
+            raise RuntimeError(f"mariadb-install-db failed: {done.stderr or done.stdout}")
+
+    def __exit__(self, *exc: object) -> None:
+        self.process.kill()  # nothing of it is kept
+        self.process.wait()
+        self.log.close()
+
+    def wait_for(self, port: int, timeout_s: float = 30) -> None:
+        import pymysql
+
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline and self.process.poll() is None:
+            try:
+                connection = pymysql.connect(host="127.0.0.1", port=port, user="root", autocommit=True)
+            except pymysql.err.OperationalError:
+                time.sleep(0.05)
+                continue
+            with connection, connection.cursor() as cursor:
+                cursor.execute("CREATE USER ladle@'%' IDENTIFIED BY 'ladle'")
+                cursor.execute("GRANT ALL ON *.* TO ladle@'%' WITH GRANT OPTION")
+            return
+        raise RuntimeError(f"MariaDB did not start: {(self.folder / 'log').read_text()[-2000:]}")
 
 
 def postgres_binaries() -> Path:

@@ -46,6 +46,8 @@ def of_type(kind: str) -> Any:
         return sink()
     if kind == "filesystem":
         return ladle.destinations.filesystem(tempfile.gettempdir())
+    if kind == "sqlalchemy":
+        return ladle.destinations.sqlalchemy("postgresql+psycopg://u:p@127.0.0.1:1/d", generic=True)
     with contextlib.suppress(TypeError):
         return getattr(ladle.destinations, kind)(*_ARGUMENTS.get(kind, ()))
     return getattr(ladle.destinations, kind)()

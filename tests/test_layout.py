@@ -63,6 +63,7 @@ LAZY_IMPORTS = {
     "ladle.sources",
     "ladle.sources.incremental",
     "ladle.sources.validator",
+    "ladle.testing",
 }
 
 # Signatures people call by keyword, which take what they take in the reference.

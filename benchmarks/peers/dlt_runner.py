@@ -14,6 +14,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import everyday
+import writing
 from clock import Figures, count_calls, main, median_ms, timed
 from data import ROWS, iter_nested
 
@@ -28,13 +29,9 @@ def _dlt(arguments: Arguments) -> Any:
 
 
 def _pipeline(dlt: Any, arguments: Arguments, dataset: str = "ds") -> Any:
-    if "postgres" in arguments:
-        destination = dlt.destinations.postgres(arguments["postgres"])
-    else:
-        destination = dlt.destinations.duckdb(arguments["duckdb"])
     return dlt.pipeline(
         "bench",
-        destination=destination,
+        destination=writing.destination(dlt, arguments),
         dataset_name=dataset,
         pipelines_dir=arguments["folder"] + "/pipelines",
     )
@@ -46,9 +43,7 @@ def _options(arguments: Arguments) -> dict[str, Any]:
 
 def _warm_up(dlt: Any, arguments: Arguments) -> None:
     """Load one row elsewhere: imports and drivers are measured by cases of their own."""
-    elsewhere = {"folder": arguments["folder"] + "/warm", "duckdb": arguments["folder"] + "/elsewhere.duckdb"}
-    if "postgres" in arguments:
-        elsewhere["postgres"] = arguments["postgres"]
+    elsewhere = writing.elsewhere(arguments)
     row = {"id": 0, "items": [{"at": "2024-01-02T03:04:05Z"}]}
     _pipeline(dlt, elsewhere, "warm").run([row], **_options(arguments))
 
@@ -97,4 +92,4 @@ def _made(arguments: Arguments) -> tuple[Any, Any]:
 
 if __name__ == "__main__":
     own = {"rows": rows, "pages": pages, "generator": generator, "one_row": one_row}
-    main(own | everyday.measures(_made))
+    main(own | everyday.measures(_made) | writing.measures(_made))

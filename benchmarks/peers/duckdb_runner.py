@@ -40,7 +40,7 @@ CREATE TABLE ds.t__tags AS
 
 def _in_one_transaction(arguments: Arguments, work: Callable[[duckdb.DuckDBPyConnection], object]) -> Figures:
     def run() -> None:
-        connection = duckdb.connect(arguments["duckdb"])
+        connection = duckdb.connect(arguments["target"])
         connection.execute("BEGIN")
         work(connection)
         connection.execute("COMMIT")

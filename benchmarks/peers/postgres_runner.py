@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -20,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from clock import Figures, main, timed
 from data import Row, nested_rows
+from narrow import COLUMNS, TABLE, check, make_source, psql, source
 
 Arguments = Mapping[str, Any]
 
@@ -67,11 +69,11 @@ def _blocks(data: bytes) -> Iterator[bytes]:
 
 def encoded(arguments: Arguments) -> Figures:
     """COPY bytes that were encoded before the clock started."""
-    with psycopg.connect(arguments["postgres"]) as source:
+    with psycopg.connect(arguments["target"]) as source:
         prepared = {name: _encoded_table(source, name) for name in _COLUMNS}
 
     def run() -> None:
-        with psycopg.connect(arguments["postgres"]) as connection:
+        with psycopg.connect(arguments["target"]) as connection:
             for statement in _statements("ds"):
                 connection.execute(statement)
             for name, data in prepared.items():
@@ -116,7 +118,7 @@ def _adbc(arguments: Arguments, schema: str) -> Figures:
 
     def run() -> None:
         driver = adbc_driver_postgresql._driver_path()
-        database = adbc_driver_manager.AdbcDatabase(driver=driver, uri=arguments["postgres"])
+        database = adbc_driver_manager.AdbcDatabase(driver=driver, uri=arguments["target"])
         connection = adbc_driver_manager.AdbcConnection(database)
         connection.set_autocommit(False)
         for sql in _statements(schema):
@@ -163,7 +165,7 @@ def written(arguments: Arguments) -> Figures:
             "t__items": (item for row, key in zip(data, keys, strict=True) for item in _items(row, key)),
             "t__tags": (tag for row, key in zip(data, keys, strict=True) for tag in _tags(row, key)),
         }
-        with psycopg.connect(arguments["postgres"]) as connection:
+        with psycopg.connect(arguments["target"]) as connection:
             for statement in _statements("ds"):
                 connection.execute(statement)
             for name, values in records.items():
@@ -179,5 +181,30 @@ def _write_rows(connection: psycopg.Connection, name: str, values: Iterator[Sequ
             copy.write_row(value)
 
 
+def prepare_source(arguments: Arguments) -> Figures:
+    """Make the database and the table that narrow rows are copied from."""
+    make_source(arguments["target"], arguments["count"])
+    return {}
+
+
+def piped(arguments: Arguments) -> Figures:
+    """Copy the narrow rows by two `psql`s, tied by a pipe: binary COPY out, binary COPY in."""
+    target = arguments["target"]
+    with psycopg.connect(target) as connection:
+        connection.execute("CREATE SCHEMA ds")
+        connection.execute(f"CREATE TABLE ds.t ({COLUMNS})")
+
+    def run() -> None:
+        out = [psql(), source(target), "-qXc", f"COPY {TABLE} TO STDOUT (FORMAT binary)"]
+        into = [psql(), target, "-qXc", "COPY ds.t FROM STDIN (FORMAT binary)"]
+        with subprocess.Popen(out, stdout=subprocess.PIPE) as sender:
+            subprocess.run(into, check=True, stdin=sender.stdout)
+
+    figures = timed(run)
+    check(target, arguments["count"])
+    return figures | {"rows_s": arguments["count"] / figures["seconds"]}
+
+
 if __name__ == "__main__":
-    main({"prepare": prepare, "encoded": encoded, "adbc": adbc, "written": written})
+    own = {"prepare": prepare, "encoded": encoded, "adbc": adbc, "written": written}
+    main(own | {"prepare_source": prepare_source, "piped": piped})

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import duckdb
 import psycopg
+import pymysql
 
 Rows = list[dict[str, Any]]
 _OWN = ("_dlt_id", "_dlt_load_id", "_dlt_parent_id")
@@ -26,6 +28,43 @@ def postgres_tables(url: str, dataset: str) -> dict[str, Rows]:
             for (name,) in names.fetchall()
             if not name.startswith(("_dlt_", "_ladle_"))
         }
+
+
+def mysql_arguments(url: str) -> dict[str, Any]:
+    """Return how to connect without ladle."""
+    parts = urlsplit(url)
+    return {"host": parts.hostname, "port": parts.port, "user": parts.username, "password": parts.password}
+
+
+def mysql_tables(url: str, dataset: str) -> dict[str, Rows]:
+    """Return the same as `postgres_tables` for MariaDB; times are naive, what the schema calls bool is one."""
+    with (
+        pymysql.connect(**mysql_arguments(url), cursorclass=pymysql.cursors.DictCursor) as connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(
+            "SELECT table_name AS t, column_name AS c, column_type AS k FROM information_schema.columns "
+            "WHERE table_schema = %s",
+            [dataset],
+        )
+        kinds: dict[str, dict[str, str]] = {}
+        for row in cursor.fetchall():
+            kinds.setdefault(row["t"], {})[row["c"]] = row["k"]
+        found = {}
+        for table, columns in kinds.items():
+            if not table.startswith(("_dlt_", "_ladle_")):
+                cursor.execute(f"SELECT * FROM `{dataset}`.`{table}`")
+                rows = [{n: _from_mysql(v, columns[n]) for n, v in r.items()} for r in cursor.fetchall()]
+                found[table] = _plain(rows, ())
+        return found
+
+
+def _from_mysql(value: Any, kind: str) -> Any:
+    if kind == "tinyint(1)" and value is not None:
+        return bool(value)
+    if isinstance(value, timedelta):
+        return (datetime(2000, 1, 1) + value).time()
+    return value
 
 
 def duckdb_tables(path: Path, dataset: str) -> dict[str, Rows]:

@@ -1,4 +1,4 @@
-"""A proxy between ladle and Postgres that reads the client's messages and can cut the line at any of them."""
+"""A proxy between ladle and a server that reads the client's messages and can cut the line at any of them."""
 
 from __future__ import annotations
 
@@ -28,8 +28,9 @@ class Proxy:
     Use as a context manager. `reachable = False` refuses new connections.
     """
 
-    def __init__(self, port: int, decide: Decide) -> None:
+    def __init__(self, port: int, decide: Decide, protocol: str = "postgres") -> None:
         self.decide = decide
+        self._line = {"postgres": _Line, "mysql": _MySqlLine}[protocol]
         self.reachable = True
         self.cuts = 0
         self._target = ("127.0.0.1", port)
@@ -60,7 +61,7 @@ class Proxy:
                 continue
             server = socket.create_connection(self._target)
             self._sockets += [client, server]
-            line = _Line(self, client, server)
+            line = self._line(self, client, server)
             for pump in (line.pump_requests, line.pump_answers):
                 threading.Thread(target=pump, daemon=True).start()
 
@@ -76,14 +77,17 @@ class _Line:
     def pump_requests(self) -> None:
         try:
             with contextlib.suppress(OSError, EOFError):
-                while self._forward_untagged() != _PROTOCOL_3:
-                    pass
+                self._log_in()
                 while self._forward_message():
                     pass
         finally:
             _hang_up(self._client)
             if not self._held:
                 _hang_up(self._server)
+
+    def _log_in(self) -> None:
+        while self._forward_untagged() != _PROTOCOL_3:
+            pass
 
     def _forward_untagged(self) -> int:
         """Forward the start-up message, or a question for encryption before it; returns its code."""
@@ -95,7 +99,10 @@ class _Line:
     def _forward_message(self) -> bool:
         head = _read(self._client, 5)
         payload = _read(self._client, struct.unpack("!i", head[1:])[0] - 4)
-        decision = self._proxy.decide(head[:1], payload)
+        return self._judge(head[:1], head, payload)
+
+    def _judge(self, kind: bytes, head: bytes, payload: bytes) -> bool:
+        decision = self._proxy.decide(kind, payload)
         if decision in (CUT, HOLD):
             self._proxy.cuts += 1
             self._swallow.set()
@@ -115,6 +122,22 @@ class _Line:
                     break
                 self._client.sendall(data)
         _hang_up(self._client)
+
+
+class _MySqlLine(_Line):
+    """Kinds: `Q` a statement, `d` rows, `c` their end, `X` goodbye."""
+
+    def _log_in(self) -> None:
+        head = _read(self._client, 4)
+        self._server.sendall(head + _read(self._client, int.from_bytes(head[:3], "little")))
+
+    def _forward_message(self) -> bool:
+        head = _read(self._client, 4)
+        payload = _read(self._client, int.from_bytes(head[:3], "little"))
+        if head[3]:
+            return self._judge(b"d" if payload else b"c", head, payload)
+        kind = {3: b"Q", 1: b"X"}.get(payload[0], b"?")
+        return self._judge(kind, head + payload[:1], payload[1:])
 
 
 def _read(line: socket.socket, size: int) -> bytes:

@@ -85,7 +85,7 @@ STEPS = {
     "binary_length": Step(_hint("binary", precision=5), _hint("binary", precision=10), [b"\0ab"], b"abcdefg"),
 }
 _TIME_DIGITS = {"time"}  # digits of times are the same everywhere
-PLACES = ("duckdb", "postgres", "sqlite", "sqlalchemy", "parquet", "jsonl", "csv")
+PLACES = ("duckdb", "postgres", "mysql", "sqlite", "sqlalchemy", "parquet", "jsonl", "csv")
 
 
 def test_every_pair_of_the_lattice_is_a_step() -> None:
@@ -99,8 +99,8 @@ def place(request: pytest.FixtureRequest, tmp_path: Path, dataset: str) -> Any:
     kind = request.param
     if kind == "duckdb":
         destination = ladle.destinations.duckdb(str(tmp_path / "d.duckdb"))
-    elif kind == "postgres":
-        destination = ladle.destinations.postgres(request.getfixturevalue("postgres_url"))
+    elif kind in ("postgres", "mysql"):
+        destination = getattr(ladle.destinations, kind)(request.getfixturevalue(f"{kind}_url"))
     elif kind == "sqlalchemy":
         url = request.getfixturevalue("postgres_url").replace("postgresql:", "postgresql+psycopg:", 1)
         destination = ladle.destinations.sqlalchemy(url)

@@ -16,6 +16,7 @@ import ladle
 from ladle import cli
 from ladle.destinations.base import GUARANTEES
 from ladle.destinations.registry import ENTRIES, factory
+from ladle.schema.naming_rules import ByteLength
 from ladle.schema.table import DATA_TYPES, Column
 from ladle.schema.types import arrow_type
 
@@ -73,6 +74,12 @@ def test_every_data_type_is_in_the_table_of_types() -> None:
     assert {re.match(r"`(\w+)", row[0])[1] for row in TYPES} == set(DATA_TYPES)  # type: ignore[index]
 
 
+def _length(limit: int | None) -> str:
+    if limit is None:
+        return "no limit"
+    return f"{limit} {'bytes' if isinstance(limit, ByteLength) else 'characters'}"
+
+
 def test_limits_are_those_of_the_destinations() -> None:
     limits = [
         factory("duckdb")("x.duckdb").limits,
@@ -82,7 +89,7 @@ def test_limits_are_those_of_the_destinations() -> None:
     table, column, digits, nul, _nan = rows(page("destinations"), "## Limits")
     for cells, name in ((table, "max_table_name"), (column, "max_column_name")):
         wanted = [getattr(limit, name) for limit in limits]
-        assert cells[1:] == [f"{length} characters" if length else "no limit" for length in wanted]
+        assert cells[1:] == [_length(limit) for limit in wanted]
     assert digits[1:] == [str(limit.wei_digits) for limit in limits]
     assert [cell == "kept" for cell in nul[1:]] == [limit.holds_nul for limit in limits]
 

@@ -12,11 +12,14 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import duckdb
 import psycopg
+import pymysql
 from psycopg.rows import dict_row
 from pyarrow import parquet
+from pymysql.cursors import DictCursor
 
 Row = dict[str, Any]
 Tables = dict[str, list[Row]]
@@ -75,6 +78,31 @@ def _timed(row: Row) -> Row:
     return row
 
 
+def _mysql(place: str, dataset: str, only: str) -> Tables:
+    """Read the database that the place ends with."""
+    url = urlsplit(place)
+    database = url.path.strip("/")
+    at: dict[str, Any] = {
+        "host": url.hostname,
+        "port": url.port,
+        "user": url.username,
+        "password": url.password,
+    }
+    tables = "SELECT table_name AS n FROM information_schema.tables WHERE table_schema = %s AND %s IN (table_name, '')"
+    with pymysql.connect(**at, cursorclass=DictCursor) as db, db.cursor() as cursor:
+        cursor.execute(tables, [database, only])
+        found: Tables = {}
+        for name in [row["n"] for row in cursor.fetchall()]:
+            cursor.execute(f"SELECT * FROM `{database}`.`{name}`")
+            found[name] = list(cursor.fetchall())
+    for row in found.get("_dlt_pipeline_state", []):
+        # Each site has a database of its own, and its name is part of the state.
+        state = json.loads(zlib.decompress(base64.b64decode(row["state"])))
+        plain = {**_without(state, "_version_hash"), "dataset_name": dataset}
+        row["state"] = base64.b64encode(zlib.compress(json.dumps(plain).encode()))
+    return found
+
+
 def _filesystem(folder: str, dataset: str, only: str) -> Tables:
     """Read as a plain glob does: every file in a table's folder counts."""
     found: Tables = {}
@@ -94,6 +122,7 @@ def _rows_of(path: Path) -> list[Row]:
 _READERS = {
     "duckdb": _duckdb,
     "postgres": _postgres,
+    "mysql": _mysql,
     "filesystem": _filesystem,
     "sqlite": _sqlite,
     "sqlalchemy": _sqlalchemy,
@@ -164,9 +193,11 @@ def _plain(name: str, row: Row, numbers: Mapping[str, int]) -> Row:
         plain["_ladle_deleted_at"] = "a load's time"
     for name in VALIDITY:
         if name in plain:
-            [plain[name]] = [
-                n for load, n in numbers.items() if abs(float(load) - plain[name].timestamp()) < 2e-6
-            ]
+            at = plain[name]
+            if isinstance(at, str):  # SQLite has no type for times
+                at = datetime.fromisoformat(at)
+            at = at if at.tzinfo else at.replace(tzinfo=UTC)
+            [plain[name]] = [n for load, n in numbers.items() if abs(float(load) - at.timestamp()) < 2e-6]
     if "_dlt_parent_id" in plain:
         plain["_dlt_parent_id"] = _plain("", plain["_dlt_parent_id"], numbers)
     return plain

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from tests.e2e import content
 from tests.e2e.forks import KILLED, call, ended, error_of, start
-from tests.e2e.sites import Site, Steps
+from tests.e2e.sites import SERVED, Site, Steps
 from tests.e2e.victim import main
 
 FIRST, GROWN, LAST = range(3)
@@ -128,6 +128,17 @@ def survives_moments(undisturbed: Undisturbed, seed: int, times: int, root: Path
         process.kill()
         assert ended(process) in (0, KILLED), error_of(site.folder)
         recovers(undisturbed, site, run, f"moment {i}")
+
+
+DATABASES = ["duckdb", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("sqlite", "mysql", *SERVED))]
+"""Kinds of sites for a fixture: one in every run of the suite, the others with the slow tests."""
+
+
+def server(request: pytest.FixtureRequest) -> str:
+    """Return the URL of the server that a kind of site, the fixture's parameter, works with."""
+    if request.param == "mysql":
+        return str(request.getfixturevalue("mysql_url"))
+    return str(request.getfixturevalue("postgres_url")) if request.param in SERVED else ""
 
 
 EVERY_RUN = pytest.mark.parametrize("run", [FIRST, GROWN, LAST])

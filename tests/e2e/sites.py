@@ -5,11 +5,14 @@ from __future__ import annotations
 import importlib
 import json
 import shutil
+import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
+import pymysql
 from tests.e2e import content
 from tests.e2e.forks import call, error_of
 from tests.e2e.victim import DATASET, PIPELINE, Job, main
@@ -51,9 +54,9 @@ SERVED = ("postgres", "sqlalchemy")
 
 @dataclass(frozen=True)
 class Site:
-    """A working folder and a destination beside it; on Postgres a database named after the folder.
+    """A working folder and a destination beside it; on Postgres and MySQL a database named after the folder.
 
-    `server`: URL of the Postgres server, with its database `postgres`. `ahead`: loads begin while extract goes on.
+    `server`: URL of the server, of Postgres with its database `postgres`. `ahead`: loads begin while extract goes on.
     `story`: the module that says what is loaded, see `Job`.
     """
 
@@ -71,13 +74,20 @@ class Site:
             if self.kind == "sqlalchemy":
                 server = server.replace("postgresql:", "postgresql+psycopg:", 1)
             return f"{self.kind}:{server}/{self.folder.name}"
+        if self.kind == "mysql":
+            return f"mysql:{self.server}{self.database}"
         names = {"duckdb": "x.duckdb", "filesystem": "lake", "sqlite": "x.db"}
         return f"{self.kind}:{self.folder / names[self.kind]}"
+
+    @property
+    def database(self) -> str:
+        """Its name on MySQL: that of a dataset, so one that stays as it is."""
+        return f"at_{zlib.crc32(self.folder.name.encode())}"
 
     def made(self) -> Site:
         """Make the folder and an empty destination."""
         self.folder.mkdir()
-        self._create("template1")
+        self._create(None)
         return self
 
     def copied(self, folder: Path) -> Site:
@@ -87,16 +97,33 @@ class Site:
         copy._create(self.folder.name)
         return copy
 
-    def _create(self, template: str) -> None:
+    def _create(self, template: str | None) -> None:
         if self.kind in SERVED:
             with psycopg.connect(self.server, autocommit=True) as db:
-                db.execute(f'CREATE DATABASE "{self.folder.name}" TEMPLATE "{template}"')
+                db.execute(f'CREATE DATABASE "{self.folder.name}" TEMPLATE "{template or "template1"}"')
+        if self.kind == "mysql" and template is not None:
+            old_name = replace(self, folder=self.folder.with_name(template)).database
+            self._on_mysql(f"CREATE DATABASE {self.database}")
+            find = f"SELECT table_name FROM information_schema.tables WHERE table_schema = '{old_name}'"
+            for (name,) in self._on_mysql(find):
+                new, old = f"{self.database}.`{name}`", f"{old_name}.`{name}`"
+                self._on_mysql(f"CREATE TABLE {new} LIKE {old}", f"INSERT INTO {new} SELECT * FROM {old}")
+
+    def _on_mysql(self, *statements: str) -> list[tuple[Any, ...]]:
+        url = urlsplit(self.server)
+        at = {"host": url.hostname, "port": url.port, "user": url.username, "password": url.password}
+        with pymysql.connect(**at, autocommit=True) as db, db.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+            return list(cursor.fetchall())
 
     def removed(self) -> None:
         """Remove both."""
         if self.kind in SERVED:
             with psycopg.connect(self.server, autocommit=True) as db:
                 db.execute(f'DROP DATABASE "{self.folder.name}" WITH (FORCE)')
+        if self.kind == "mysql":
+            self._on_mysql(f"DROP DATABASE IF EXISTS {self.database}")
         shutil.rmtree(self.folder)
 
     def job(self, runs: int, kill_at: int | None = None, finish_first: bool = False) -> Job:

@@ -105,15 +105,22 @@ def digest(folder: Path) -> str:
 def place(destination: str) -> Any:
     """Return the destination for `kind:place`."""
     kind, where = destination.split(":", 1)
+    if kind == "mysql":
+        where = where.removesuffix(dataset_of(destination))
     made = getattr(ladle.destinations, kind)(where)
     # A session left by a dead or stopped process is ended soon, not after the ten seconds it has otherwise.
-    return replace(made, fence_wait_s=0.5) if kind == "postgres" else made
+    return replace(made, fence_wait_s=0.5) if kind in ("postgres", "mysql") else made
+
+
+def dataset_of(destination: str) -> str:
+    """Return the dataset's name: on MySQL it is a database, and the place ends with it."""
+    return destination.rpartition("/")[2] if destination.startswith("mysql:") else DATASET
 
 
 def made(job: Job, hook: Any, **options: Any) -> ladle.Pipeline:
     return ladle.pipeline(
-        PIPELINE, job.folder / "work", destination=place(job.destination), dataset_name=DATASET,
-        progress=hook, **options,
+        PIPELINE, job.folder / "work", destination=place(job.destination),
+        dataset_name=dataset_of(job.destination), progress=hook, **options,
     )  # fmt: skip
 
 

@@ -30,6 +30,7 @@ _SQL_TYPES = {
     "binary": "VARBINARY",
     "json": "JSON",
 }
+_MYSQL = {"binary": "BINARY", "json": "TEXT"}
 _KEPT_HINTS = ("data_type", "nullable", "precision", "scale", "timezone")
 _ANNOTATION = "x-annotation"
 
@@ -129,6 +130,8 @@ def sql_type(column: Column, catalog: Catalog) -> exp.DataType:
         name = "INT128"
     elif kind == "json" and catalog.dialect == "postgres":
         name = "JSONB"
+    elif kind in _MYSQL and catalog.dialect == "mysql":
+        name = _MYSQL[kind]
     else:
         name = _SQL_TYPES[kind]
     return exp.DataType.build(name)
@@ -173,6 +176,8 @@ def _bare(value: Any, catalog: Catalog) -> exp.Expression:
         return exp.Literal.string(value.isoformat())
     if isinstance(value, (dict, list)):
         return exp.Literal.string(orjson.dumps(value).decode())
+    if isinstance(value, (bytes, bytearray, memoryview)) and catalog.dialect == "mysql":
+        return exp.HexString(this=bytes(value).hex())
     if isinstance(value, (bytes, bytearray, memoryview)):
         return exp.Literal.string(_hexed(bytes(value), catalog.dialect))
     return exp.Literal.string(str(value))

@@ -148,8 +148,14 @@ def _plain_schema(schema: pa.Schema, hints: Mapping[str, Mapping[str, Any]]) -> 
 
 
 def _target(field: pa.Field, hints: Mapping[str, Any]) -> pa.DataType:
-    """Return the type of a result: sums of integers are integers, numbers that came as text are numbers."""
+    """Return the type of a result: sums of integers are integers, numbers that came as text are numbers.
+
+    Times that a server keeps without their zone are in UTC where the schema says that they have one.
+    """
     told = (field.metadata or {}).get(b"ladle:type")
+    if told == b"utc":
+        aware = hints.get("data_type") == "timestamp" and hints.get("timezone") is not False
+        return pa.timestamp(field.type.unit, "UTC") if aware else field.type
     if told == b"loose" and "data_type" in hints:
         return arrow_type(Column.from_dict(field.name, hints), wei_digits=76)
     as_text = told == b"numeric"

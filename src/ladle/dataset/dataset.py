@@ -83,8 +83,11 @@ class Dataset:
             if VERSION_TABLE not in reader.tables():
                 return {}
             order = "inserted_at DESC, version DESC"
-            name = queries.ident(self._dataset_name).sql(dialect=reader.dialect.name)
-            sql = f'SELECT schema_name, "schema" FROM {name}."{VERSION_TABLE}" ORDER BY {order}'
+            name, column, table = (
+                queries.ident(n).sql(dialect=reader.dialect.name)
+                for n in (self._dataset_name, "schema", VERSION_TABLE)
+            )
+            sql = f"SELECT schema_name, {column} FROM {name}.{table} ORDER BY {order}"
             with reader.stream(sql) as rows:
                 found: dict[str, str] = {}
                 for stored_name, text in Cursor(rows).fetchall():

@@ -299,8 +299,9 @@ class Lineage:
         with self._home.lease() as reader:
             if table not in reader.tables():
                 return []
-            name = queries.ident(self._home.dataset_name).sql(dialect=reader.dialect.name)
-            with reader.stream(f'SELECT * FROM {name}."{table}"') as rows:
+            dialect, name = reader.dialect.name, self._home.dataset_name
+            ref = ".".join(queries.ident(n).sql(dialect=dialect) for n in (name, table))
+            with reader.stream(f"SELECT * FROM {ref}") as rows:
                 names = rows.schema.names
                 found: list[_Record] = [dict(zip(names, row, strict=True)) for row in Cursor(rows).fetchall()]
         return sorted(found, key=_order) if is_record(table) else found

@@ -9,6 +9,7 @@ from typing import Any
 from ladle.errors import UsageError
 from ladle.schema.change import Limits
 from ladle.schema.naming import naming
+from ladle.schema.naming_rules import ByteLength
 
 _FIELDS = {
     "naming_convention": "naming",
@@ -70,4 +71,4 @@ def _checked(name: str, value: Any, most: Any, factory: str) -> Any:
         raise UsageError(f"{name} can't be `{value!r}`", expected=f"a whole number from {lowest}")
     if most is not None and value > most and name != "max_table_nesting":
         raise UsageError(f"{name} of `{factory}` can't be {value}", expected=f"at most {most}")
-    return value
+    return ByteLength(value) if isinstance(most, ByteLength) else value

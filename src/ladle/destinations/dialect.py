@@ -28,6 +28,7 @@ class Dialect:
         row_order: column of a temporary table that sorts rows as they were written.
         analyzes: whether a new table is counted by ANALYZE before it is joined with another.
         unique_indexes: whether a new table gets an index for each column that is declared unique.
+        drop_schema: drops a dataset with all that is in it; its name comes quoted.
         unique_query: gives, of its parameters dataset, table and column, each unique index on that column
             alone, and whether it is a constraint's; None where there never are any.
         rewrite: a statement as those that the engine understands: one without MERGE gets UPDATE and INSERT.
@@ -51,6 +52,7 @@ class Dialect:
     row_order: str = "rowid"
     analyzes: bool = False
     unique_indexes: bool = False
+    drop_schema: str = "DROP SCHEMA IF EXISTS {} CASCADE"
     unique_query: str | None = None
     rewrite: Callable[[exp.Expression], Sequence[exp.Expression]] = lambda statement: (statement,)
     own_types: bool = False

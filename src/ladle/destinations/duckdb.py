@@ -12,6 +12,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ladle.config import context
 from ladle.config.settings import searched
@@ -40,12 +41,14 @@ _TYPES = {
 }
 _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 _DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
+_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
 _SOURCE = "_ladle_batches"
 _COUNTED = ("INSERT", "UPDATE", "DELETE", "MERGE", "CREATE TEMPORARY TABLE")
 _ROW_GROUP = 122_880
 _MAX_GROUP_BYTES = 32 << 20
 _MEMORY_BYTES = 64 << 20
 _BATCHES_IN_MEMORY = 16
+_MERGE_BYTES = 512 << 20  # measured, 100,000 rows into a million: half takes twice the CPU time
 _COLUMN_BYTES = 1 << 20  # a block and a half for each column that is being written, on each thread
 _LIMITS = Limits(
     max_table_name=None,
@@ -56,6 +59,7 @@ _LIMITS = Limits(
     renames=True,
     in_place=EVERYWHERE,
     decimal_digits=38,
+    folds_case=True,
 )
 
 
@@ -201,6 +205,7 @@ class DuckDbConnection:
         self._owned = owned
         self._open_transaction = False
         self._memory_limit: str | None = None
+        self._limit_bytes = 0
 
     def execute(self, sql: str, params: Sequence[Any] = ()) -> int:
         """Run a statement; return how many rows it changed."""
@@ -228,7 +233,12 @@ class DuckDbConnection:
         """
         for name in schema.names:
             _check_type(table, table.columns[name], there[name])
+        if dataset == DIALECT.staging:
+            self._expect_merge()
         pa.default_memory_pool().release_unused()
+        kept = pa.schema([f.with_type(_kept(f.type)) for f in schema])
+        if kept != schema:
+            schema, batches = kept, (_cut(batch, kept) for batch in batches)
         reader = pa.RecordBatchReader.from_batches(schema, _row_groups(schema, batches))
         self._connection.register(_SOURCE, reader)
         try:
@@ -245,8 +255,15 @@ class DuckDbConnection:
             return
         found = self._connection.execute("SELECT current_setting('memory_limit')").fetchone()
         self._memory_limit = found[0] if found else None
-        limit_bytes = max(_MEMORY_BYTES, _BATCHES_IN_MEMORY * batch_bytes) + columns * _COLUMN_BYTES
-        self._connection.execute(f"SET memory_limit = '{limit_bytes}B'")
+        self._limit_bytes = max(_MEMORY_BYTES, _BATCHES_IN_MEMORY * batch_bytes) + columns * _COLUMN_BYTES
+        self._connection.execute(f"SET memory_limit = '{self._limit_bytes}B'")
+
+    def _expect_merge(self) -> None:
+        """Let DuckDB have more: joins, and a checkpoint of row groups all over the table, are to come."""
+        if self._memory_limit is None or self._limit_bytes >= _MERGE_BYTES:
+            return
+        self._limit_bytes = min(_bytes(self._memory_limit), _MERGE_BYTES)
+        self._connection.execute(f"SET memory_limit = '{self._limit_bytes}B'")
 
     def begin(self) -> None:
         """Start a transaction."""
@@ -333,6 +350,12 @@ class DuckDbConnection:
             raise DestinationError(f"DuckDB failed while {doing}: {first_line(exc)}") from exc
 
 
+def _bytes(size: str) -> int:
+    """Return what DuckDB spells `18.6 GiB`."""
+    number, unit = size.split()
+    return int(float(number) * 1024 ** _UNITS.index(unit))
+
+
 def _name(dataset: str) -> str:
     """Quote a name inside a literal, as `SET schema` wants it."""
     quoted = '"' + dataset.replace('"', '""') + '"'
@@ -358,6 +381,21 @@ def _check_type(table: Table, column: Column, found: str) -> None:
         expected=f"a column of type {wanted}, or data that fits {found}",
         hint="load into another table_name, or declare the column's data_type as it is there",
     )
+
+
+def _kept(arrow: pa.DataType) -> pa.DataType:
+    """Return the type in which DuckDB takes values: it would round a zoned timestamp of nanoseconds."""
+    zoned = pa.types.is_timestamp(arrow) and arrow.unit == "ns" and arrow.tz is not None
+    return pa.timestamp("us", arrow.tz) if zoned else arrow
+
+
+def _cut(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """Cut fraction digits of a second, towards the past."""
+    arrays = [
+        array if array.type == field.type else pc.floor_temporal(array, unit="microsecond").cast(field.type)
+        for array, field in zip(batch.columns, schema, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 def _row_groups(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -62,7 +63,7 @@ class FileFolder:
                 before, committed = committed, self._catalog.committed()
                 if before == committed:
                     break
-        return {name: [self._prefix + path for path in paths] for name, paths in found.items()}
+        return {name: [_literal(self._prefix + path) for path in paths] for name, paths in found.items()}
 
     def _files(self, table: str) -> list[str]:
         if table in SYSTEM_TABLE_MAP:
@@ -70,3 +71,8 @@ class FileFolder:
         schemas = dict.fromkeys(schema for schema, stored in self._stored if stored.name == table)
         found = (path for schema in schemas for path in self._session.data_files(schema, table))
         return list(dict.fromkeys(found))
+
+
+def _literal(path: str) -> str:
+    """Return the pattern that matches one path: DuckDB takes `*`, `?` and `[` for those of a glob."""
+    return re.sub(r"[*?\[]", r"[\g<0>]", path)

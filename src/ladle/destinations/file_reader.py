@@ -21,12 +21,12 @@ _READERS = {
     "parquet": "read_parquet({files}, union_by_name = true)",
     "jsonl": (
         "read_json({files}, format = 'newline_delimited', columns = {columns}, "
-        "maximum_object_size = 67108864)"
+        "maximum_object_size = 67108864, compression = {compression})"
     ),
     # null is nothing, empty text is `""`
     "csv": (
         "read_csv({files}, header = true, union_by_name = true, all_varchar = true, delim = ',', "
-        "quote = '\"', escape = '\"', nullstr = '', allow_quoted_nulls = false)"
+        "quote = '\"', escape = '\"', nullstr = '', allow_quoted_nulls = false, compression = {compression})"
     ),
 }
 
@@ -146,20 +146,25 @@ def _named(sql: str) -> set[str] | None:
 def _query(table: Table, files: Sequence[str], connection: DuckDbConnection) -> str:
     """Return a query of a table's files: its columns in its types, NULL where files lack them."""
     columns = table.typed_columns()
-    by_kind: dict[str, list[str]] = {}
+    by_kind: dict[tuple[str, str], list[str]] = {}
     for path in files:
         kind = path.removesuffix(".gz").rpartition(".")[2]
-        by_kind.setdefault(kind if kind in _READERS else "jsonl", []).append(path)
+        # DuckDB's own guess doesn't see the end of a path with `?`.
+        packed = "gzip" if path.endswith(".gz") else "none"
+        by_kind.setdefault((kind if kind in _READERS else "jsonl", packed), []).append(path)
     if not by_kind:
         nulls = ", ".join(f"{_cast('NULL', c)} AS {_quoted(c.name)}" for c in columns)
         return f"SELECT {nulls} WHERE false"
-    return " UNION ALL ".join(_select(columns, kind, paths, connection) for kind, paths in by_kind.items())
+    return " UNION ALL ".join(_select(columns, how, paths, connection) for how, paths in by_kind.items())
 
 
-def _select(columns: Sequence[Column], kind: str, files: Sequence[str], connection: DuckDbConnection) -> str:
+def _select(
+    columns: Sequence[Column], how: tuple[str, str], files: Sequence[str], connection: DuckDbConnection
+) -> str:
+    kind, packed = how
     typed = ", ".join(f"{_text(c.name)}: {_text(_read_type(c))}" for c in columns)
     paths = "[" + ", ".join(map(_text, files)) + "]"
-    source = _READERS[kind].format(files=paths, columns="{" + typed + "}")
+    source = _READERS[kind].format(files=paths, columns="{" + typed + "}", compression=_text(packed))
     there = {row[0]: row[1] for row in connection.query(f"DESCRIBE SELECT * FROM {source}")}
     picked = ", ".join(f"{_picked(c, there.get(c.name), kind)} AS {_quoted(c.name)}" for c in columns)
     return f"SELECT {picked} FROM {source}"

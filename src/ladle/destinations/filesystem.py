@@ -22,17 +22,19 @@ from ladle.destinations.reading import Reader
 from ladle.errors import UsageError
 from ladle.schema.change import Limits
 from ladle.schema.lattice import EVERYWHERE
+from ladle.schema.naming_rules import ByteLength
 
 _TYPE = "filesystem"
 # A folder's name has 255 bytes; common readers take decimals of 38 digits.
 # Files stay as they are. What a reader makes of an older one's narrower type isn't spelled as normalize does.
 _SPELLED_OTHERWISE = {(kind, "text") for kind in ("bool", "decimal", "double", "timestamp", "time")}
 _LIMITS = Limits(
-    max_table_name=200,
+    max_table_name=ByteLength(200),
     max_column_name=None,
     wei_digits=38,
     in_place=EVERYWHERE - _SPELLED_OTHERWISE,
     decimal_digits=38,
+    folds_case=True,  # to the engines that read them
 )
 _ARGUMENTS = (
     "bucket_url",

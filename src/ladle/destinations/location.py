@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from ladle.destinations.base import Destination
 from ladle.schema.provenance import place
 
-_PORTS = {"postgres": 5432}
+_PORTS = {"postgres": 5432, "mysql": 3306}
 
 
 def table_place(destination: Destination, dataset: str, table: str) -> tuple[str, str]:

@@ -23,12 +23,13 @@ from ladle.destinations.sql import SqlSession
 from ladle.errors import MissingDependency, UsageError
 from ladle.schema.change import MERGES, REPLACES, Limits
 from ladle.schema.lattice import EVERYWHERE
+from ladle.schema.naming_rules import ByteLength
 
 _MAX_BYTES = 63
 _MIN_DRIVER = (1, 13)
 _LIMITS = Limits(
-    max_table_name=_MAX_BYTES,
-    max_column_name=_MAX_BYTES,
+    max_table_name=ByteLength(_MAX_BYTES),
+    max_column_name=ByteLength(_MAX_BYTES),
     wei_digits=76,
     holds_nul=False,
     merges=MERGES,

@@ -116,6 +116,11 @@ def explained(exc: adbc.Error, doing: str, login: Login) -> DestinationError | D
     """Return our error for the driver's, passwords masked."""
     what = login.masked(_message(exc))
     code = exc.sqlstate or ""
+    if code == "42701" and "system column" in what:
+        return DestinationError(
+            f"Postgres failed while {doing}: {what}",
+            hint="every table has a column of that name: give it another before it is yielded, with add_map",
+        )
     if why := _lookup(_CONFLICTS, code):
         return CommitFailed(f"{why} while {doing}: {what}", hint=_AGAIN)
     if is_lost(exc):

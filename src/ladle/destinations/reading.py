@@ -203,4 +203,4 @@ class SqlReader:
 def drop_dataset(dataset: str, dialect: Dialect) -> str:
     """DROP SCHEMA with all that is in it."""
     name = statements.column_ref(dataset).sql(dialect=dialect.name, identify=True)
-    return f"DROP SCHEMA IF EXISTS {name} CASCADE"
+    return dialect.drop_schema.format(name)

@@ -26,6 +26,8 @@ _PREFIXES = ("dlt.destinations.", "ladle.destinations.")
 ENTRIES: Mapping[str, Entry] = {
     "duckdb": Entry("ladle.destinations.duckdb", "duckdb_destination"),
     "postgres": Entry("ladle.destinations.postgres", "postgres_destination", extra="postgres"),
+    "mysql": Entry("ladle.destinations.mysql", "mysql_destination", extra="mysql"),
+    "mariadb": Entry("ladle.destinations.mysql", "mariadb_destination", extra="mysql"),
     "filesystem": Entry("ladle.destinations.filesystem", "filesystem_destination"),
     "sqlite": Entry("ladle.destinations.sqlite", "sqlite_destination"),
     "sqlalchemy": Entry("ladle.destinations.sqlalchemy", "sqlalchemy_destination", extra="sqlalchemy"),
@@ -117,7 +119,7 @@ def resolve(destination: Any, credentials: Any = None) -> Destination:
 
 
 def _made(destination: Any, arguments: Mapping[str, Any]) -> Any:
-    """Call a factory; what isn't one stays as it is."""
-    if callable(destination) and not hasattr(destination, "open"):
+    """Call a factory, a function or a class; what isn't one stays as it is."""
+    if callable(destination) and (isinstance(destination, type) or not hasattr(destination, "open")):
         return destination(**arguments)
     return destination

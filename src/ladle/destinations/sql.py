@@ -225,9 +225,12 @@ class SqlSession:
                     self._made.append(change.table)
                 if isinstance(change, WidenColumn) and needs_proof(change.known, change.column):
                     self._check_exact(change)
-                self._run(changed(self._dataset, change, self._dialect))
+                self._make(change)
                 self._comment(comments(change))
         self._there = None
+
+    def _make(self, change: Change) -> None:
+        self._run(changed(self._dataset, change, self._dialect))
 
     def _check_exact(self, change: WidenColumn) -> None:
         """Look once more, in the transaction: others may have written since the package was made."""
@@ -301,7 +304,7 @@ class SqlSession:
         with self._about(table.name), self._connection.errors(f"writing table `{table.name}`"):
             there = self._columns().get(table.name, {})
             here = self.staged(table.name)
-            self._run(statements.create_like(here, self.place(table.name), schema.names))
+            self._run(self._waiting(here, table, schema.names))
             waiting = replace(table, name=here.name)
             rows = self._connection.ingest(self._dialect.staging, waiting, there, schema, batches)
             self._analyze(here)
@@ -335,6 +338,9 @@ class SqlSession:
         if self._dialect.cell is not None:
             return exp.Literal.string(self._dialect.cell(column, text))
         return exp.cast(exp.Literal.string(text), self._dialect.data_type(self._dialect.column_type(column)))
+
+    def _waiting(self, here: exp.Table, table: Table, columns: Sequence[str]) -> exp.Expression:
+        return statements.create_like(here, self.place(table.name), columns)
 
     def staged(self, name: str) -> exp.Table:
         """Return a reference to a temporary table; numbered, as an engine may cut long names."""

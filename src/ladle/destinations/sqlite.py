@@ -31,6 +31,7 @@ _LIMITS = Limits(
     replaces=REPLACES,
     renames=True,
     in_place=IN_PLACE,
+    folds_case=True,
 )
 
 

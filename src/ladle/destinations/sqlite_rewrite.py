@@ -82,8 +82,8 @@ def _joined(update: exp.Update) -> exp.Update:
         return update
     there = update.expressions[0]
     query = there.expression.this
-    if query.args.get("where") is None:
-        return update  # one value for all rows
+    if query.args.get("where") is None or update.args.get("where") is None:
+        return update  # one value for all rows, such as the end of a version
     joined = exp.EQ(this=there.this.copy(), expression=query.expressions[0].copy())
     where = exp.and_(query.args["where"].this.copy(), update.args["where"].this.copy())
     source = {_FROM: query.args[_FROM].copy()}

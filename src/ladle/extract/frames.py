@@ -12,7 +12,7 @@ from ladle.errors import DataError
 from ladle.extract.arrow import Where, to_array
 from ladle.extract.keys import distinct
 from ladle.package.raw import FRAME_METADATA
-from ladle.schema.types import WEI_RAW
+from ladle.schema.types import WEI_RAW, decimal_type
 
 _BATCH_BYTES = 32 << 20
 _BATCH_ROWS = 250_000
@@ -161,6 +161,8 @@ def _scalar(array: pa.Array) -> pa.Array:
         return array.cast(pa.duration("us")).cast(pa.int64())
     if t.is_decimal256(arrow) and arrow.equals(WEI_RAW):
         return array
+    if t.is_timestamp(arrow) and arrow.unit in ("s", "ms"):
+        array.cast(pa.timestamp("us", arrow.tz))  # no destination holds more: raises
     target = _raw_type(arrow)
     if target is None or target.equals(arrow):
         return array
@@ -183,6 +185,8 @@ def _raw_type(arrow: pa.DataType) -> pa.DataType | None:
         return pa.date32()
     if t.is_time(arrow):
         return pa.time64("us")
+    if t.is_decimal(arrow) and arrow.scale < 0:
+        return decimal_type(min(arrow.precision - arrow.scale, 76), 0)
     if t.is_decimal(arrow) and arrow.bit_width < 128:
         return pa.decimal128(arrow.precision, arrow.scale)
     return None

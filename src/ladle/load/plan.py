@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ladle.destinations.base import Session
+from ladle.destinations.base import Destination, Session
 from ladle.errors import DestinationError
 from ladle.package.store import Package
 from ladle.schema.change import AddColumn, AddTable, Change, Limits, RelaxColumn, WidenColumn, diff
@@ -43,6 +43,44 @@ def plan(
         if isinstance(change, WidenColumn):
             check_widening(change, limits, package.load_id)
     return changes
+
+
+def check_held(schema: Schema, destination: Destination) -> None:
+    """Refuse columns that the destination can't hold.
+
+    Raises:
+        DestinationError: a decimal with more digits than the destination's have; names that differ by case
+            only, where those are one.
+    """
+    most = destination.limits.decimal_digits
+    if destination.limits.folds_case:
+        _check_case(destination.name, "tables", schema.table_map)
+    for table in schema.table_map.values():
+        if destination.limits.folds_case:
+            _check_case(destination.name, f"columns of table `{table.name}`", table.columns)
+        for column in table.typed_columns():
+            if column.data_type == "decimal" and (column.precision or 0) > most:
+                raise DestinationError(
+                    f"column `{column.name}` of table `{table.name}` is {type_text(column)}, and decimals of "
+                    f"`{destination.name}` have {most} digits",
+                    table=table.name,
+                    column=column.name,
+                    expected=f"a precision of at most {most}",
+                    hint=f'declare it: columns={{"{column.name}": {{"data_type": "text"}}}}, '
+                    "or with less precision",
+                )
+
+
+def _check_case(destination: str, what: str, names: Iterable[str]) -> None:
+    seen: dict[str, str] = {}
+    for name in names:
+        other = seen.setdefault(name.lower(), name)
+        if other != name:
+            raise DestinationError(
+                f"{what} `{other}` and `{name}` differ by case only, and are one to `{destination}`",
+                expected="names that differ in any case",
+                hint="rename one before it is yielded, or use the naming snake_case",
+            )
 
 
 def wanted(package: Package, schema: Schema) -> dict[str, Table]:

@@ -18,7 +18,7 @@ from ladle.errors import CommitFailed, CommitUnknown, DestinationError, PackageE
 from ladle.events import Emit, Notice, Progress, durable
 from ladle.load.dispositions import by_disposition, prepare, waiting
 from ladle.load.merge import check_merges, fill, merge, notices, root_key_fills
-from ladle.load.plan import plan
+from ladle.load.plan import check_held, plan
 from ladle.package.store import Package
 from ladle.schema.change import Change, Limits, changed_comments, has_comments
 from ladle.schema.change_names import from_plain
@@ -106,6 +106,7 @@ def _load_once(package: Package, destination: Destination, dataset: str, emit: E
     manifest = package.manifest
     schema = Schema.from_dict(manifest.schema)
     check_merges(schema, manifest.resources, destination)
+    check_held(schema, destination)
     with closing(destination.open(dataset)) as session:
         if session.has_load(package.load_id):
             return LoadResult(package.load_id, rows=dict(manifest.counts), already=True)

@@ -113,7 +113,8 @@ def _of_column(table: Table, column: Column, origins: Origins) -> dict[str, Any]
         "column_name": column.name,
         "data_type": type_text(column),
         "resource": origin.resource if origin else _resource(table, origins),
-        "path": ".".join(origin.path) if origin else None,
+        # not every text can hold NUL
+        "path": ".".join(origin.path).replace("\0", "\u2400") if origin else None,
     }
 
 

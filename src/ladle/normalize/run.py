@@ -364,7 +364,7 @@ class Normalizer:
             f for file in (*passed, *written) if not is_record(file.table) for f in self._rewritten(file)
         ]
         rejects = tuple(file for file in written if is_record(file.table))
-        tables = [self._final(t) for t in self._tables.values()]
+        tables = [self._wanted.completed(self._final(t)) for t in self._tables.values()]
         schema = replace(self._base, table_map={t.name: t for t in tables}, stored_hash=None)
         schema = self._given.schema(self._log.with_table(schema))
         schema = as_there(schema, stored, package.manifest.drop_tables)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ladle.normalize.keys import LOAD_ID, PARENT_ID, POSITION, ROOT_ID, ROW_ID
+from ladle.normalize.keys import LOAD_ID, PARENT_ID, POSITION, ROOT_ID, ROW_ID, with_key_columns
 from ladle.normalize.options import Options
 from ladle.schema.scd2 import has_history
 from ladle.schema.stored import Propagation
@@ -50,6 +50,13 @@ class WantedKeys:
         if self.options.add_dlt_id or ROW_ID in table.columns or ROW_ID in present:
             wanted.append(ROW_ID)
         return wanted
+
+    def completed(self, table: Table) -> Table:
+        """Return a child table with its root key: one that is merged from now on may bring no rows for it."""
+        lacks = table.parent is not None and ROOT_ID not in table.columns
+        if not lacks or ROW_ID not in table.columns or not self._wants_root_key(table, {}):
+            return table
+        return with_key_columns(table, [ROOT_ID])
 
     def _wants_root_key(self, table: Table, made: Mapping[str, Table]) -> bool:
         if ROOT_ID in table.columns or self.propagation.root_ids is None:

@@ -11,6 +11,7 @@ from ladle.config.settings import flag, searched, setting
 from ladle.destinations.base import Destination
 from ladle.errors import ConfigError, DataValidationError, UsageError
 from ladle.load.merge import check_boundaries, check_merges
+from ladle.load.plan import check_held
 from ladle.normalize.checks import Checks
 from ladle.normalize.options import Options
 from ladle.normalize.rejects import Budget
@@ -96,10 +97,12 @@ def checked(package: Package, declared: Schema, destination: Destination, datase
     `DESTINATION__REPLACE_STRATEGY` says it, or the same setting of one destination's section.
 
     Raises:
+        DestinationError: a column is declared that the destination can't hold.
         UsageError: the destination can't merge as it is asked to; a history would begin before what is there.
         ConfigError: the setting names no strategy.
     """
     check_merges(declared, package.manifest.resources, destination)
+    check_held(declared, destination)
     check_boundaries(declared, package.manifest.resources, destination, dataset)
     if all(r.write_disposition != "replace" for r in package.manifest.resources):
         return package

@@ -19,7 +19,7 @@ REPLACES = ("truncate-and-insert", "insert-from-staging", "staging-optimized")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a destination can hold. Identifier lengths in characters, None for no limit.
+    """What a destination can hold. Identifier lengths in characters, or as `ByteLength`; None for no limit.
 
     `timestamp_digits`: fraction digits of a second that timestamps with time zone keep.
     `naming`: convention of new schemas. `max_nesting`: levels of nesting that become tables and columns,
@@ -29,7 +29,7 @@ class Limits:
     merge that it can do. `replaces`: those of replace; none where it has a way of its own, whatever is asked
     for. `in_place`: data types, from and to, by which a column that is there can change;
     None for all of the lattice. `decimal_digits`: digits of the longest decimal. `renames`: whether tables
-    and columns that are there can be renamed.
+    and columns that are there can be renamed. `folds_case`: whether names are one that differ by case only.
     """
 
     max_table_name: int | None = None
@@ -47,6 +47,7 @@ class Limits:
     renames: bool = False
     in_place: frozenset[tuple[str, str]] | None = None
     decimal_digits: int = 76
+    folds_case: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,8 @@ _OTHER_RUN = re.compile(r"[^A-Za-z\d_]+")  # \d on purpose: decimal digits of an
 _CAMEL_BREAK = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[^_])(?=[A-Z][a-z])")
 _LEADING_DIGIT = re.compile(r"^(?=\d)")
 _UNDERSCORES = re.compile(r"_{2,}")
-_NEVER_QUOTED = str.maketrans('"\n\r', "___")
-_NEVER_QUOTED_DIRECT = str.maketrans("\"'\n\r▶", "_____")
+_NEVER_QUOTED = str.maketrans('"\n\r\0', "____")
+_NEVER_QUOTED_DIRECT = str.maketrans("\"'\n\r\0▶", "______")
 
 
 def snake(text: str) -> str:
@@ -56,8 +56,19 @@ def sql_ci(text: str) -> str:
     return sql_cs(text).lower()
 
 
+class ByteLength(int):
+    """A limit on names that counts the bytes of UTF-8, as Postgres and file systems do, not characters."""
+
+
+def fits(name: str, limit: int | None) -> bool:
+    """Whether a name is within a limit."""
+    if limit is None:
+        return True
+    return (len(name.encode()) if isinstance(limit, ByteLength) else len(name)) <= limit
+
+
 def shorten(name: str, source: str, max_length: int | None) -> str:
-    """Return `name` within `max_length` characters, with a tag in its middle that keeps it apart.
+    """Return `name` within `max_length`, with a tag in its middle that keeps it apart.
 
     The tag is made of the source spelling, so that names which only look alike at their ends, or were
     spelled differently at the source, stay different. The formula is dlt's: datasets it started go on.
@@ -65,21 +76,25 @@ def shorten(name: str, source: str, max_length: int | None) -> str:
     Args:
         name: normalised name.
         source: what `name` was made from; for a compound name the joined name itself.
-        max_length: limit of the destination in characters; None for no limit.
+        max_length: limit of the destination, in characters or as `ByteLength`; None for no limit.
 
     Raises:
         UsageError: `name` is too long and the limit has no room for the tag (6 characters).
     """
-    if max_length is None or len(name) <= max_length:
+    if max_length is None or fits(name, max_length):
         return name
     if max_length < _TAG_CHARS:
         raise UsageError(
             f"cannot shorten `{name}` to {max_length} characters",
             expected=f"a limit of at least {_TAG_CHARS} characters",
         )
-    keep = max_length - _TAG_CHARS
-    tail = keep // 2
-    return name[: keep - tail] + _tag(source) + name[len(name) - tail :]
+    keep = min(max_length - _TAG_CHARS, len(name))
+    while True:
+        tail = keep // 2
+        short = name[: keep - tail] + _tag(source) + name[len(name) - tail :]
+        if fits(short, max_length):
+            return short
+        keep -= 1
 
 
 def _tag(source: str) -> str:

@@ -145,3 +145,17 @@ def test_sql_may_name_a_table_in_any_case(tmp_path: Path) -> None:
     load(lake, tmp_path, [{"a": 1}])
     with ladle.dataset(lake, "ds").sql_client as client:
         assert client.execute_sql("SELECT a FROM T") == [(1,)]
+
+
+@pytest.mark.parametrize("kind", ["parquet", "jsonl", "csv"])
+def test_names_with_the_look_of_a_pattern_match_only_themselves(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCHEMA__NAMING", "direct")
+    destination = ladle.destinations.filesystem(tmp_path / "lake")
+    pipeline = ladle.pipeline("p", tmp_path / "work", destination=destination, dataset_name="d?*[a]")
+    for number, table in enumerate(["?", "a", "[ab]", "*"]):
+        pipeline.run([{"n": number}], table_name=table, loader_file_format=kind)
+    with pipeline.dataset() as dataset:
+        found = {name: dataset.table(name).arrow()["n"].to_pylist() for name in ["?", "a", "[ab]", "*"]}
+    assert found == {"?": [0], "a": [1], "[ab]": [2], "*": [3]}

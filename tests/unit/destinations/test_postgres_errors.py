@@ -117,3 +117,10 @@ def test_a_refused_login_says_where_and_what_to_check(text: str, hint: str, retr
     assert found.what.startswith("cannot connect to postgresql://u:***@h/d: ")
     assert hint in str(found.hint)
     assert found.retryable is retryable
+
+
+def test_a_column_that_every_table_has_is_no_conflict() -> None:
+    text = 'column name "ctid" conflicts with a system column name'
+    error = explained(_error("42701", text), "creating table `t`", _LOGIN)
+    assert type(error) is DestinationError
+    assert "give it another" in str(error)

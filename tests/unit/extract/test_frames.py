@@ -124,3 +124,17 @@ def test_values_that_would_lose_digits_are_refused() -> None:
 def test_columns_of_one_name_keep_all_values() -> None:
     frame = pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["a", "a"])
     assert next(iter(frame_batches(frame, WHERE))).to_pylist() == [{"a": 1, "a_2": 2}]
+
+
+def test_decimals_of_negative_scale_become_whole_numbers() -> None:
+    given = pa.array([Decimal("1E+5"), None, Decimal("-1.2345E+9")], pa.decimal128(5, -5))
+    found = canonical(given, Where("r", "t"))
+    assert found.type == pa.decimal128(10, 0)
+    assert found.to_pylist() == [Decimal(100_000), None, Decimal(-1234500000)]
+
+
+@pytest.mark.parametrize("unit", ["s", "ms"])
+def test_timestamps_that_no_destination_holds_are_refused(unit: str) -> None:
+    far = pa.table({"v": pa.array([10**18], pa.timestamp(unit))})
+    with pytest.raises(DataError, match=f"cannot store Arrow type `timestamp.{unit}.` of column `v`"):
+        list(frame_batches(far, Where("r", "t")))

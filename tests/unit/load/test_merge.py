@@ -154,6 +154,17 @@ def test_w21_rows_appended_before_are_merged_with_what_is_below_them(site: Site)
     check_tree(site, "t__n__m")
 
 
+@pytest.mark.parametrize("strategy", ["delete-insert", "upsert", "insert-only"])
+def test_rows_appended_before_are_merged_with_rows_that_have_nothing_below_them(
+    site: Site, strategy: str
+) -> None:
+    site.pipeline().run(A, table_name="t")
+    load(site, [{"id": 2, "v": "B"}], strategy)
+    load(site, [{"id": 1, "v": "A"}, {"id": 4, "v": "d", "n": [{"x": 9}]}], strategy)
+    assert kids(site) == ([1, 2, 9] if strategy == "insert-only" else [9])
+    check_tree(site)
+
+
 def test_w25_a_run_may_merge_into_what_a_resource_appends(site: Site) -> None:
     events = ladle.resource(A, name="t", primary_key="id")
     site.pipeline().run(events)

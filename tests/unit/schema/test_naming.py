@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ladle.errors import UsageError
 from ladle.schema.naming import Naming, custom_naming, naming, shorten
+from ladle.schema.naming_rules import ByteLength, fits
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "naming.csv"
 BUILT_IN = ("snake_case", "duck_case", "direct", "sql_cs_v1", "sql_ci_v1", "s3_tables")
@@ -337,3 +338,20 @@ def test_any_object_makes_a_convention_but_its_separator_must_be_text() -> None:
 
     with pytest.raises(UsageError, match="has separator ''"):
         custom_naming("mine", NoSeparator)
+
+
+@pytest.mark.parametrize(
+    ("chars", "bytes_"), [("é" * 63, 126), ("東" * 40, 120), ("x" * 64, 64), ("🦆" * 16, 64)]
+)
+def test_a_limit_in_bytes_counts_bytes(chars: str, bytes_: int) -> None:
+    assert len(chars.encode()) == bytes_
+    short = shorten(chars, chars, ByteLength(63))
+    assert not fits(chars, ByteLength(63))
+    assert len(short.encode()) <= 63
+    assert short != shorten(chars + "x", chars + "x", ByteLength(63))
+    assert shorten("x" * 64, "x" * 64, ByteLength(63)) == shorten("x" * 64, "x" * 64, 63)
+
+
+@pytest.mark.parametrize("name", ["direct", "duck_case"])
+def test_nul_is_no_part_of_a_name(name: str) -> None:
+    assert naming(name).identifier("a\0b") == "a_b"

@@ -1,0 +1,137 @@
+"""PyMySQL's connection, with what it lacks: rows for LOAD DATA LOCAL from memory, and no file for servers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from pymysql import converters, err
+from pymysql.connections import Connection
+from pymysql.constants import CLIENT, COMMAND, FIELD_TYPE
+from pymysql.cursors import SSCursor
+from pymysql.protocol import FieldDescriptorPacket, OKPacketWrapper
+
+_PACKET_BYTES = 1 << 16
+_TOKENS = re.compile(r"""`(?:[^`]|``)*`|"(?:[^"\\]|\\.|"")*"|'(?:[^'\\]|\\.|'')*'|\?(\d+)""", re.DOTALL)
+# Values come back as the text or the bytes that the server sends, but for whole numbers.
+_ENCODERS = {kind: encode for kind, encode in converters.conversions.items() if not isinstance(kind, int)}
+_NUMBERS = dict.fromkeys(
+    (FIELD_TYPE.TINY, FIELD_TYPE.SHORT, FIELD_TYPE.INT24, FIELD_TYPE.LONG, FIELD_TYPE.LONGLONG), int
+)
+
+
+class Line(Connection):  # type: ignore[misc]
+    """A connection that autocommits until told otherwise.
+
+    A server may answer any query by asking for any file of the client. This one says that it can send
+    files, as LOAD DATA LOCAL needs it, but sends only rows that it was given.
+    """
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(
+            **arguments,
+            charset="utf8mb4",
+            conv={**_ENCODERS, **_NUMBERS},
+            # an UPDATE tells how many rows it found, not only those that it changed
+            client_flag=CLIENT.LOCAL_FILES | CLIENT.FOUND_ROWS,
+            local_infile=False,
+            autocommit=None,
+        )
+
+    def change(self, sql: str | bytes, params: Sequence[Any] = ()) -> int:
+        """Run a statement with parameters `?1`, `?2`, ...; return how many rows it concerned."""
+        return int(self.query(filled(sql, params) if params else sql))
+
+    def run(self, sql: str | bytes, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Run a query with parameters; return its rows, all of them. Whole numbers are numbers."""
+        self.change(sql, params)
+        found = self._result
+        return list(found.rows or ()) if found is not None else []
+
+    def load(self, sql: str, rows: Iterable[Any]) -> tuple[int, int]:
+        """Run LOAD DATA LOCAL and send it rows; return how many were stored, and the number of warnings.
+
+        Args:
+            sql: the statement; the name of the file doesn't matter.
+            rows: buffers, each of whole lines.
+        """
+        self._execute_command(COMMAND.COM_QUERY, sql)
+        asked = self._read_packet()
+        if not asked.is_load_local_packet():
+            raise err.InternalError(0, "the server did not ask for the rows of LOAD DATA LOCAL")
+        try:
+            for buffer in rows:
+                self._send(memoryview(buffer))
+        except Exception:
+            with suppress(err.Error):  # where the line is well, it stays in step
+                self._loaded()
+            raise
+        except BaseException:
+            self._force_close()  # nobody knows how much of a message was sent
+            raise
+        return self._loaded()
+
+    def _send(self, view: memoryview) -> None:
+        for start in range(0, len(view), _PACKET_BYTES):
+            self.write_packet(bytes(view[start : start + _PACKET_BYTES]))
+
+    def _loaded(self) -> tuple[int, int]:
+        self.write_packet(b"")
+        answer = OKPacketWrapper(self._read_packet())
+        return int(answer.affected_rows), int(answer.warning_count)
+
+    def stream(self, sql: str, params: Sequence[Any]) -> Stream:
+        """Run a statement; its rows come as they are asked for."""
+        cursor, self.decoders = SSCursor(self), {}
+        try:
+            cursor.execute(filled(sql, params) if params else sql)
+        finally:
+            self.decoders = dict(_NUMBERS)
+        fields = getattr(self._result, "fields", None) or []
+        return Stream(cursor, fields)
+
+
+class Stream:
+    """The rows of a query, and the server's description of its columns."""
+
+    def __init__(self, cursor: SSCursor, fields: Sequence[FieldDescriptorPacket]) -> None:
+        self._cursor = cursor
+        self.fields = fields
+
+    def batches(self, rows: int) -> Iterator[Sequence[Sequence[Any]]]:
+        """Yield rows, at most so many at once."""
+        while self.fields and (found := self._cursor.fetchmany(rows)):
+            yield found
+
+    def close(self) -> None:
+        """Read what is left, and forget it."""
+        with suppress(err.Error):
+            self._cursor.close()
+
+
+def filled(sql: str | bytes, params: Sequence[Any]) -> str:
+    """Return a statement with its parameters in place; times with a zone become UTC."""
+    text = sql if isinstance(sql, str) else sql.decode()
+    # Names may have anything in them, also what looks like a parameter.
+    return _TOKENS.sub(lambda m: literal(params[int(m[1]) - 1]) if m[1] else m[0], text)
+
+
+def literal(value: Any) -> str:
+    """Return a value as SQL, for sessions in which a backslash escapes."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, (bool, int)):
+        return str(int(value))
+    if isinstance(value, (float, Decimal)):
+        return repr(value) if isinstance(value, float) else f"{value:f}"
+    if isinstance(value, (bytes, bytearray)):
+        return f"x'{bytes(value).hex()}'"
+    if isinstance(value, datetime):
+        naive = value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
+        return f"'{naive.isoformat(' ')}'"
+    text = str(value).replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{text}'"

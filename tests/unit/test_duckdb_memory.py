@@ -1,0 +1,82 @@
+"""How much memory DuckDB may use during a load: little while rows come in, more for a merge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from ladle.destinations.duckdb import DuckDb, DuckDbConnection
+from ladle.schema.table import Column, Table
+
+_TABLE = Table("w", {"a": Column("a", "bigint")})
+_BATCH = pa.record_batch({"a": pa.array([1, 2])})
+
+
+@pytest.fixture
+def connection(tmp_path) -> Iterator[DuckDbConnection]:
+    made = DuckDb(str(tmp_path / "x.duckdb")).connect("ds")
+    made.execute("CREATE SCHEMA ds")
+    made.execute("CREATE TABLE ds.w (a BIGINT)")
+    made.execute("CREATE TEMP TABLE w (a BIGINT)")
+    yield made
+    made.close()
+
+
+def _limit(connection: DuckDbConnection) -> str:
+    return connection.query("SELECT current_setting('memory_limit')")[0][0]
+
+
+def _ingest(connection: DuckDbConnection, dataset: str) -> None:
+    assert connection.ingest(dataset, _TABLE, {"a": "BIGINT"}, _BATCH.schema, [_BATCH]) == 2
+
+
+def test_an_append_keeps_to_the_budget_of_its_batches(connection):
+    connection.expect(1 << 20, 1)
+    _ingest(connection, "ds")
+    assert _limit(connection) == "65.0 MiB"
+
+
+def test_a_merge_may_take_half_a_gigabyte(connection):
+    connection.expect(1 << 20, 1)
+    _ingest(connection, "temp")
+    assert _limit(connection) == "512.0 MiB"
+
+
+def test_a_merge_of_large_batches_keeps_what_these_need(connection):
+    connection.expect(64 << 20, 1)
+    _ingest(connection, "temp")
+    assert _limit(connection) == "1.0 GiB"
+
+
+def test_a_merge_keeps_to_a_lower_limit_of_the_database(connection):
+    connection.execute("SET memory_limit = '300MiB'")
+    connection.expect(1 << 20, 1)
+    _ingest(connection, "temp")
+    assert _limit(connection) == "300.0 MiB"
+
+
+def test_what_was_set_before_the_load_is_back_after_it(tmp_path):
+    other = duckdb.connect(str(tmp_path / "x.duckdb"))
+    other.execute("SET memory_limit = '3GiB'")
+    loading = DuckDb(str(tmp_path / "x.duckdb")).connect("ds")
+    loading.execute("CREATE TEMP TABLE w (a BIGINT)")
+    loading.expect(1 << 20, 1)
+    _ingest(loading, "temp")
+    loading.close()
+    assert other.execute("SELECT current_setting('memory_limit')").fetchone() == ("3.0 GiB",)
+    other.close()
+
+
+def test_an_open_connection_of_the_user_keeps_its_limit():
+    given = duckdb.connect()
+    given.execute("SET memory_limit = '2GiB'")
+    loading = DuckDb(connection=given).connect("ds")
+    loading.execute("CREATE TEMP TABLE w (a BIGINT)")
+    loading.expect(1 << 20, 1)
+    _ingest(loading, "temp")
+    assert _limit(loading) == "2.0 GiB"
+    loading.close()
+    given.close()
