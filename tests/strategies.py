@@ -26,7 +26,7 @@ _ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "postgres": ("postgresql://u:p@127.0.0.1:1/d",),
     "mysql": ("mysql://u:p@127.0.0.1:1/d",),
     "sqlite": ("sqlite:///x.db",),
-    "sqlalchemy": ("sqlite:///x.db",),
+    "sqlalchemy": ("postgresql+psycopg://u:p@127.0.0.1:1/d",),
 }
 
 
@@ -46,6 +46,8 @@ def of_type(kind: str) -> Any:
         return sink()
     if kind == "filesystem":
         return ladle.destinations.filesystem(tempfile.gettempdir())
+    if kind == "sqlalchemy":
+        return ladle.destinations.sqlalchemy("postgresql+psycopg://u:p@127.0.0.1:1/d", generic=True)
     with contextlib.suppress(TypeError):
         return getattr(ladle.destinations, kind)(*_ARGUMENTS.get(kind, ()))
     return getattr(ladle.destinations, kind)()
@@ -99,6 +101,16 @@ def _postgres(request: pytest.FixtureRequest, folder: Path) -> Any:
     return ladle.destinations.postgres(url)
 
 
+def _sqlalchemy(request: pytest.FixtureRequest, folder: Path) -> Any:
+    _postgres(request, folder)
+    url = request.getfixturevalue("postgres_url").replace("postgresql:", "postgresql+psycopg:", 1)
+    return ladle.destinations.sqlalchemy(url)
+
+
+def _sqlite(request: pytest.FixtureRequest, folder: Path) -> Any:
+    return ladle.destinations.sqlite(folder / "x.db")
+
+
 def _files(request: pytest.FixtureRequest, folder: Path) -> Any:
     return ladle.destinations.filesystem(str(folder / "lake"))
 
@@ -115,6 +127,8 @@ def _function(request: pytest.FixtureRequest, folder: Path) -> Any:
 ENGINES = (
     Engine("DuckDB", "duckdb", _duckdb),
     Engine("Postgres", "postgres", _postgres),
+    Engine("SQLite", "sqlite", _sqlite),
+    Engine("SQLAlchemy (Postgres)", "sqlalchemy", _sqlalchemy),
     Engine("Parquet files", "filesystem", _files, "parquet"),
     Engine("JSONL files", "filesystem", _files, "jsonl"),
     Engine("CSV files", "filesystem", _files, "csv"),

@@ -54,6 +54,8 @@ OUTCOMES: dict[str, Outcome] = {
     "delete-insert": by_key("delete-insert"),
     "upsert": by_key("upsert"),
     "insert-only": by_key("insert-only"),
+    # Versions that no longer hold stay, and no row of the batches is as one before it.
+    "scd2": lambda old, new: [*old, *new],
 }
 """By strategy: the rows that are there after a load, from those before and the new ones."""
 
@@ -90,7 +92,7 @@ def loads(cell: Cell, destination: Any, folder: Path) -> ladle.Pipeline:
     """Load all batches, each by a run of its own."""
     pipeline = ladle.pipeline("p", folder / "work", destination=destination, dataset_name="ds")
     for batch in BATCHES:
-        key = {} if cell.way in PLAIN else {"primary_key": "id"}
+        key = {} if cell.way in (*PLAIN, "scd2") else {"primary_key": "id"}
         resource = ladle.resource(
             given(batch, cell), name="items", write_disposition=disposition(cell.way), **key
         )

@@ -9,6 +9,7 @@ import sqlite3
 import zlib
 from collections.abc import Iterable, Mapping
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -66,7 +67,15 @@ def _sqlite(path: str, dataset: str, only: str) -> Tables:
         db.row_factory = sqlite3.Row
         found = db.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND ? IN (name, '')", [only])
         names = [row["name"] for row in found.fetchall()]
-        return {n: [dict(row) for row in db.execute(f'SELECT * FROM "{n}"')] for n in names}
+        return {n: [_timed(dict(row)) for row in db.execute(f'SELECT * FROM "{n}"')] for n in names}
+
+
+def _timed(row: Row) -> Row:
+    """Return a row in which validity is no text."""
+    for name in VALIDITY:
+        if row.get(name) is not None:
+            row[name] = datetime.fromisoformat(row[name]).replace(tzinfo=UTC)
+    return row
 
 
 def _mysql(place: str, dataset: str, only: str) -> Tables:
@@ -184,9 +193,11 @@ def _plain(name: str, row: Row, numbers: Mapping[str, int]) -> Row:
         plain["_ladle_deleted_at"] = "a load's time"
     for name in VALIDITY:
         if name in plain:
-            [plain[name]] = [
-                n for load, n in numbers.items() if abs(float(load) - plain[name].timestamp()) < 2e-6
-            ]
+            at = plain[name]
+            if isinstance(at, str):  # SQLite has no type for times
+                at = datetime.fromisoformat(at)
+            at = at if at.tzinfo else at.replace(tzinfo=UTC)
+            [plain[name]] = [n for load, n in numbers.items() if abs(float(load) - at.timestamp()) < 2e-6]
     if "_dlt_parent_id" in plain:
         plain["_dlt_parent_id"] = _plain("", plain["_dlt_parent_id"], numbers)
     return plain

@@ -38,6 +38,16 @@ _EACH_STEP = (
 _MERGE = Proof(
     "test_kill_merge", ("test_killed_around_the_merge", "test_killed_at_every_second_step"), "victim_merge"
 )
+_REPLACE = Proof(
+    "test_kill_replace",
+    ("test_killed_around_the_replace", "test_killed_at_every_second_step"),
+    "victim_replace",
+)
+_SCD2 = Proof(
+    "test_kill_scd2", ("test_killed_around_the_merge", "test_killed_at_every_fourth_step"), "victim_scd2"
+)
+_SQLALCHEMY = Proof("test_kill_sqlalchemy", ("test_killed_in_any_state",), "victim")
+_DATABASES = ("duckdb", "postgres", "sqlite", "sqlalchemy")
 _FUNCTION = Proof(
     "test_kill_function",
     (
@@ -58,8 +68,12 @@ def _plain(kind: str) -> dict[tuple[str, str], Proof]:
 PROOFS: dict[tuple[str, str], Proof] = {
     **_plain("duckdb"),
     **_plain("postgres"),
+    **_plain("sqlite"),
     **_plain("filesystem"),
-    **{(kind, way): _MERGE for kind in ("duckdb", "postgres") for way in (*_REPLACES[1:], *_MERGES)},
+    **{("sqlalchemy", way): _SQLALCHEMY for way in ("append", _REPLACES[0])},
+    **{(kind, way): _MERGE for kind in _DATABASES for way in _MERGES},
+    **{(kind, way): _REPLACE for kind in _DATABASES for way in _REPLACES[1:]},
+    **{(kind, "scd2"): _SCD2 for kind in _DATABASES},
     # Files have one way to replace, whatever it is called.
     **{("filesystem", way): Proof("test_kill_filesystem", _EACH_STEP, "victim") for way in _REPLACES},
     # It gets rows, whatever their disposition is.

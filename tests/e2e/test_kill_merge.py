@@ -18,7 +18,12 @@ def server(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(
     scope="module",
-    params=["duckdb", "sqlite", "mysql", *(pytest.param(kind, marks=pytest.mark.slow) for kind in SERVED)],
+    params=[
+        "duckdb",
+        "sqlite",
+        "mysql",
+        *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("postgres", "sqlalchemy")),
+    ],
 )
 def undisturbed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
     root = tmp_path_factory.mktemp("runs")

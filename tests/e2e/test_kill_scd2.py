@@ -7,13 +7,17 @@ from pathlib import Path
 import pytest
 from tests.e2e import victim_scd2
 from tests.e2e.killing import GROWN, Undisturbed, survives, survives_most, undisturbed_runs
+from tests.e2e.sites import SERVED
 
 
 def server(request: pytest.FixtureRequest) -> str:
-    return request.getfixturevalue("postgres_url") if request.param == "postgres" else ""
+    return request.getfixturevalue("postgres_url") if request.param in SERVED else ""
 
 
-@pytest.fixture(scope="module", params=["duckdb", pytest.param("postgres", marks=pytest.mark.slow)])
+@pytest.fixture(
+    scope="module",
+    params=["duckdb", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("sqlite", *SERVED))],
+)
 def undisturbed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
     root = tmp_path_factory.mktemp("runs")
     return undisturbed_runs(request.param, root, server(request), story=victim_scd2.__name__)

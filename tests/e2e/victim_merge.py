@@ -23,7 +23,6 @@ RUNS: tuple[list[Row], ...] = (
     ],
     [{"id": 3, "v": "c", "n": [{"x": 9}]}, {"id": 1, "v": "A"}],
 )
-REPLACED = {"afresh": "insert-from-staging", "swapped": "staging-optimized"}
 WAYS = {"changed": "delete-insert", "kept": "insert-only", "renewed": "upsert"}
 
 
@@ -35,9 +34,6 @@ def source(run: int) -> Any:
             yield RUNS[run]
 
     def resources() -> Any:
-        for name, strategy in REPLACED.items():
-            replaced = {"disposition": "replace", "strategy": strategy}
-            yield ladle.resource(rows, name=name, write_disposition=replaced)
         for name, strategy in WAYS.items():
             yield ladle.resource(
                 rows,

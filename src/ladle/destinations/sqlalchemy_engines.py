@@ -12,7 +12,7 @@ from sqlglot.dialects.dialect import Dialect as SqlDialect
 from ladle.destinations.dialect import Dialect
 from ladle.destinations.sqlite_rewrite import rewritten
 from ladle.destinations.sqlite_types import stored_value
-from ladle.schema.change import MERGES, Limits
+from ladle.schema.change import MERGES, REPLACES, Limits
 from ladle.schema.lattice import EVERYWHERE
 from ladle.schema.table import Column
 
@@ -99,7 +99,7 @@ def _whole(statement: exp.Expression) -> Sequence[exp.Expression]:
     return (statement,)
 
 
-_WHOLE = Limits(merges=MERGES, in_place=EVERYWHERE, renames=True, decimal_digits=38)
+_WHOLE = Limits(merges=MERGES, replaces=REPLACES, in_place=EVERYWHERE, renames=True, decimal_digits=38)
 
 _KNOWN = {
     "postgresql": Engine(
@@ -125,13 +125,13 @@ _KNOWN = {
     "sqlite": Engine(
         "sqlite",
         _dialect("sqlite", "temp", rewritten, cell=_cell),
-        Limits(merges=MERGES, in_place=frozenset(), renames=True, decimal_digits=38),
+        replace(_WHOLE, in_place=frozenset()),
         guarantee="G4",
         temporary=True,
         begin="BEGIN IMMEDIATE",
     ),
 }
-LEAST = Limits(merges=MERGES, in_place=frozenset(), holds_nul=False, decimal_digits=38)
+LEAST = Limits(merges=MERGES, replaces=REPLACES[:2], in_place=frozenset(), holds_nul=False, decimal_digits=38)
 """What any engine can hold."""
 _NO_MERGES = ("mysql", "mariadb")
 _FETCH_FIRST = ("mssql", "oracle", "firebird", "db2", "ibm_db_sa")

@@ -18,7 +18,7 @@ from ladle.destinations.sqlite_connection import DIALECT, MAIN, SqliteConnection
 from ladle.destinations.sqlite_types import WEI_DIGITS
 from ladle.destinations.sqlite_widening import IN_PLACE
 from ladle.errors import ConfigError, UsageError
-from ladle.schema.change import MERGES, Limits
+from ladle.schema.change import MERGES, REPLACES, Limits
 
 _URL = re.compile(r"sqlite(?:\+\w+)?://(?P<path>/[^?]*)?(?:\?.*)?", re.DOTALL)
 _MIN_VERSION = (3, 35)
@@ -28,6 +28,7 @@ _LIMITS = Limits(
     wei_digits=WEI_DIGITS,
     decimal_digits=WEI_DIGITS,
     merges=MERGES,
+    replaces=REPLACES,
     renames=True,
     in_place=IN_PLACE,
 )

@@ -27,6 +27,10 @@ _COLUMNS = "columns of a dataset"
 _DATASET = "whether a dataset is there"
 """Not SQL: questions that only the connection can answer, which knows the files."""
 
+_UNIQUE = (
+    "SELECT l.name, l.origin <> 'c' FROM pragma_index_list(?2, ?1) AS l, pragma_index_info(l.name, ?1) AS i "
+    'WHERE l."unique" GROUP BY l.name, l.origin HAVING count(*) = 1 AND max(i.name) = ?3'
+)
 _SCHEMA = re.compile(r'(CREATE|DROP) SCHEMA IF (?:NOT )?EXISTS "((?:[^"]|"")*)"(?: CASCADE)?')
 _BESIDE = ("", "-wal", "-shm", "-journal")
 
@@ -37,6 +41,7 @@ DIALECT = Dialect(
     columns_query=_COLUMNS,
     dataset_query=_DATASET,
     row_order="_rowid_",
+    unique_query=_UNIQUE,
     rewrite=rewritten,
     own_types=True,
     cell=stored_value,

@@ -42,11 +42,24 @@ def _join(asked: exp.Exists) -> None:
     (name,) = names
     outer = _source(asked, name)
     if outer is None:
+        _look_up(asked, inner)
         return
     row = exp.column(exp.to_identifier(_ROW, quoted=True), table=name, quoted=True)
     both = exp.select(row).from_(outer.copy()).join(inner.copy(), join_type="inner")
     both.set("where", asked.this.args["where"].copy())
     asked.replace(exp.In(this=row.copy(), query=both.subquery()))
+
+
+def _look_up(asked: exp.Exists, inner: exp.Expression) -> None:
+    """EXISTS (SELECT 1 FROM x WHERE x.a = y.b) as y.b IN (SELECT x.a FROM x), where y is no table."""
+    equal = asked.this.args["where"].this.unnest()
+    if not isinstance(equal, exp.EQ):
+        return
+    sides = sorted((equal.this, equal.expression), key=lambda side: side.table != inner.alias_or_name)
+    known = exp.not_(exp.Is(this=sides[0].copy(), expression=exp.Null()))
+    query = exp.select(sides[0].copy()).from_(inner.copy()).where(known)
+    found = exp.In(this=sides[1].copy(), query=query.subquery())
+    asked.replace(exp.Coalesce(this=exp.paren(found), expressions=[exp.false()]))
 
 
 def _source(asked: exp.Exists, name: str) -> exp.Table | None:
@@ -69,6 +82,8 @@ def _joined(update: exp.Update) -> exp.Update:
         return update
     there = update.expressions[0]
     query = there.expression.this
+    if query.args.get("where") is None or update.args.get("where") is None:
+        return update  # one value for all rows
     joined = exp.EQ(this=there.this.copy(), expression=query.expressions[0].copy())
     where = exp.and_(query.args["where"].this.copy(), update.args["where"].this.copy())
     source = {_FROM: query.args[_FROM].copy()}

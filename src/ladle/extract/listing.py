@@ -31,19 +31,12 @@ def with_listing(table: Table, fit: Callable[[str], str]) -> Table:
 
 
 def check_listing(table: Table, resource: Resource) -> None:
-    """Refuse deletes by comparison where a cursor leaves rows out, or their scope is no column.
+    """Refuse deletes by comparison where a cursor leaves rows out.
 
     Raises:
-        UsageError: names the cursor, or the column.
+        UsageError: names the cursor.
     """
     listed = table.write_disposition == "merge" and table.extra.get(LISTING)
-    scope = [c.name for c in table.columns.values() if c.extra.get(WITHIN) and c.data_type is None]
-    if listed and scope and table.loaded:
-        raise UsageError(
-            f"missing_within of table `{table.name}` names `{scope[0]}`, and no row has had a value there",
-            resource=resource.name,
-            hint="name a column of the rows: without it nothing would ever be missing",
-        )
     if listed and (cursor := resource.cursor) is not None:
         raise UsageError(
             f"delete_missing of table `{table.name}` needs all rows in each load, and the cursor "

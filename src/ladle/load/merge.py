@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import cast
@@ -19,7 +19,7 @@ from ladle.package.manifest import Manifest, ResourceInfo
 from ladle.schema.change import AddColumn, Change, Limits
 from ladle.schema.scd2 import BOUNDARY, has_history
 from ladle.schema.schema import Schema
-from ladle.schema.table import LISTING, Table
+from ladle.schema.table import LISTING, WITHIN, Table
 
 _ABOVE = "above"
 
@@ -147,11 +147,18 @@ def refused(manifest: Manifest, root: str) -> int | None:
     return by_models + manifest.accounts.get(root, {}).get("rejected", 0)
 
 
-def unlisted(manifest: Manifest, schema: Schema, limits: Limits) -> dict[str, int]:
-    """Return how many rows were refused of tables that this load lists, and deletes nothing from."""
+def notices(manifest: Manifest, schema: Schema, limits: Limits) -> Iterator[str]:
+    """Yield why nothing of a table that this load lists will be deleted as missing."""
     asked = {r.table for r in manifest.resources if r.write_disposition == "merge" and limits.merges}
-    listed = [n for n in asked if n in schema.table_map and schema.table_map[n].extra.get(LISTING)]
-    return {name: count for name in listed if (count := refused(manifest, name))}
+    for table in (schema.table_map[n] for n in sorted(asked) if n in schema.table_map):
+        if not table.extra.get(LISTING):
+            continue
+        what = f"nothing of table `{table.name}` is deleted as missing: "
+        if count := refused(manifest, table.name):
+            yield f"{what}{count:,} row{'s' if count > 1 else ''} of its listing had to be refused"
+        for column in table.columns.values():
+            if column.extra.get(WITHIN) and column.data_type is None and table.loaded:
+                yield f"{what}no row has had a value in `{column.name}`, which missing_within names"
 
 
 def root_key_fills(session: Session, schema: Schema, changes: Sequence[Change]) -> None:

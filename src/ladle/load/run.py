@@ -17,7 +17,7 @@ from ladle.destinations.base import Destination, LoadRecord, MergingSession, Ses
 from ladle.errors import CommitFailed, CommitUnknown, DestinationError, PackageError
 from ladle.events import Emit, Notice, Progress, durable
 from ladle.load.dispositions import by_disposition, prepare, waiting
-from ladle.load.merge import check_merges, fill, merge, root_key_fills, unlisted
+from ladle.load.merge import check_merges, fill, merge, notices, root_key_fills
 from ladle.load.plan import plan
 from ladle.package.store import Package
 from ladle.schema.change import Change, Limits, changed_comments, has_comments
@@ -250,9 +250,8 @@ def _bring_in(
     emit: Emit,
 ) -> dict[str, dict[str, int]]:
     manifest = package.manifest
-    for table, count in unlisted(manifest, schema, limits).items():
-        rows = f"{count:,} row{'s' if count > 1 else ''} of its listing"
-        emit(Notice(f"nothing of table `{table}` is deleted as missing: {rows} had to be refused"))
+    for text in notices(manifest, schema, limits):
+        emit(Notice(text))
     with durable(emit, "load.merge") if staged else nullcontext():
         return merge(cast(MergingSession, session), schema, manifest, staged, limits)
 

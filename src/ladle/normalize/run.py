@@ -116,7 +116,7 @@ class Normalizer:
         self._swept: set[str] = set()
         self._keyed = KeyedIds(bool(limits.merges))
         self._books = Accounts()
-        self._versions = Versions(package.manifest.created_at)
+        self._versions = Versions()
         self._outdated = False
 
     def declare(self, tables: Sequence[Table]) -> None:

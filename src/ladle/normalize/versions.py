@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,7 +21,6 @@ from ladle.normalize.keys import KEY_COLUMNS, PARENT_ID, ROOT_ID, ROW_ID
 from ladle.normalize.quality.engine import Engine
 from ladle.schema.rejects import Reject
 from ladle.schema.scd2 import History, has_history, history_of
-from ladle.schema.types import arrow_type
 
 _CHARS = 22  # 132 bits in Base64
 _ID_CHARS = 16  # of the ids that rows got so far
@@ -34,19 +32,15 @@ _PER_US = {"s": 1_000_000, "ms": 1_000, "us": 1}
 class Versions:
     """Gives the rows of one package their versions.
 
-    Args:
-        created_at: of the package, unix time in seconds: from then on its rows hold.
-
     Memory: O(batch), the values of its rows as text.
     """
 
-    def __init__(self, created_at: float) -> None:
-        self._created_at = datetime.fromtimestamp(created_at, UTC)
+    def __init__(self) -> None:
         self._engine = Engine()
         self._ids: tuple[pa.Array, pa.Array] | None = None
 
     def of(self, fed: Sequence[Fed], resource: str) -> Sequence[Fed]:
-        """Return the rows of a batch with validity columns, and with their versions as ids where asked for.
+        """Return the rows of a batch with their versions as ids, where no column of their own tells them.
 
         Args:
             fed: the rows of the root table first, then those below.
@@ -67,12 +61,7 @@ class Versions:
             _check_columns(root, history, resource)
         if history.version == ROW_ID:
             root, *below = self._hashed(root, below)
-        at = history.boundary or self._created_at
-        arrays = {history.since.name: _repeated(at, arrow_type(history.since), root.count)}
-        if history.active is not None:
-            arrays[history.until.name] = _repeated(history.active, arrow_type(history.until), root.count)
-        keys = [*root.keys, *history.columns]
-        return [replace(_with(root, arrays), keys=keys), *below]
+        return [root, *below]
 
     def _hashed(self, root: Fed, below: Sequence[Fed]) -> list[Fed]:
         ids = root.typed.arrays[ROW_ID]
@@ -103,22 +92,20 @@ class Versions:
         """Return rejects of the batch, which know rows by their ids before `of`, by those they have now."""
         if not rejects or self._ids is None:
             return rejects
-        old, new = (ids.to_pylist() for ids in self._ids)
-        names = dict(zip(old, new, strict=True))
-
-        def now(row_id: str | None) -> str | None:
-            head = (row_id or "")[:_ID_CHARS]
-            return row_id if row_id is None or head not in names else names[head] + row_id[_ID_CHARS:]
-
-        return [replace(r, row_id=now(r.row_id), parent_id=now(r.parent_id)) for r in rejects]
+        old, new = self._ids
+        known = [r.row_id or "" for r in rejects] + [r.parent_id or "" for r in rejects]
+        places = pc.index_in(pa.array([k[:_ID_CHARS] for k in known], pa.string()), value_set=old)
+        heads = new.take(places)
+        now = [
+            f"{head.as_py()}{k[_ID_CHARS:]}" if head.is_valid else k
+            for head, k in zip(heads, known, strict=True)
+        ]
+        pairs = zip(rejects, now[: len(rejects)], now[len(rejects) :], strict=True)
+        return [replace(r, row_id=row or None, parent_id=parent or None) for r, row, parent in pairs]
 
 
 def _with(fed: Fed, arrays: Mapping[str, pa.Array]) -> Fed:
     return replace(fed, typed=replace(fed.typed, arrays={**fed.typed.arrays, **arrays}))
-
-
-def _repeated(at: datetime, type_: pa.DataType, count: int) -> pa.Array:
-    return pa.repeat(pa.scalar(at, pa.timestamp("us", "UTC")).cast(type_, safe=False), count)
 
 
 def _check_columns(root: Fed, history: History, resource: str) -> None:

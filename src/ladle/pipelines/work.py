@@ -113,17 +113,13 @@ class Work:
         """Hears events."""
         return self.memory.emit
 
-    def is_first_run(self) -> bool:
-        """Whether nothing was ever committed, as far as the folder knows."""
-        return not self.folder.exists()
-
     def extract_source(self, order: Order) -> Extracted | None:
         """Extract one source, and normalise and load beside it where that is asked for.
 
         Returns:
             None where there was nothing to do.
         """
-        since, first_run = now(), self.is_first_run()
+        since, first_run = now(), not self.folder.exists()
         known = self.folder.schema(order.source.name)
         package = self.packages.create(self.pipeline_name)
         beside = Beside()

@@ -210,10 +210,16 @@ def test_it_needs_a_primary_key_and_no_cursor(site: Site) -> None:
         site.pipeline().run(made)
 
 
-def test_a_scope_that_is_no_column_is_refused_once_there_are_rows(site: Site) -> None:
-    load(site, FOUR, delete_missing="hard", missing_within="day")
-    with pytest.raises(UsageError, match="names `day`, and no row has had a value there"):
-        load(site, FOUR, delete_missing="hard", missing_within="day")
+def test_a_scope_that_is_no_column_is_told(site: Site) -> None:
+    told: list[str] = []
+    merge = {"disposition": "merge", "delete_missing": "hard", "missing_within": "day"}
+    listen = lambda e: told.append(e.text) if isinstance(e, Notice) else None  # noqa: E731
+    for rows in (FOUR, FOUR[:2]):
+        made = ladle.resource(rows, name="t", primary_key="id", write_disposition=merge)
+        site.pipeline(progress=listen).run(made)
+    text = "nothing of table `t` is deleted as missing: no row has had a value in `day`, which missing_within names"
+    assert text in told
+    assert ids(site) == [0, 1, 2, 3]
 
 
 # -- rows that are the same

@@ -332,7 +332,7 @@ def test_a_boundary_before_what_is_there_is_refused(site: Site) -> None:
         UsageError, match="boundary_timestamp 2024-01-01T12:00:00\\+00:00 lies before"
     ) as caught:
         load(site, rows, "2024-01-01T12:00:00")
-    assert "2024-01-02 00:00:00+00 or later" in str(caught.value)
+    assert "2024-01-02T00:00:00+00:00 or later" in str(caught.value)
     assert times(site, "v") == [(1, 1, 2), (2, 2, None)]
     assert not pipeline.has_pending_data
     load(site, [{"v": 3}], day(2))
@@ -348,7 +348,7 @@ def test_a_boundary_before_what_came_meanwhile_is_refused_by_the_load(site: Site
     for _ in range(2):
         with pytest.raises(UsageError, match="lies before what table `t` has") as caught:
             other.run()
-        assert "2024-01-04 00:00:00+00 or later" in str(caught.value)
+        assert "2024-01-04T00:00:00+00:00 or later" in str(caught.value)
     other.drop_pending_packages()
     assert times(site, "v") == [(1, 4, None)]
 
@@ -388,7 +388,7 @@ def test_rows_that_come_again_end_only_those_with_their_primary_key(site: Site, 
 
 
 @given(histories())
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_any_history_is_what_the_oracle_says(
     tmp_path_factory: pytest.TempPathFactory, history: tuple[Way, Any]
 ) -> None:

@@ -32,19 +32,16 @@ from ladle.load.strategies.trees import (
     as_,
     col,
     counted,
-    drop,
     exists,
     is_null,
     named,
     same,
-    temporary,
     update,
 )
 from ladle.schema.scd2 import History, history_of, moment
 from ladle.schema.table import Table
 
-_AT, _NUMBER = "_ladle_at", "_ladle_number"
-_TIMES = "times"
+_NUMBER = "_ladle_number"
 
 
 def prepare(session: Session, tables: Sequence[Table]) -> None:
@@ -55,23 +52,16 @@ def prepare(session: Session, tables: Sequence[Table]) -> None:
 
 
 def check_early(session: MergingSession, root: Table) -> None:
-    """Refuse a boundary before what is there, as far as it shows by when rows began to hold.
+    """Refuse a boundary before what is there, as far as it shows before anything is read.
 
     Raises:
         UsageError: names the table and the latest moment there.
     """
     history = history_of(root)
-    there = session.tables().get(root.name, {})
-    if history is None or history.boundary is None or history.since.name not in there:
+    if history is None or not set(history.columns) <= set(session.tables().get(root.name, {})):
         return
-    query = exp.select(_text(exp.Max(this=col(history.since.name)))).from_(session.place(root.name))
-    found = session.ask(query)[0][0]
-    try:
-        before = found is not None and history.boundary < moment(str(found), "")
-    except UsageError:
-        return  # an engine with a spelling of its own: the load looks again
-    if before:
-        raise _early(root, history.boundary, found, "")
+    [row] = session.ask(_latest(session, root, history))
+    _check(root, history, row, "")
 
 
 def statements(staged: Staged) -> Steps:
@@ -80,76 +70,54 @@ def statements(staged: Staged) -> Steps:
     Raises:
         UsageError: a boundary of the user's lies before what is there.
     """
-    history = history_of(staged.root)
+    root, history = staged.root, history_of(staged.root)
     assert history is not None
-    if history.boundary is not None and (found := (yield _later(staged, history))[0]) is not None:
-        raise _early(staged.root, history.boundary, found, "pipeline.drop_pending_packages(), then run with ")
-    yield temporary(_boundary(staged), _latest(staged, history))
+    row = yield _latest(staged.session, root, history)
+    _check(root, history, row, "pipeline.drop_pending_packages(), then run with ")
+    boundary = max([history.boundary or staged.at, *_moments(row)])
     total = (yield staged.live(counted()))[0]
     if (conditions := _ends(staged)) is not None:
-        staged.tell(deleted=(yield _ended(staged, history, conditions)))
-    if history.version == ROW_ID:
+        staged.tell(deleted=(yield _ended(staged, history, boundary, conditions)))
+    if staged.filled and history.version == ROW_ID:
+        doubled = (yield _doubled(staged)) is not None
         for table in staged.filled:
-            yield _children_once(staged, table)
-    else:
-        fresh = _fresh(staged, history, [col(ROW_ID, NEW)]).subquery()
+            yield _children_once(staged, table, doubled)
+    elif staged.filled:
+        fresh = staged.live(col(ROW_ID, NEW)).where(_is_new(staged, history)).subquery()
         yield from staged.insert_children(exp.In(this=col(ROOT_ID, NEW), query=fresh))
-    added = yield _added(staged, history)
-    yield drop(_boundary(staged))
+    added = yield _added(staged, history, boundary)
     staged.tell(inserted=added, unchanged=total - added if added >= 0 else -1)
-
-
-def _early(root: Table, boundary: datetime, found: str, hint: str) -> UsageError:
-    return UsageError(
-        f"boundary_timestamp {boundary.isoformat()} lies before what table `{root.name}` has",
-        table=root.name,
-        expected=f"{found} or later",
-        hint=f"nothing was written: {hint or 'run with '}a later boundary_timestamp, or none",
-    )
 
 
 # -- the boundary: the package's, or the latest moment there
 
 
-def _boundary(staged: Staged) -> exp.Table:
-    return staged.session.staged(f"{staged.root.name} boundary")
-
-
-def _at(staged: Staged) -> exp.Expression:
-    return exp.select(col(_AT)).from_(_boundary(staged)).subquery()
-
-
-def _text(value: exp.Expression) -> exp.Expression:
-    return exp.Cast(this=value, to=exp.DataType.build("text"))
-
-
-def _only(staged: Staged, name: str) -> exp.Select:
-    """SELECT what all waiting rows have in a validity column."""
-    return exp.select(as_(exp.Max(this=col(name)), _AT)).from_(staged.here(staged.root))
-
-
-def _times_there(staged: Staged, history: History) -> exp.Query:
-    """SELECT the last moments at which rows began and ended to hold."""
-    since, until = (staged.old(as_(exp.Max(this=col(c, OLD)), _AT)) for c in history.columns)
+def _latest(session: MergingSession, root: Table, history: History) -> exp.Select:
+    """SELECT the last moments at which rows began and ended to hold, as text: drivers differ on times."""
+    since, until = (col(c, OLD) for c in history.columns)
+    ended: exp.Expression = until
     if history.active is not None:
-        until = until.where(exp.LT(this=col(history.until.name, OLD), expression=_active(staged, history)))
-    return exp.union(since, until, distinct=False)
+        past = exp.LT(this=until, expression=session.moment(history.until, history.active))
+        ended = exp.Case(ifs=[exp.If(this=past, true=until.copy())])
+    text = exp.DataType.build("text")
+    times = (exp.Cast(this=exp.Max(this=value), to=text.copy()) for value in (since, ended))
+    return exp.select(*times).from_(named(session.place(root.name), OLD))
 
 
-def _latest(staged: Staged, history: History) -> exp.Select:
-    times = exp.union(_only(staged, history.since.name), _times_there(staged, history), distinct=False)
-    return exp.select(as_(exp.Max(this=col(_AT, _TIMES)), _AT)).from_(times.subquery(_TIMES))
+def _moments(row: Sequence[str | None]) -> list[datetime]:
+    return [moment(str(text), "a validity column") for text in row if text is not None]
 
 
-def _later(staged: Staged, history: History) -> exp.Select:
-    """SELECT the latest moment there as text, where it lies after the boundary."""
-    later = exp.GT(this=col(_AT, _TIMES), expression=_only(staged, history.since.name).subquery())
-    latest = _text(exp.Max(this=col(_AT, _TIMES)))
-    return exp.select(latest).from_(_times_there(staged, history).subquery(_TIMES)).where(later)
-
-
-def _active(staged: Staged, history: History) -> exp.Expression:
-    return _only(staged, history.until.name).subquery()
+def _check(root: Table, history: History, row: Sequence[str | None], first: str) -> None:
+    there = _moments(row)
+    if history.boundary is None or not there or history.boundary >= max(there):
+        return
+    raise UsageError(
+        f"boundary_timestamp {history.boundary.isoformat()} lies before what table `{root.name}` has",
+        table=root.name,
+        expected=f"{max(there).isoformat()} or later",
+        hint=f"nothing was written: {first or 'run with '}a later boundary_timestamp, or none",
+    )
 
 
 def _holds(staged: Staged, history: History) -> exp.Expression:
@@ -157,7 +125,7 @@ def _holds(staged: Staged, history: History) -> exp.Expression:
     until = col(history.until.name, OLD)
     if history.active is None:
         return is_null(until)
-    return any_of([is_null(until), until.copy().eq(_active(staged, history))])
+    return any_of([is_null(until), until.copy().eq(staged.session.moment(history.until, history.active))])
 
 
 # -- what ends
@@ -173,33 +141,24 @@ def _ends(staged: Staged) -> list[exp.Expression] | None:
     return [staged.matching(same(keys))] if keys else None
 
 
-def _ended(staged: Staged, history: History, conditions: Sequence[exp.Expression]) -> exp.Update:
-    stays = exists(_kept(staged, history), _is_version(staged, history))
-    ends = all_of([_holds(staged, history), *conditions, exp.not_(stays)])
-    old = named(staged.there(staged.root), OLD)
-    return update(old, [exp.EQ(this=col(history.until.name), expression=_at(staged))], ends)
-
-
-def _kept(staged: Staged, history: History) -> exp.Expression:
-    """Return the waiting rows that ask for no deletion, as `new`, with what tells versions."""
-    if staged.marked is None:
-        return named(staged.here(staged.root), NEW)
-    names = dict.fromkeys([history.version, *_told_apart(staged, history)])
-    wanted = [col(n, NEW) for n in names if n in staged.columns[staged.root.name]]
-    return staged.live(*wanted).subquery(NEW)
-
-
-def _told_apart(staged: Staged, history: History) -> list[str]:
-    """Return the key within which versions are told apart: those of a column of the user's may come again."""
-    if history.version == ROW_ID:
-        return []
-    return [k for k in staged.root.keys("merge_key") if staged.root.columns[k].data_type is not None]
+def _ended(
+    staged: Staged, history: History, boundary: datetime, conditions: Sequence[exp.Expression]
+) -> exp.Update:
+    wanted = [_is_version(staged, history), *([exp.not_(staged.marked)] if staged.marked is not None else [])]
+    ends = all_of([_holds(staged, history), *conditions, exp.not_(staged.matching(all_of(wanted)))])
+    at = exp.EQ(this=col(history.until.name), expression=staged.session.moment(history.until, boundary))
+    return update(named(staged.there(staged.root), OLD), [at], ends)
 
 
 def _is_version(staged: Staged, history: History) -> exp.Expression:
-    """Whether old and new row have one version."""
+    """Whether old and new row have one version.
+
+    Those of a column of the user's are told apart within the key: they may come again.
+    """
     both = [same([history.version])]
-    for key in _told_apart(staged, history):
+    for key in staged.root.keys("merge_key") if history.version != ROW_ID else ():
+        if staged.root.columns[key].data_type is None:
+            continue
         if key not in staged.columns[staged.root.name]:
             both.append(is_null(col(key, OLD)))
             continue
@@ -211,31 +170,45 @@ def _is_version(staged: Staged, history: History) -> exp.Expression:
 # -- what is added
 
 
-def _fresh(staged: Staged, history: History, columns: Sequence[exp.Expression]) -> exp.Select:
-    """SELECT the waiting rows whose version doesn't hold."""
+def _is_new(staged: Staged, history: History) -> exp.Expression:
+    """Whether no row holds that has the version of the new one."""
     old = named(staged.there(staged.root), OLD)
-    holding = exists(old, _holds(staged, history), _is_version(staged, history))
-    return staged.live(*columns).where(exp.not_(holding))
+    return exp.not_(exists(old, _holds(staged, history), _is_version(staged, history)))
 
 
-def _added(staged: Staged, history: History) -> exp.Insert:
+def _added(staged: Staged, history: History, boundary: datetime) -> exp.Insert:
     columns = staged.columns[staged.root.name]
-    values = [_at(staged) if c == history.since.name else col(c, NEW) for c in columns]
-    return staged.insert(staged.root, _fresh(staged, history, values))
+    times = [(history.since, boundary)]
+    if history.active is not None:
+        times.append((history.until, history.active))
+    names = [*(column.name for column, _ in times), *columns]
+    values = [*(staged.session.moment(*pair) for pair in times), *(col(c, NEW) for c in columns)]
+    into = exp.Schema(
+        this=staged.there(staged.root), expressions=[exp.to_identifier(n, quoted=True) for n in names]
+    )
+    return exp.Insert(this=into, expression=staged.live(*values).where(_is_new(staged, history)))
 
 
-def _children_once(staged: Staged, table: Table) -> exp.Insert:
+def _doubled(staged: Staged) -> exp.Select:
+    """SELECT of a version that several waiting rows have."""
+    several = exp.GT(this=counted(), expression=exp.Literal.number(1))
+    rows = exp.select(exp.Literal.number(1)).from_(staged.here(staged.root)).group_by(col(ROW_ID))
+    return rows.having(several).limit(1)
+
+
+def _children_once(staged: Staged, table: Table, doubled: bool) -> exp.Insert:
     """INSERT the child rows of versions that have none yet; equal root rows share them."""
     columns = staged.columns[table.name]
-    order = exp.Order(expressions=[exp.Ordered(this=staged.session.row_order())])
-    number = exp.Window(this=exp.RowNumber(), partition_by=[col(ROW_ID)], order=order, over="OVER")
-    waiting = exp.select(*(col(c) for c in columns), as_(number, _NUMBER)).from_(staged.here(table))
-    rows = exp.select(*(col(c, NEW) for c in columns)).from_(waiting.subquery(NEW))
-    there = exists(named(staged.there(table), OLD), same([ROOT_ID]))
-    rows = rows.where(col(_NUMBER, NEW).eq(exp.Literal.number(1)), exp.not_(there))
+    rows = staged.all(table)
+    if doubled:
+        order = exp.Order(expressions=[exp.Ordered(this=staged.session.row_order())])
+        number = exp.Window(this=exp.RowNumber(), partition_by=[col(ROW_ID)], order=order, over="OVER")
+        numbered = exp.select(*(col(c) for c in columns), as_(number, _NUMBER)).from_(staged.here(table))
+        rows = exp.select(*(col(c, NEW) for c in columns)).from_(numbered.subquery(NEW))
+        rows = rows.where(col(_NUMBER, NEW).eq(exp.Literal.number(1)))
+    rows = rows.where(exp.not_(exists(named(staged.there(table), OLD), same([ROOT_ID]))))
     if staged.marked is not None:
-        kept = staged.live(col(ROW_ID, NEW)).subquery()
-        rows = rows.where(exp.In(this=col(ROOT_ID, NEW), query=kept))
+        rows = rows.where(exp.In(this=col(ROOT_ID, NEW), query=staged.live(col(ROW_ID, NEW)).subquery()))
     return staged.insert(table, rows)
 
 
