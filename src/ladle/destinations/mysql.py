@@ -51,6 +51,7 @@ _LIMITS = Limits(
     replaces=REPLACES,
     in_place=_IN_PLACE,
     renames=True,
+    folds_case=True,  # of columns always, of tables where the server's files do
 )
 _STRICT = "STRICT_ALL_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
 _WAIT_S = 28_800
