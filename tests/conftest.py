@@ -116,6 +116,7 @@ class MariaDbServer:
             "datadir": data, "port": port, "bind-address": "127.0.0.1", "socket": data / "s.sock",
             "local-infile": 1, "innodb-flush-log-at-trx-commit": 0, "innodb-doublewrite": 0,
             "innodb-flush-method": "nosync", "innodb-buffer-pool-size": "256M", "max-connections": 60,
+            "max-allowed-packet": "1G",
             # its own default, latin1, is what a server has that nobody set up
         }  # fmt: skip
         flags = [f"--{key}={value}" for key, value in options.items()]

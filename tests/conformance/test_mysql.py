@@ -7,13 +7,21 @@ from typing import Any
 import pytest
 
 import ladle
-from ladle.errors import DataError
+from ladle.errors import DataError, DestinationError
 from ladle.testing import DestinationSuite
 
 
 class TestMySql(DestinationSuite):
     conversions = frozenset({"0.0", "cut to 6 digits"})
     refusals = {
+        "double: NaN": DataError,
+        "double: infinity": DataError,
+        "double: -infinity": DataError,
+        "decimal: NaN": DataError,
+        "decimal: infinity": DataError,
+        "decimal: 38 digits of fraction": DestinationError,
+        "decimal: 76 digits of fraction": DestinationError,
+        "decimal: declared with 76 digits": DestinationError,
         "date: year 15659": DataError,
         "date: year -1": DataError,
         "timestamp: year 11476": DataError,

@@ -52,6 +52,8 @@ _LIMITS = Limits(
     in_place=_IN_PLACE,
     renames=True,
     folds_case=True,  # of columns always, of tables where the server's files do
+    tables_first=True,
+    astral_names=False,
 )
 _STRICT = "STRICT_ALL_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
 _WAIT_S = 28_800

@@ -16,6 +16,8 @@ from ladle.schema.schema import SYSTEM_TABLE_MAP, SYSTEM_TABLES, Schema
 from ladle.schema.table import Column, Table
 from ladle.schema.types import type_text
 
+_LAST_BASIC = "\uffff"
+
 
 def plan(
     session: Session, package: Package, schema: Schema, newest: str | None, limits: Limits
@@ -50,14 +52,12 @@ def check_held(schema: Schema, destination: Destination) -> None:
 
     Raises:
         DestinationError: a decimal with more digits than the destination's have; names that differ by case
-            only, where those are one.
+            only, where those are one; characters that its names can't have.
     """
     most = destination.limits.decimal_digits
-    if destination.limits.folds_case:
-        _check_case(destination.name, "tables", schema.table_map)
+    _check_names(destination, "tables", schema.table_map)
     for table in schema.table_map.values():
-        if destination.limits.folds_case:
-            _check_case(destination.name, f"columns of table `{table.name}`", table.columns)
+        _check_names(destination, f"columns of table `{table.name}`", table.columns)
         for column in table.typed_columns():
             if column.data_type == "decimal" and (column.precision or 0) > most:
                 raise DestinationError(
@@ -69,6 +69,20 @@ def check_held(schema: Schema, destination: Destination) -> None:
                     hint=f'declare it: columns={{"{column.name}": {{"data_type": "text"}}}}, '
                     "or with less precision",
                 )
+
+
+def _check_names(destination: Destination, what: str, names: Iterable[str]) -> None:
+    if destination.limits.folds_case:
+        _check_case(destination.name, what, names)
+    if destination.limits.astral_names:
+        return
+    for name in names:
+        if name and max(name) > _LAST_BASIC:
+            raise DestinationError(
+                f"{what} can't be called `{name}`: a name of `{destination.name}` has no such character",
+                expected="characters up to U+FFFF",
+                hint="rename it before it is yielded, or use the naming snake_case",
+            )
 
 
 def _check_case(destination: str, what: str, names: Iterable[str]) -> None:

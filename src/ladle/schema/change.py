@@ -30,6 +30,8 @@ class Limits:
     for. `in_place`: data types, from and to, by which a column that is there can change;
     None for all of the lattice. `decimal_digits`: digits of the longest decimal. `renames`: whether tables
     and columns that are there can be renamed. `folds_case`: whether names are one that differ by case only.
+    `tables_first`: whether changes of tables are committed before the rows; a load that fails may leave
+    empty tables. `astral_names`: whether names can have characters beyond U+FFFF, such as emoji.
     """
 
     max_table_name: int | None = None
@@ -48,6 +50,8 @@ class Limits:
     in_place: frozenset[tuple[str, str]] | None = None
     decimal_digits: int = 76
     folds_case: bool = False
+    tables_first: bool = False
+    astral_names: bool = True
 
 
 @dataclass(frozen=True, slots=True)

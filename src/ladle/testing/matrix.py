@@ -55,7 +55,7 @@ def _alone(place: Place, case: Case, way: str, table: str) -> Cell:
     found = _loaded(place, [case], way, table)
     if not isinstance(found, LadleError):
         return found[0]
-    if table in place.tables():
+    if place.left(table):
         return Cell(case.name, way, "changed", f"was refused, but table `{table}` is there")
     if type(found) is PipelineStepFailed:
         return Cell(case.name, way, "changed", f"broke instead of being refused: {found}")

@@ -14,6 +14,12 @@ from ladle.testing.type_tests import TypeTests
 _IN_ONE_TABLE = 300
 
 
+def _hostile(place: Place) -> list[str]:
+    """Return the hostile names that a destination can have."""
+    astral = place.destination.limits.astral_names
+    return [name for name in HOSTILE if astral or max(name) < "\U00010000"]
+
+
 class NameTests(TypeTests):
     """Names of tables, columns and datasets under the naming `direct`, which keeps them as they are."""
 
@@ -30,14 +36,14 @@ class NameTests(TypeTests):
 
     def test_columns(self, direct: Place) -> None:
         """Every hostile name is a column; one that is too long is cut, and none meets another."""
-        names = [*HOSTILE, *CHANGED]
+        names = [*_hostile(direct), *CHANGED]
         row = {name: number for number, name in enumerate(names)}
         made = direct.pipeline("names")
         made.run([row], table_name="t", **direct.options)
         found = direct.rows("t", "names")[0]
         assert sorted(found.values()) == list(range(len(names)))
         limit = direct.destination.limits.max_column_name
-        for number, name in enumerate(HOSTILE):
+        for number, name in enumerate(_hostile(direct)):
             if fits(name, limit):
                 assert found.get(name) == number, name
         for name, kept in CHANGED.items():
@@ -47,21 +53,33 @@ class NameTests(TypeTests):
 
     def test_tables(self, direct: Place) -> None:
         """Every hostile name is a table, with a child table below it."""
-        names = [*HOSTILE, *CHANGED]
+        names = [*_hostile(direct), *CHANGED]
         made = direct.pipeline("names")
         rows = [resource([{"n": i, "l": [i]}], name=f"r{i}", table_name=n) for i, n in enumerate(names)]
         made.run(rows, **direct.options)
         limit = direct.destination.limits.max_table_name
         there = [name for name in direct.tables() if name != "victim"]
-        assert len(there) == 2 * (len(HOSTILE) + len(set(CHANGED.values())))
+        assert len(there) == 2 * (len(_hostile(direct)) + len(set(CHANGED.values())))
         assert all(fits(name, limit) for name in there)
         with made.dataset() as dataset:
-            for number, name in enumerate(HOSTILE):
+            for number, name in enumerate(_hostile(direct)):
                 if fits(name, limit):
                     found = dataset.table(name).arrow()
                     assert found is not None, name
                     assert found.column("n").to_pylist() == [number], name
         assert direct.rows("victim") == [{"id": 1}]
+
+    def test_names_beyond_the_basic_plane(self, direct: Place) -> None:
+        """An emoji is a name, or is refused by name where the limits say that it can't be one."""
+        made = direct.pipeline("names")
+        if not direct.destination.limits.astral_names:
+            with pytest.raises(DestinationError, match="🦆"):
+                made.run([{"🦆": 1}], table_name="t", **direct.options)
+            made.drop_pending_packages()
+            self._check_victim(direct)
+            return
+        made.run([{"🦆": 1}], table_name="t", **direct.options)
+        assert direct.rows("t", "names") == [{"🦆": 1}]
 
     @pytest.mark.parametrize("name", PATHS)
     def test_tables_that_look_like_paths(self, direct: Place, name: str) -> None:

@@ -92,6 +92,16 @@ class Place:
         with closing(self.destination.bound("suite").open(self.dataset)) as session:
             yield session
 
+    def left(self, table: str) -> bool:
+        """Whether a load that failed left a table: one with rows, where tables are made before their load."""
+        if table not in self.tables():
+            return False
+        if not self.destination.limits.tables_first:
+            return True
+        with self.pipeline().sql_client() as client:
+            name = client.make_qualified_table_name(table)
+            return bool(client.execute_sql(f"SELECT 1 FROM {name} LIMIT 1"))
+
     def tables(self) -> dict[str, Mapping[str, str]]:
         """Return the tables of data that are there, as a session tells: types by column."""
         with self.session() as session:

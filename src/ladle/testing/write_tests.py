@@ -179,7 +179,8 @@ class WriteTests(DestinationTests):
         with pytest.raises(LadleError):
             broken.run([{"id": 1}], table_name="t", **place.options)
         with place.session() as session:
-            assert "t" not in session.tables()
+            if not place.destination.limits.tables_first:
+                assert "t" not in session.tables()
             assert session.stored_state("suite") is None
         place.pipeline().drop_pending_packages()
 
