@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -58,18 +58,21 @@ def paths(sections: tuple[str, ...], required: tuple[str, ...]) -> tuple[tuple[s
 
 def _attempts(
     hint: Any, where: Where, providers: Sequence[ConfigProvider]
-) -> Iterator[tuple[ConfigProvider, str | None, tuple[str, ...]]]:
+) -> list[tuple[ConfigProvider, str | None, tuple[str, ...]]]:
+    # A list: this is called often, and a generator would be called again for each.
     tried = paths(where.sections, where.required)
     secret = hint is not str and is_secret(hint)
+    found: list[tuple[ConfigProvider, str | None, tuple[str, ...]]] = []
     for prefix in (where.pipeline, None) if where.pipeline else (None,):
         for provider in providers:
             if secret and not provider.supports_secrets and not isinstance(provider, DocProvider):
                 continue
             if provider.supports_sections:
                 for path in tried:
-                    yield provider, prefix, path
+                    found.append((provider, prefix, path))  # noqa: PERF401 - a comprehension is a call, too
             elif prefix is None:
-                yield provider, None, ()
+                found.append((provider, None, ()))
+    return found
 
 
 def look(name: str, hint: Any, where: Where) -> Found | None:

@@ -179,7 +179,7 @@ class SqlSession:
                 return []
             ref = self._dialect.sql(statements.table_ref(self._dataset, table))
             names = ", ".join(f't."{c}"' for c in columns)
-            marks = (f't."{c}" = {self._dialect.placeholder(i + 1)}' for i, c in enumerate(where))
+            marks = [f't."{c}" = {self._dialect.placeholder(i + 1)}' for i, c in enumerate(where)]
             sql = f"SELECT {names} FROM {ref} AS t {join} WHERE {' AND '.join(marks)} {order}"
             return self._connection.query(sql, list(where.values()))
 

@@ -46,7 +46,6 @@ from ladle.schema.table import Table
 __all__ = ["Normalizer", "Options", "Ready", "normalize"]
 
 Ready = Callable[[Table, pa.RecordBatch], None]
-_HINTED = ("primary_key", "merge_key")
 
 
 @dataclass(slots=True)
@@ -328,7 +327,7 @@ class Normalizer:
         for table in self._tables.values():
             seen = self._seen.get(table.name)
             for column in table.columns.values():
-                keyed = not column.nullable and any(getattr(column, hint) for hint in _HINTED)
+                keyed = not column.nullable and (column.primary_key or column.merge_key)
                 if seen is not None and seen.rows and column.data_type is None and keyed:
                     raise null_error(table.name, column.name, None, table.resource or table.name)
 

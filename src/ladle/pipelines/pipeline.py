@@ -265,10 +265,10 @@ class Pipeline:
         self._set_destination(destination, dataset_name, credentials, staging)
         destination = self._need_destination()
         sources = self._sources(data, hints, schema)
-        check_promised(destination, sources, hints, guarantee)
         first_run, since = self.first_run, now()
         self._notice_staging()
         with self._steps.traced(self._packages.release):
+            check_promised(destination, sources, hints, guarantee)
             with self._work.turn():
                 if self._memory.must_look():
                     self._work.restore()

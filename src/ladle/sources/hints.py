@@ -155,15 +155,14 @@ class Hints:
     @property
     def dynamic(self) -> list[str]:
         """Names of the hints that are functions of the item, `table_name` aside."""
-        return [f.name for f in fields(self) if f.name != "table_name" and self._is_function(f.name)]
+        return [name for name in self._functions() if name != "table_name"]
 
-    def _is_function(self, name: str) -> bool:
-        value = getattr(self, name)
-        return value is not None and name != "model" and callable(value)
+    def _functions(self) -> list[str]:
+        return [name for name in _BLANK if name != "model" and callable(getattr(self, name))]
 
     def without_functions(self) -> Hints:
         """Return the hints, those left out that are functions of the item."""
-        names = [f.name for f in fields(self) if self._is_function(f.name)]
+        names = self._functions()
         return replace(self, **{n: _BLANK[n] for n in names}) if names else self
 
     def of_item(self, item: Any) -> Hints:
@@ -173,7 +172,7 @@ class Hints:
             DataItemRequiredForDynamicTableHints: there are functions and `item` is None.
             UsageError: a function gave something that is no such hint.
         """
-        names = [f.name for f in fields(self) if self._is_function(f.name)]
+        names = self._functions()
         if not names:
             return self
         if item is None:
