@@ -131,6 +131,8 @@ class Model:
             raise Refused("DataError", missing)
         if before.rows:
             for key, column in table.columns.items():
+                if column.data_type is None:
+                    continue  # not made yet: it stays as it was declared
                 known = before.columns.get(key, Col())
                 column.nullable = column.nullable or known.nullable or known.data_type is None
         table.rows.extend(out)

@@ -179,7 +179,7 @@ CALLS: dict[str, tuple[Any, dict[str, Any], tuple[str, str, str | None, str | No
     ),
     "a merge by a strategy spelt wrong": (
         [], {"write_disposition": {"disposition": "merge", "strategy": "upsrt"}},
-        ("UsageError", "unknown strategy of merge `upsrt`", None, "one of delete-insert, upsert, insert-only",
+        ("UsageError", "unknown strategy of merge `upsrt`", None, "one of delete-insert, upsert, insert-only, scd2",
          "did you mean `upsert`?"),
     ),
     "a refresh spelt wrong": (
@@ -217,7 +217,8 @@ CALLS: dict[str, tuple[Any, dict[str, Any], tuple[str, str, str | None, str | No
     ),
     "a destination spelt wrong": (
         [], {"destination": "duckbd"},
-        ("UsageError", "unknown destination `duckbd`", None, "one of duckdb, postgres, filesystem",
+        ("UsageError", "unknown destination `duckbd`", None,
+         "one of duckdb, postgres, mysql, mariadb, filesystem, sqlite, sqlalchemy",
          "did you mean `duckdb`?"),
     ),
     "a database that would be gone": (

@@ -24,7 +24,7 @@ def test_cases_have_names_of_their_own() -> None:
     [
         ("double: 0.1", {"v": 0.1}, "equal"),
         ("double: 0.1", {"v": 0.1000001}, "changed"),
-        ("double: -0.0", {"v": 0.0}, "changed"),
+        ("double: -0.0", {"v": 0.0}, "0.0"),
         ("double: NaN", {"v": float("nan")}, "equal"),
         ("double: NaN", {}, "null"),
         ("double: 0.1", {}, "changed"),

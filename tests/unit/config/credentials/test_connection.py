@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
@@ -40,9 +41,14 @@ def test_the_password_is_masked() -> None:
     assert "other" not in repr(made)
 
 
-def test_a_url_object() -> None:
+@pytest.mark.parametrize("installed", [False, True])
+def test_a_url_object(installed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if installed:
+        pytest.importorskip("sqlalchemy")
+    else:
+        monkeypatch.setitem(sys.modules, "sqlalchemy.engine", None)
     made = ConnectionStringCredentials("postgres://u:p@h/db?a=1").to_url()
-    assert isinstance(made, ConnectionUrl)
+    assert isinstance(made, ConnectionUrl) is not installed
     assert made.render_as_string(hide_password=False) == "postgres://u:p@h/db?a=1"
     assert made.render_as_string() == str(made) == "postgres://u:***@h/db?a=1"
 
