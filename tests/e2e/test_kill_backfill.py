@@ -19,7 +19,6 @@ from tests.e2e.killing import (  # noqa: F401 - pytest finds the tests here
     Undisturbed,
     pytest_generate_tests,
     survives_most,
-    test_killed_again_in_any_state_of_the_recovery,
     test_killed_at_any_moment,
     test_killed_at_any_step,
     test_killed_in_any_state,
@@ -27,7 +26,7 @@ from tests.e2e.killing import (  # noqa: F401 - pytest finds the tests here
     undisturbed_runs,
 )
 
-QUICK = Quick(runs=[GROWN], recoveries=["after load.commit"], times=2)
+QUICK = Quick(runs=[GROWN], recoveries=[], times=2)
 
 
 def server(request: pytest.FixtureRequest) -> str:
