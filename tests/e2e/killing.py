@@ -33,7 +33,8 @@ class Undisturbed:
 
 @dataclass(frozen=True)
 class Quick:
-    """What is killed in every run of the suite: in any state of these runs, at random so many times.
+    """What is killed in every run of the suite: in any state of these runs, at random so many times. The slow tests
+    kill in any state of the others.
 
     `recoveries`: steps of the run `GROWN`, whose recoveries are killed too.
     """
@@ -141,7 +142,8 @@ def server(request: pytest.FixtureRequest) -> str:
     return str(request.getfixturevalue("postgres_url")) if request.param in SERVED else ""
 
 
-EVERY_RUN = pytest.mark.parametrize("run", [FIRST, GROWN, LAST])
+RUNS = (FIRST, GROWN, LAST)
+EVERY_RUN = pytest.mark.parametrize("run", RUNS)
 RECOVERIES = [
     (FIRST, "after package.extracted"),
     (GROWN, "after package.normalized"),
@@ -154,22 +156,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     quick: Quick = metafunc.module.QUICK
     names = metafunc.fixturenames
     if "quick_run" in names:
-        metafunc.parametrize("quick_run", quick.runs)
+        slow_runs = [pytest.param(run, marks=pytest.mark.slow) for run in RUNS if run not in quick.runs]
+        metafunc.parametrize("quick_run", [*quick.runs, *slow_runs])
     if "quick_recovery" in names:
         metafunc.parametrize("quick_recovery", quick.recoveries)
     if "seed" in names:
-        slow = pytest.param(2, 40, marks=pytest.mark.slow)
+        slow = pytest.param(2, 20, marks=pytest.mark.slow)
         metafunc.parametrize(("seed", "times"), [(1, quick.times), slow])
 
 
 def test_killed_in_any_state(undisturbed: Undisturbed, quick_run: int, tmp_path: Path) -> None:
     survives_each(undisturbed, quick_run, undisturbed.steps[quick_run].distinct(), tmp_path)
-
-
-@pytest.mark.slow
-@EVERY_RUN
-def test_killed_at_any_step(undisturbed: Undisturbed, run: int, tmp_path: Path) -> None:
-    survives_each(undisturbed, run, undisturbed.steps[run].all(), tmp_path)
 
 
 def test_killed_again_in_any_state_of_the_recovery(
@@ -194,4 +191,4 @@ def test_killed_twice_or_more_at_random(
 
 @pytest.mark.slow
 def test_killed_at_any_moment(undisturbed: Undisturbed, tmp_path: Path) -> None:
-    survives_moments(undisturbed, seed=3, times=30, root=tmp_path)
+    survives_moments(undisturbed, seed=3, times=15, root=tmp_path)

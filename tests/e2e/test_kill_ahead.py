@@ -38,5 +38,5 @@ def test_killed_at_some_steps(undisturbed: Undisturbed, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("run", [FIRST, GROWN, LAST])
-def test_killed_at_any_step(undisturbed: Undisturbed, run: int, tmp_path: Path) -> None:
-    survives_most(undisturbed, run, 1, tmp_path)
+def test_killed_at_many_steps(undisturbed: Undisturbed, run: int, tmp_path: Path) -> None:
+    survives_most(undisturbed, run, 3, tmp_path)

@@ -13,7 +13,6 @@ from tests.e2e.killing import (  # noqa: F401 - pytest finds the tests here
     test_killed_again_in_any_state_of_any_recovery,
     test_killed_again_in_any_state_of_the_recovery,
     test_killed_at_any_moment,
-    test_killed_at_any_step,
     test_killed_in_any_state,
     test_killed_twice_or_more_at_random,
     undisturbed_runs,

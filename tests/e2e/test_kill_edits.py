@@ -18,7 +18,7 @@ from tests.e2e.killing import (  # noqa: F401 - pytest finds the tests here
     pytest_generate_tests,
     survives_each,
     test_killed_at_any_moment,
-    test_killed_at_any_step,
+    test_killed_in_any_state,
     test_killed_twice_or_more_at_random,
     undisturbed_runs,
 )

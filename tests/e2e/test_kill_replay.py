@@ -17,7 +17,6 @@ from tests.e2e.killing import (  # noqa: F401 - pytest finds the tests here
     pytest_generate_tests,
     test_killed_again_in_any_state_of_the_recovery,
     test_killed_at_any_moment,
-    test_killed_at_any_step,
     test_killed_in_any_state,
     test_killed_twice_or_more_at_random,
     undisturbed_runs,
@@ -30,10 +29,7 @@ def server(request: pytest.FixtureRequest) -> str:
     return request.getfixturevalue("postgres_url") if request.param == "postgres" else ""
 
 
-@pytest.fixture(
-    scope="module",
-    params=["duckdb", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("postgres", "filesystem"))],
-)
+@pytest.fixture(scope="module", params=["duckdb", pytest.param("postgres", marks=pytest.mark.slow)])
 def undisturbed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
     root = tmp_path_factory.mktemp("runs")
     return undisturbed_runs(request.param, root, server(request), story=victim_replay.__name__)
