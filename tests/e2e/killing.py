@@ -33,15 +33,16 @@ class Undisturbed:
 
 @dataclass(frozen=True)
 class Quick:
-    """What is killed in every run of the suite: in any state of these runs, at random so many times. The slow tests
-    kill in any state of the others.
+    """What is killed in every run of the suite: in any state of these runs, at random so many times.
 
-    `recoveries`: steps of the run `GROWN`, whose recoveries are killed too.
+    `recoveries`: steps of the run `GROWN`, whose recoveries are killed too. `slow`: runs that the slow tests
+    kill in any state.
     """
 
     runs: Sequence[int]
     recoveries: Sequence[str]
     times: int
+    slow: Sequence[int] = (FIRST, GROWN, LAST)
 
 
 def undisturbed_runs(kind: str, root: Path, server: str = "", **options: Any) -> Undisturbed:
@@ -156,7 +157,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     quick: Quick = metafunc.module.QUICK
     names = metafunc.fixturenames
     if "quick_run" in names:
-        slow_runs = [pytest.param(run, marks=pytest.mark.slow) for run in RUNS if run not in quick.runs]
+        slow_runs = [pytest.param(run, marks=pytest.mark.slow) for run in quick.slow if run not in quick.runs]
         metafunc.parametrize("quick_run", [*quick.runs, *slow_runs])
     if "quick_recovery" in names:
         metafunc.parametrize("quick_recovery", quick.recoveries)

@@ -23,7 +23,7 @@ from tests.e2e.killing import (  # noqa: F401 - pytest finds the tests here
     undisturbed_runs,
 )
 
-QUICK = Quick(runs=[], recoveries=[], times=2)
+QUICK = Quick(runs=[], recoveries=[], times=2, slow=[GROWN])
 
 
 def server(request: pytest.FixtureRequest) -> str:
