@@ -96,7 +96,8 @@ def told(old: Sequence[Row], new: Sequence[Row], way: Way) -> dict[str, int]:
     again = [row for row in live if key_of(row, way.primary) in known]
     marked = sum(bool(row.get("gone")) and key_of(row, way.primary) in known for row in kept)
     counts = {"inserted": len(live) - len(again), "updated": len(again), "deleted": missed, "unchanged": 0}
-    if way.other:
+    # A key of which a part is null in all new rows is none.
+    if way.other and all(any(row.get(name) is not None for row in new) for name in way.other):
         left = len(merged(old, new, way)) - len(live)
         return {**counts, "inserted": len(live), "updated": 0, "deleted": missed + len(old) - left}
     if way.strategy == "insert-only":

@@ -39,13 +39,14 @@ def main(job: Job) -> None:
 
     @ladle.destination(batch_size=BATCH, loader_parallelism_strategy=job.strategy)
     def crm(items: Any, table: Any, batch_id: str) -> None:
-        number = len(taken(job.folder)) + 1
-        if number == job.at and not job.acted:
+        # Batches at once may read the same number: the one that is asked for can be left out.
+        reached = job.at is not None and len(taken(job.folder)) + 1 >= job.at
+        if reached and not job.acted:
             os.kill(os.getpid(), signal.SIGKILL)
         line = json.dumps([batch_id, [f"{table['name']}.{item['n']}" for item in items]])
         with out.open("a") as file:
             file.write(f"{line}\n")
-        if number == job.at and job.acted:
+        if reached and job.acted:
             os.kill(os.getpid(), signal.SIGKILL)
 
     try:
