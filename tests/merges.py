@@ -108,6 +108,12 @@ def told(old: Sequence[Row], new: Sequence[Row], way: Way) -> dict[str, int]:
     return {**counts, "deleted": missed + marked}
 
 
+def check_told(found: Mapping[str, int], old: Sequence[Row], new: Sequence[Row], way: Way) -> None:
+    """Check what a merge says; by a merge key it counts what its statements found, which nulls change."""
+    if not way.other:
+        assert found == told(old, new, way), (way, old, new)
+
+
 def merged(old: Sequence[Row], new: Sequence[Row], way: Way) -> list[Row]:
     """Return the rows, each with its children, that are there after a merge."""
     if way.strategy in REPLACES:

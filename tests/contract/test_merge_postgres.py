@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
-from tests.merges import STRATEGIES, histories, merged, plain, told
+from tests.merges import STRATEGIES, check_told, histories, merged, plain
 from tests.unit.load.test_merge import lost
 
 import ladle
@@ -56,7 +56,7 @@ def test_any_history_ends_as_the_oracle_says(
     expected: list[Any] = []
     for batch in batches:
         info = pipeline.run(ladle.resource(batch, name="t", **way.hints))
-        assert info.merged["t"] == told(expected, batch, way), (way, batches)
+        check_told(info.merged["t"], expected, batch, way)
         expected = merged(expected, batch, way)
     assert plain(landed(postgres_url, dataset)) == plain(expected), (way, batches)
     pipeline.drop()
