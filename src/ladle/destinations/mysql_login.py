@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote
 
-import orjson
-
-from ladle.config.settings import not_found, searched
+from ladle.config.settings import searched
+from ladle.destinations import login_settings
 from ladle.errors import ConfigFieldMissingException, UsageError
 
 _FORMS = "mysql://user:password@host:3306/database, or a dict with host, port, username, password, database"
@@ -73,11 +72,11 @@ def login(credentials: Any, name: str) -> Login | None:
     if credentials is None:
         credentials = searched("credentials", ("destination", name), secret=True)
     if credentials is None:
-        parts = _configured(name, _PARTS)
+        parts = login_settings.configured(name, _PARTS)
         return _login(parts) if parts else None
     if isinstance(credentials, str):
         text = credentials.strip()
-        given = _json(text) if text.startswith("{") else _parts_of(text)
+        given = login_settings.from_json(text, "MySQL", _FORMS) if text.startswith("{") else _parts_of(text)
     elif isinstance(credentials, Mapping):
         given = dict(credentials)
     else:
@@ -86,40 +85,12 @@ def login(credentials: Any, name: str) -> Login | None:
     options = dict(parse_qsl(str(query)) if not isinstance(query, Mapping) else query)
     given = {_ALIASES.get(str(k), str(k)): v for k, v in {**options, **given}.items() if v not in (None, "")}
     lacking = [part for part in _PARTS if part not in given]
-    return _login({**_configured(name, lacking), **given})
+    return _login({**login_settings.configured(name, lacking), **given})
 
 
 def missing(name: str) -> ConfigFieldMissingException:
-    """Return the error for a destination without credentials; it lists what was tried for each part."""
-    keys = {part: part == "password" for part in ("host", "database", "username", "password")}
-    error = not_found(name, keys, ("destination", name), ("credentials",))
-    key = f"DESTINATION__{name.upper()}__CREDENTIALS"
-    error.what = f"the destination `{name}` has no credentials"
-    error.expected = _FORMS
-    error.hint = (
-        f"pass them to ladle.destinations.mysql(...), set {key}, or [destination.{name}.credentials]"
-        " in .ladle/secrets.toml"
-    )
-    return error
-
-
-def _configured(name: str, parts: Iterable[str]) -> dict[str, Any]:
-    """Return the parts of a login that the configuration has."""
-    found = {
-        part: searched(part, ("destination", name), ("credentials",), secret=part == "password")
-        for part in parts
-    }
-    return {part: value for part, value in found.items() if value is not None}
-
-
-def _json(text: str) -> dict[str, Any]:
-    try:
-        found = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        found = None
-    if not isinstance(found, dict):
-        raise UsageError("the MySQL credentials begin like JSON but aren't an object", expected=_FORMS)
-    return found
+    """Return the error for a destination without credentials."""
+    return login_settings.missing(name, "mysql", _FORMS)
 
 
 def _parts_of(text: str) -> dict[str, Any]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
-import orjson
-
-from ladle.config.settings import not_found, searched
+from ladle.config.settings import searched
+from ladle.destinations import login_settings
 from ladle.errors import ConfigFieldMissingException, UsageError
 
 _FORMS = (
@@ -77,47 +76,23 @@ def login(credentials: Any, name: str) -> Login | None:
     if credentials is None:
         credentials = searched("credentials", ("destination", name), secret=True)
     if credentials is None:
-        parts = _configured(name, _PARTS)
+        parts = login_settings.configured(name, _PARTS)
         return _from_dict(parts) if parts else None
     if isinstance(credentials, str):
         text = credentials.strip()
-        return _from_dict(_json(text), name) if text.startswith("{") else _from_url(text, name)
+        return (
+            _from_dict(login_settings.from_json(text, "Postgres", _FORMS), name)
+            if text.startswith("{")
+            else _from_url(text, name)
+        )
     if isinstance(credentials, Mapping):
         return _from_dict(credentials, name)
     raise UsageError(f"Postgres credentials can't be a `{type(credentials).__name__}`", expected=_FORMS)
 
 
 def missing(name: str) -> ConfigFieldMissingException:
-    """Return the error for a destination without credentials; it lists what was tried for each part."""
-    keys = {part: part == "password" for part in ("host", "database", "username", "password")}
-    error = not_found(name, keys, ("destination", name), ("credentials",))
-    key = f"DESTINATION__{name.upper()}__CREDENTIALS"
-    error.what = f"the destination `{name}` has no credentials"
-    error.expected = _FORMS
-    error.hint = (
-        f"pass them to ladle.destinations.postgres(...), set {key}, or [destination.{name}.credentials]"
-        " in .ladle/secrets.toml"
-    )
-    return error
-
-
-def _configured(name: str, parts: Iterable[str]) -> dict[str, str]:
-    """Return the parts of a login that the configuration has."""
-    found = {
-        part: searched(part, ("destination", name), ("credentials",), secret=part == "password")
-        for part in parts
-    }
-    return {part: value for part, value in found.items() if value is not None}
-
-
-def _json(text: str) -> Mapping[str, Any]:
-    try:
-        found = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        found = None
-    if not isinstance(found, dict):
-        raise UsageError("the Postgres credentials begin like JSON but aren't an object", expected=_FORMS)
-    return found
+    """Return the error for a destination without credentials."""
+    return login_settings.missing(name, "postgres", _FORMS)
 
 
 def _from_dict(given: Mapping[str, Any], name: str | None = None) -> Login:
@@ -137,7 +112,7 @@ def _completed(options: dict[str, str], name: str | None) -> dict[str, str]:
     if name is None:
         return options
     lacking = [part for part in _PARTS if not options.get(_ALSO.get(part, part))]
-    found = _configured(name, lacking)
+    found = login_settings.configured(name, lacking)
     return {**options, **{_ALSO.get(part, part): value for part, value in found.items()}}
 
 
@@ -158,7 +133,7 @@ def _from_url(text: str, name: str) -> Login:
     )
     given = {"username": user, "password": password or options.get("password"), "database": database}
     given |= {"host": place or options.get("host"), "port": place or options.get("port")}
-    more = _configured(name, [part for part, value in given.items() if not value])
+    more = login_settings.configured(name, [part for part, value in given.items() if not value])
     if not place:
         place = _place(more.get("host", ""), more.get("port"))
     return _login(
