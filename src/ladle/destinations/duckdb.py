@@ -87,7 +87,14 @@ def compression(column: Column) -> str | None:
     return "USING COMPRESSION zstd" if links and column.data_type == "text" else None
 
 
-DIALECT = Dialect("duckdb", column_type, column_suffix=compression)
+DIALECT = Dialect(
+    "duckdb",
+    column_type,
+    column_suffix=compression,
+    # Half the time of the information schema's, which is a view of this.
+    columns_query="SELECT table_name, column_name, data_type FROM duckdb_columns() "
+    "WHERE database_name = current_database() AND schema_name = $1 ORDER BY column_index",
+)
 
 
 @dataclass(frozen=True)

@@ -99,6 +99,7 @@ class SqlSession:
         self._made: list[Table] = []
         self._staged: dict[str, str] = {}
         self._built: dict[str, str] = {}
+        self._newest: dict[tuple[str, str], tuple[str | None, int]] = {}
 
     def begin(self, record: LoadRecord) -> None:
         """Start the transaction and make the schema.
@@ -109,6 +110,7 @@ class SqlSession:
             CommitUnknown: another session committed the load meanwhile.
         """
         self._record = record
+        self._newest.clear()
         with self._connection.errors(f"beginning load `{record.load_id}`"):
             widest = max(len(table["columns"]) for table in record.schema["tables"].values())
             self._connection.expect(record.batch_bytes, widest)
@@ -201,12 +203,18 @@ class SqlSession:
         return schema
 
     def newest(self, schema: str, pipeline: str) -> tuple[str | None, int]:
-        """Return the newest schema hash and state version."""
+        """Return the newest schema hash and state version; asked once in a load, which holds their locks."""
+        known = self._newest.get((schema, pipeline))
+        if known is not None:
+            return known
         order = 'ORDER BY t."inserted_at" DESC, t."version" DESC LIMIT 1'
         hashes = self._select(VERSION_TABLE, ["version_hash"], {"schema_name": schema}, order)
         order = 'ORDER BY t."version" DESC LIMIT 1'
         versions = self._select(STATE_TABLE, ["version"], {"pipeline_name": pipeline}, order)
-        return (hashes[0][0] if hashes else None), (int(versions[0][0]) if versions else 0)
+        found = (hashes[0][0] if hashes else None), (int(versions[0][0]) if versions else 0)
+        if self._record is not None:
+            self._newest[schema, pipeline] = found
+        return found
 
     def apply(self, changes: Sequence[Change]) -> None:
         """Create tables, add and change columns, inside the transaction.

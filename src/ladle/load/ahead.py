@@ -99,6 +99,11 @@ class LoadAhead:
         self._rows: dict[str, int] = {}
         self._seconds: dict[str, float] = {}
 
+    @property
+    def began(self) -> bool:
+        """Whether it has, or is about to."""
+        return self._thread is not None
+
     def put(self, table: Table, batch: pa.RecordBatch) -> None:
         """Hand over a ready batch and its table, columns in final order. Blocks while too much waits."""
         if is_record(table.name):

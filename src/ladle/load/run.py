@@ -17,6 +17,7 @@ from ladle.destinations.base import Destination, LoadRecord, MergingSession, Ses
 from ladle.errors import CommitFailed, CommitUnknown, DestinationError, PackageError
 from ladle.events import Emit, Notice, Progress, durable
 from ladle.load.dispositions import by_disposition, prepare, waiting
+from ladle.load.early import EarlySession
 from ladle.load.merge import check_merges, fill, merge, notices, root_key_fills
 from ladle.load.plan import check_held, plan
 from ladle.package.store import Package
@@ -53,11 +54,13 @@ class StateMissing(BehindDestination):
     """The destination has no state of the pipeline, and the package brings none: it seemed unchanged."""
 
 
-def load(package: Package, destination: Destination, dataset: str, emit: Emit) -> LoadResult:
+def load(
+    package: Package, destination: Destination, dataset: str, emit: Emit, early: EarlySession | None = None
+) -> LoadResult:
     """Load a normalised package and commit it, exactly once where the destination can.
 
     Looks for the load id first: a package whose commit was applied before is not written again. Conflicts
-    with other loads are tried again. Memory: O(batch).
+    with other loads are tried again. `early`: opens the session, or has opened it. Memory: O(batch).
 
     Raises:
         BehindDestination: take schema and state from the destination, normalise anew, and load again.
@@ -70,7 +73,7 @@ def load(package: Package, destination: Destination, dataset: str, emit: Emit) -
     tries = 0
     while True:
         try:
-            return _load_once(package, destination, dataset, emit)
+            return _load_once(package, destination, dataset, emit, early)
         except CommitUnknown as error:
             if was_committed(package, destination, dataset, error):
                 return LoadResult(package.load_id, rows=dict(package.manifest.counts), already=True)
@@ -102,13 +105,15 @@ def was_committed(package: Package, destination: Destination, dataset: str, erro
         raise error from None
 
 
-def _load_once(package: Package, destination: Destination, dataset: str, emit: Emit) -> LoadResult:
+def _load_once(
+    package: Package, destination: Destination, dataset: str, emit: Emit, early: EarlySession | None
+) -> LoadResult:
     manifest = package.manifest
     schema = Schema.from_dict(manifest.schema)
     check_merges(schema, manifest.resources, destination)
     if manifest.base_hash != schema.version_hash:
         check_held(schema, destination)
-    with closing(destination.open(dataset)) as session:
+    with closing(early.take() if early else destination.open(dataset)) as session:
         if session.has_load(package.load_id):
             return LoadResult(package.load_id, rows=dict(manifest.counts), already=True)
         record = record_of(package, schema)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sized
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
 from ladle.load.ahead import LoadAhead
+from ladle.load.early import EarlySession
 from ladle.load.plan import schema_update
 from ladle.load.run import LoadResult
 from ladle.normalize.background import BackgroundNormalizer
@@ -52,6 +53,12 @@ class Order:
     protected: bool = False
     plans: bool = False
 
+    @property
+    def in_memory(self) -> bool:
+        """Whether all rows are there already, and no function has to be waited for."""
+        read = [r for r in self.source.listed if r.selected]
+        return all(isinstance(r.data, Sized) and not r.steps and r.parent is None for r in read)
+
 
 @dataclass(slots=True)
 class Beside:
@@ -59,6 +66,7 @@ class Beside:
 
     background: BackgroundNormalizer | None = None
     ahead: LoadAhead | None = None
+    early: EarlySession | None = None
     metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def abandon(self) -> None:
@@ -68,19 +76,31 @@ class Beside:
             self.ahead.abandon()
         if self.background is not None:
             self.background.abandon()
+        if self.early is not None:
+            self.early.close()
 
 
 @dataclass(frozen=True, slots=True)
 class Extracted:
-    """A sealed package, and its load that began ahead; a context that gives that load up unless committed."""
+    """A sealed package, and its load that began ahead; a context that gives that load up unless committed.
+
+    `early`: a session that was opened for it.
+    """
 
     package: Package
     ahead: LoadAhead | None = None
+    early: EarlySession | None = None
 
-    def close(self) -> None:
+    def give_up(self) -> None:
         """Give up the load that began ahead, so that another one can begin."""
         if self.ahead is not None:
             self.ahead.abandon()
+
+    def close(self) -> None:
+        """Give up what wasn't used."""
+        self.give_up()
+        if self.early is not None:
+            self.early.close()
 
     def __enter__(self) -> Extracted:
         return self

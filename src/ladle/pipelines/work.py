@@ -22,6 +22,7 @@ from ladle.governance.policy import policy
 from ladle.governance.reporter import Reporter, reporter
 from ladle.load.ahead import BEGIN_BYTES, LoadAhead
 from ladle.load.dispositions import waiting
+from ladle.load.early import EarlySession
 from ladle.load.run import BehindDestination, LoadResult, StateMissing, load
 from ladle.normalize.background import BackgroundNormalizer
 from ladle.normalize.findings import check_root_tables
@@ -155,6 +156,8 @@ class Work:
         base = self.memory.source_state(name)
         loaded = known or Schema(name, naming=self._limits().naming)
         reset = self._reset(order, loaded, base)
+        if order.in_memory:
+            beside.early = self._early(known, None)
         content = copy.deepcopy(reset.state if reset else base)
         protect = policy()
         package = self._declared(order, package, known, reset, protect)
@@ -178,6 +181,9 @@ class Work:
             protected=order.protected,
         )
         package = extract(order.source, package, asked, self.emit, beside.background)
+        if beside.early is None and any(resource.rows for resource in package.manifest.resources):
+            # Not sooner: the destination may be a file, which others can't open meanwhile.
+            beside.early = self._early(known, beside.ahead)
         package = with_inputs(package, inputs, self.emit)
         if order.remember is not None:
             order.remember(content)
@@ -211,7 +217,7 @@ class Work:
             raise
         infos = (normalized_info(package),)
         self.steps.noted("normalize", NormalizeInfo(self.owner, since, now(), infos, first_run))
-        return Extracted(package, beside.ahead)
+        return Extracted(package, beside.ahead, beside.early)
 
     def _ahead(self, package: Package) -> LoadAhead | None:
         """Return a load that may begin before extract has ended, where the run holds the pipeline alone."""
@@ -223,6 +229,16 @@ class Work:
         if destination is None or not destination.streams or not alone or begin_bytes < 0:
             return None
         return LoadAhead(in_given_names(package), destination, str(self.dataset_name), self.emit, begin_bytes)
+
+    def _early(self, known: Schema | None, ahead: LoadAhead | None) -> EarlySession | None:
+        """Connect while the rows are made ready.
+
+        Not for a first load, which may yet be refused: connecting makes the file of some destinations.
+        """
+        destination, began = self.destination, ahead is not None and ahead.began
+        if destination is None or not destination.streams or known is None or began or self._lock_depth == 0:
+            return None
+        return EarlySession(destination, str(self.dataset_name))
 
     def _waits(self, manifest: Manifest) -> bool:
         return bool(waiting(manifest, Schema.from_dict(manifest.schema), self._limits()))
@@ -377,9 +393,9 @@ class Work:
             # Settled anew, its rows aren't those that were loaded ahead.
             ahead = extracted.ahead if package is extracted.package else None
             result = ahead.commit(package) if ahead else None
-            extracted.close()
+            extracted.give_up()
             if result is None:
-                package, result = self._load_newest(package, self.destination)
+                package, result = self._load_newest(package, self.destination, extracted.early)
             if package.manifest.edits:
                 self._save_schema(Schema.from_dict(package.manifest.schema))
             if package.manifest.state is not None:
@@ -394,11 +410,13 @@ class Work:
         grades = grades_of(package.manifest, self.destination)
         return loaded_info(package, result, grades, early)
 
-    def _load_newest(self, package: Package, destination: Destination) -> tuple[Package, LoadResult]:
+    def _load_newest(
+        self, package: Package, destination: Destination, early: EarlySession | None
+    ) -> tuple[Package, LoadResult]:
         """Load, and bring the package up to date first where others were faster."""
         for _ in range(_BEHIND_TRIES):
             try:
-                return package, load(package, destination, str(self.dataset_name), self.emit)
+                return package, load(package, destination, str(self.dataset_name), self.emit, early)
             except StateMissing:
                 # The dataset was dropped since, or the package that brings the state comes later.
                 package = package.save(state=self._bare_state(package))
