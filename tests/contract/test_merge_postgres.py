@@ -13,6 +13,7 @@ from tests.merges import STRATEGIES, check_told, histories, merged, plain
 from tests.unit.load.test_merge import lost
 
 import ladle
+from ladle.destinations.postgres_connection import PostgresConnection
 
 COLUMNS = ("id", "k", "d", "v", "s", "gone")
 
@@ -97,3 +98,21 @@ def test_long_names_are_merged(pipeline: Any, dataset: str, query: Any) -> None:
             primary_key="id",
         )
     assert query(f'SELECT {"l" * 63} FROM "{dataset}"."{name}"') == [(2,)]
+
+
+def test_a_merge_counts_only_what_it_joins_on(pipeline: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[str] = []
+    run = PostgresConnection.execute
+
+    def seen(self: PostgresConnection, sql: str, *more: Any) -> int:
+        ran.append(sql)
+        return run(self, sql, *more)
+
+    monkeypatch.setattr(PostgresConnection, "execute", seen)
+    for n in range(2):
+        # twice the same key: what is left of them is counted by its keys too
+        rows = [{"id": 1, "v": n, "list": [n]}, {"id": 1, "v": n, "list": []}]
+        pipeline.run(rows, table_name="t", write_disposition="merge", primary_key="id")
+    counted = [sorted(sql.partition("(")[2].strip(")").split(", ")) for sql in ran if "ANALYZE" in sql]
+    keys, below, all_of_the_noted = ['"_dlt_id"', '"id"'], ['"_dlt_id"', '"_dlt_root_id"'], [""]
+    assert counted == [keys, below, keys, all_of_the_noted] * 2

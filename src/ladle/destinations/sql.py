@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -98,6 +98,7 @@ class SqlSession:
         self._there: dict[str, dict[str, str]] | None = None
         self._made: list[Table] = []
         self._staged: dict[str, str] = {}
+        self._joining: set[str] = set()
         self._built: dict[str, str] = {}
         self._newest: dict[tuple[str, str], tuple[str | None, int]] = {}
 
@@ -311,17 +312,18 @@ class SqlSession:
         """Write rows to a temporary table whose columns are like those of the table."""
         with self._about(table.name), self._connection.errors(f"writing table `{table.name}`"):
             there = self._columns().get(table.name, {})
-            here = self.staged(table.name)
-            self._run(self._waiting(here, table, schema.names))
+            self._run(self._waiting(here := self.staged(table.name), table, schema.names))
             waiting = replace(table, name=here.name)
             rows = self._connection.ingest(self._dialect.staging, waiting, there, schema, batches)
-            self._analyze(here)
+            if joining := statements.joining(table, schema.names):
+                self._analyze(here, joining)
+                self._joining |= {*joining}
             return rows
 
-    def _analyze(self, table: exp.Table) -> None:
+    def _analyze(self, table: exp.Table, columns: Collection[str]) -> None:
         # What nobody has counted is planned for as a small table would be.
         if self._dialect.analyzes:
-            self._connection.execute(f"ANALYZE {self._dialect.sql(table)}")
+            self._connection.execute(statements.analyze(table, columns, self._dialect))
 
     def build(self, table: Table, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
         """Write rows to a new table that has the columns and indexes of the table."""
@@ -405,7 +407,7 @@ class SqlSession:
             return rows[0] if rows else None
         count = self._run(statement)
         if isinstance(statement, exp.Create):
-            self._analyze(statement.this)
+            self._analyze(statement.this, self._joining.intersection(statement.expression.named_selects))
         return count
 
     def commit(self, record: LoadRecord | None = None) -> None:
@@ -445,7 +447,7 @@ class SqlSession:
 
     def _make_indexes(self) -> None:
         # After the data: building an index costs less than keeping it up row by row.
-        self._index([table for table in self._made if table.name not in self._built])
+        self._index(table for table in self._made if table.name not in self._built)
 
     def _index(self, tables: Iterable[Table]) -> None:
         if not self._dialect.unique_indexes:
