@@ -30,8 +30,4 @@ def digests(texts: pa.Array, length: int) -> pa.Array:
     offsets = pa.array(range(0, _CHARS * (len(values) + 1), _CHARS), pa.int32())
     made = pa.StringArray.from_buffers(len(values), offsets.buffers()[1], chars)
     short = pc.utf8_slice_codeunits(made, 0, length)
-    return (
-        short
-        if texts.null_count == 0
-        else pc.if_else(texts.is_valid(), short, pa.nulls(len(texts), pa.string()))
-    )
+    return keep(short, texts.is_valid()) if texts.null_count else short
