@@ -365,6 +365,10 @@ class SqlSession:
         """Return the column that sorts a temporary table's rows."""
         return statements.column_ref(self._dialect.row_order)
 
+    def replaces_rows(self) -> bool:
+        """Whether the engine had better delete a row and add it anew than change all its columns."""
+        return self._dialect.replaces_rows
+
     def let_repeat(self, table: str, column: str) -> None:
         """Drop unique indexes on the column, in the transaction."""
         if self._dialect.unique_query is None:
