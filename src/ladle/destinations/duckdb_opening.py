@@ -54,7 +54,7 @@ def opened(path: str, wait_s: float) -> duckdb.DuckDBPyConnection:
 
 @contextmanager
 def _made_by_one(path: str) -> Iterator[None]:
-    """Keep other loads from making the file too, and from a file that is half made, by a lock on its folder."""
+    """Keep other loads from making the file too, and from one that is half made: by a lock on its folder."""
     folder = None
     if sys.platform != "win32" and _size(path) < _HEADER_BYTES:
         with suppress(OSError):  # that there is no such folder, DuckDB says
