@@ -234,6 +234,8 @@ CASES = (
 
 
 _SLOW = (
+    "a value is out of range, and rows are merged",
+    "the password is wrong",
     "a column was renamed",
     "a table of lists was dropped",
     "a column has another type",
@@ -247,6 +249,10 @@ _SLOW = (
 
 
 _ALIKE = (
+    "a column was dropped",
+    "a value is out of range",
+    "a view stands where the table was",
+    "the login is unknown",
     "the table was dropped",
     "the dataset was dropped",
     "a column that may not be null was added",
