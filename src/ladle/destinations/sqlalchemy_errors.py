@@ -25,8 +25,8 @@ _HINTS = (
     (("no space",), "free disk space on the server, then run again: the package is kept"),
     (("disk", "full"), "free disk space, then run again: the package is kept"),
 )
-_QUOTED = re.compile(r" LINE \d+: .* \^(?= |$)")
-"""What Postgres quotes of our own statements."""
+_QUOTED = re.compile(r" LINE \d+: .* \^(?= |$)| DETAIL: Failing row contains \(.*\)\.")
+"""What Postgres quotes of our own statements, and a row's values, which may be nobody's to see."""
 _WAITED = ("lock timeout", "lock wait timeout", "could not obtain lock")
 _GONE = ("does not exist", "unknown database")
 
