@@ -25,6 +25,9 @@ _REALTIME_COARSE = 5  # of Linux: the clock that files are stamped with, of whic
 _TICK_S = time.clock_getres(_REALTIME_COARSE) if sys.platform == "linux" else 0.0
 _CONNECTIONS = "SELECT * FROM duckdb_connection_count()"
 
+_TIMES = 5
+"""A file that is written whenever it is opened is written by opening it."""
+
 _Stamp = tuple[int, int, int]
 
 
@@ -35,15 +38,16 @@ def opened(path: str, wait_s: float) -> duckdb.DuckDBPyConnection:
         DestinationError: the file can't be opened, or stays locked.
     """
     deadline = time.monotonic() + wait_s
-    pause_s = 0.02
+    pause_s, written = 0.02, 0
     while True:
         try:
             with _made_by_one(path):
                 before = _settled(path)
                 connection = duckdb.connect(path)
-            if before is None or before == _stamp(path) or _is_shared(connection):
+            if before is None or before == _stamp(path) or _is_shared(connection) or written == _TIMES:
                 return connection
             _forget(connection)
+            written += 1
         except duckdb.Error as exc:
             locked = "lock" in str(exc).lower()
             if not locked or time.monotonic() > deadline:
