@@ -49,7 +49,7 @@ class SqlAlchemySession(SqlSession):
 
     def stage(self, table: Table, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
         """Write rows, each with its number, to a table whose columns are like those of the table."""
-        with self._connection.errors(f"writing table `{table.name}`"):
+        with self._about(table.name), self._connection.errors(f"writing table `{table.name}`"):
             there = self._columns().get(table.name, {})
             here = self.staged(table.name)
             like = statements.create_like(here, self.place(table.name), schema.names)
