@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import os
+import re
 import shutil
 import signal
 import socket
@@ -19,6 +21,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 OUR_PREFIXES = ("LADLE_", "DLT_")
 KEPT = {"LADLE_TEST_DATA", "LADLE_REFERENCE_PYTHON"}
+_numbers = itertools.count()
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +31,7 @@ def clean_machine(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.Temp
         is_setting = name.startswith(OUR_PREFIXES) or "__" in name.strip("_")
         if is_setting and name not in KEPT:
             monkeypatch.delenv(name)
-    home = tmp_path_factory.mktemp("home")
+    home = numbered(tmp_path_factory, "homes")
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XDG_DATA_HOME", str(home / "data"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
@@ -43,6 +46,19 @@ def clean_machine(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.Temp
         sys.modules["ladle.sources.current"].active_pipeline.set(None)
     if "ladle.config.credentials.gcp" in sys.modules:
         sys.modules["ladle.config.credentials.gcp"].default_credentials.cache_clear()
+
+
+@pytest.fixture
+def tmp_path(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of the test's own, as pytest's does, which lists thousands of others to find its number."""
+    return numbered(tmp_path_factory, "tests", re.sub(r"\W", "_", request.node.name)[:30])
+
+
+def numbered(factory: pytest.TempPathFactory, group: str, name: str = "") -> Path:
+    """Make a folder whose name no other has in this process."""
+    folder = factory.getbasetemp() / group / f"{name}{next(_numbers)}"
+    folder.mkdir(mode=0o700, parents=True)
+    return folder
 
 
 @pytest.fixture(scope="session")
