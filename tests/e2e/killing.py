@@ -78,10 +78,11 @@ def survives(
 def recovers(undisturbed: Undisturbed, site: Site, run: int, what: str, finish_first: bool = False) -> None:
     """Let a process finish the run; check that all is as if nobody had disturbed it."""
     site.finish(run + 1, finish_first)
-    different = content.differences(site.tables(), undisturbed.tables[run + 1])
+    tables = site.tables()
+    different = content.differences(tables, undisturbed.tables[run + 1])
     assert not different, f"{what}: {different}"
     assert not site.left_over(), what
-    site.check(finished=True)
+    site.check_tables(tables, finished=True)
     site.removed()
 
 
