@@ -21,7 +21,14 @@ import pytest
 ROOT = Path(__file__).parents[1]
 OUR_PREFIXES = ("LADLE_", "DLT_")
 KEPT = {"LADLE_TEST_DATA", "LADLE_REFERENCE_PYTHON"}
+MEMORY = Path("/dev/shm")
 _numbers = itertools.count()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the tests write into memory, where there is plenty: a load waits for the disk at each of its steps."""
+    if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > 8e9 and not config.getoption("basetemp"):
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
 @pytest.fixture(autouse=True)
