@@ -26,9 +26,14 @@ _numbers = itertools.count()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let the tests write into memory, where there is plenty: a load waits for the disk at each of its steps."""
-    if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > 8e9 and not config.getoption("basetemp"):
-        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+    """Let the tests write into memory: on a disk, a load waits for it at each of its steps."""
+    if (memory := in_memory()) and not config.getoption("basetemp"):
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", memory)
+
+
+def in_memory() -> str | None:
+    """Return the folder whose files are in memory, where there is plenty."""
+    return str(MEMORY) if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > 8e9 else None
 
 
 @pytest.fixture(autouse=True)
@@ -102,7 +107,8 @@ def postgres_url() -> Iterator[str]:
 def mysql_url() -> Iterator[str]:
     """Start MariaDB for this test process and return its URL; it and its data end with the tests."""
     binary = mariadb_binary()
-    folder = Path(tempfile.mkdtemp(prefix="ladle-mariadb-"))
+    # It waits for the disk when it makes a table, whatever its options are.
+    folder = Path(tempfile.mkdtemp(prefix="ladle-mariadb-", dir=in_memory()))
     try:
         with MariaDbServer(binary, folder) as url:
             yield url
