@@ -48,6 +48,8 @@ def clean_machine(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.Temp
     monkeypatch.setenv("XDG_DATA_HOME", str(home / "data"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
+    # who may encrypt reads all certificates of the system before each connection
+    monkeypatch.setenv("SSL_CERT_FILE", os.devnull)
     # clients of clouds look for a login on the network
     monkeypatch.setenv("NO_GCE_CHECK", "true")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -179,9 +181,7 @@ class MariaDbServer:
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
-                connection = pymysql.connect(
-                    host="127.0.0.1", port=port, user="root", autocommit=True, ssl_disabled=True
-                )
+                connection = pymysql.connect(host="127.0.0.1", port=port, user="root", autocommit=True)
             except pymysql.err.OperationalError:
                 time.sleep(0.05)
                 continue

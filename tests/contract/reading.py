@@ -33,9 +33,7 @@ def postgres_tables(url: str, dataset: str) -> dict[str, Rows]:
 def mysql_arguments(url: str) -> dict[str, Any]:
     """Return how to connect without ladle."""
     parts = urlsplit(url)
-    at = {"host": parts.hostname, "port": parts.port, "user": parts.username, "password": parts.password}
-    # it would read the system's certificates for each connection
-    return {**at, "ssl_disabled": True}
+    return {"host": parts.hostname, "port": parts.port, "user": parts.username, "password": parts.password}
 
 
 def mysql_tables(url: str, dataset: str) -> dict[str, Rows]:

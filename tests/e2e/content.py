@@ -94,8 +94,6 @@ def _mysql(place: str, dataset: str, only: str) -> Tables:
         "port": url.port,
         "user": url.username,
         "password": url.password,
-        # it would read the system's certificates for each connection
-        "ssl_disabled": True,
     }
     tables = "SELECT table_name AS n FROM information_schema.tables WHERE table_schema = %s AND %s IN (table_name, '')"
     with pymysql.connect(**at, cursorclass=DictCursor) as db, db.cursor() as cursor:

@@ -113,7 +113,7 @@ class Site:
     def _on_mysql(self, *statements: str) -> list[tuple[Any, ...]]:
         url = urlsplit(self.server)
         at = {"host": url.hostname, "port": url.port, "user": url.username, "password": url.password}
-        with pymysql.connect(**at, autocommit=True, ssl_disabled=True) as db, db.cursor() as cursor:
+        with pymysql.connect(**at, autocommit=True) as db, db.cursor() as cursor:
             for statement in statements:
                 cursor.execute(statement)
             return list(cursor.fetchall())
