@@ -61,7 +61,8 @@ class SqlAlchemySession(SqlSession):
             rows = self._connection.ingest(
                 self._dialect.staging, waiting, there, counted, _numbered(batches, counted)
             )
-            self._analyze(here)
+            if columns := statements.joining(table, schema.names):
+                self._analyze(here, columns)
             return rows
 
     def staged(self, name: str) -> exp.Table:
