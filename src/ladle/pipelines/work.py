@@ -181,8 +181,7 @@ class Work:
             protected=order.protected,
         )
         package = extract(order.source, package, asked, self.emit, beside.background)
-        has_rows = any(resource.rows for resource in package.manifest.resources)
-        if order.overlap and beside.early is None and has_rows:
+        if order.overlap and not beside.early and any(r.rows for r in package.manifest.resources):
             # Not sooner: the destination may be a file, which others can't open meanwhile.
             beside.early = self._early(known, beside.ahead)
         package = with_inputs(package, inputs, self.emit)
