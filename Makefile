@@ -13,7 +13,9 @@ PEERS := .venv-peers
 LOWEST := .venv-lowest
 PY := $(VENV)/bin/python
 PIP_QUIET := -qq --disable-pip-version-check
-PYTEST := $(PY) -m pytest -n $(WORKERS) --dist loadfile
+# Files in their order, and not those with the most tests first: then long ones with few tests would be the last.
+SPREAD := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+PYTEST := $(PY) -m pytest $(SPREAD)
 
 # The reference is run beside ladle and compared by what it loads; its own environment keeps its versions apart.
 # It has no upper bounds of its own: sqlglot 30 breaks its relations, DuckDB 2.0.1 some of its loads.
@@ -45,7 +47,7 @@ test-all: clouds test test-slow ## run the suite and what needs minutes, or the 
 clouds: $(VENV)/.test $(VENV)/.test-clouds ## install the clients that `make test` can do without
 
 test-lowest: $(LOWEST)/.installed ## run the suite with the lowest versions that pyproject.toml allows
-	$(LOWEST)/bin/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow" $(ARGS)
+	$(LOWEST)/bin/python -m pytest $(SPREAD) -m "not slow" $(ARGS)
 
 check: $(VENV)/.dev ## format check, lint, types, layout
 	@failed=0; \

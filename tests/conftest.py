@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import os
+import re
 import shutil
 import signal
 import socket
@@ -19,6 +21,19 @@ import pytest
 ROOT = Path(__file__).parents[1]
 OUR_PREFIXES = ("LADLE_", "DLT_")
 KEPT = {"LADLE_TEST_DATA", "LADLE_REFERENCE_PYTHON"}
+MEMORY = Path("/dev/shm")
+_numbers = itertools.count()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the tests write into memory: on a disk, a load waits for it at each of its steps."""
+    if (memory := in_memory()) and not config.getoption("basetemp"):
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", memory)
+
+
+def in_memory() -> str | None:
+    """Return the folder whose files are in memory, where there is plenty."""
+    return str(MEMORY) if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > 8e9 else None
 
 
 @pytest.fixture(autouse=True)
@@ -28,11 +43,13 @@ def clean_machine(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.Temp
         is_setting = name.startswith(OUR_PREFIXES) or "__" in name.strip("_")
         if is_setting and name not in KEPT:
             monkeypatch.delenv(name)
-    home = tmp_path_factory.mktemp("home")
+    home = numbered(tmp_path_factory, "homes")
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XDG_DATA_HOME", str(home / "data"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
+    # who may encrypt reads all certificates of the system before each connection
+    monkeypatch.setenv("SSL_CERT_FILE", os.devnull)
     # clients of clouds look for a login on the network
     monkeypatch.setenv("NO_GCE_CHECK", "true")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -43,6 +60,19 @@ def clean_machine(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.Temp
         sys.modules["ladle.sources.current"].active_pipeline.set(None)
     if "ladle.config.credentials.gcp" in sys.modules:
         sys.modules["ladle.config.credentials.gcp"].default_credentials.cache_clear()
+
+
+@pytest.fixture
+def tmp_path(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of the test's own, as pytest's does, which lists thousands of others to find its number."""
+    return numbered(tmp_path_factory, "tests", re.sub(r"\W", "_", request.node.name)[:30])
+
+
+def numbered(factory: pytest.TempPathFactory, group: str, name: str = "") -> Path:
+    """Make a folder whose name no other has in this process."""
+    folder = factory.getbasetemp() / group / f"{name}{next(_numbers)}"
+    folder.mkdir(mode=0o700, parents=True)
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -79,7 +109,8 @@ def postgres_url() -> Iterator[str]:
 def mysql_url() -> Iterator[str]:
     """Start MariaDB for this test process and return its URL; it and its data end with the tests."""
     binary = mariadb_binary()
-    folder = Path(tempfile.mkdtemp(prefix="ladle-mariadb-"))
+    # It waits for the disk when it makes a table, whatever its options are.
+    folder = Path(tempfile.mkdtemp(prefix="ladle-mariadb-", dir=in_memory()))
     try:
         with MariaDbServer(binary, folder) as url:
             yield url
@@ -210,7 +241,7 @@ class PostgresServer:
         return f"postgresql://ladle:ladle@127.0.0.1:{port}/postgres"
 
     def __exit__(self, *exc: object) -> None:
-        self.process.send_signal(signal.SIGINT)
+        self.process.send_signal(signal.SIGQUIT)  # at once: nothing of it is kept
         try:
             self.process.wait(10)
         except subprocess.TimeoutExpired:

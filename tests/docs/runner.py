@@ -1,14 +1,18 @@
-"""Runs the snippets of one page, in its own process: job in as JSON on stdin, outputs as JSON to a file.
+"""Runs the snippets of pages, each page in a process of its own: orders in as lines of JSON on stdin, exit codes out.
 
-The process is a newcomer's: nothing of the tests is imported, warnings are errors.
+The process is a newcomer's: nothing of the tests is imported, warnings are errors. It is forked, as starting it
+anew would take longer than most pages.
 """
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import json
 import linecache
+import os
+import signal
 import subprocess
 import sys
 import traceback
@@ -43,18 +47,43 @@ def run_bash(job: dict[str, Any]) -> str:
     return done.stdout
 
 
-def main(report: str) -> None:
+def run(jobs: list[dict[str, Any]], report: Path) -> None:
     """Run the jobs in order; store how far it came after each, so that a failure shows what went before."""
     scope: dict[str, Any] = {"__name__": "__main__"}
     outputs: list[str] = []
-    for job in json.load(sys.stdin):
+    for job in jobs:
         if job["file"]:
             Path(job["file"]).write_text(job["code"], encoding="utf-8")
             outputs.append("")
         else:
             outputs.append(run_bash(job) if job["language"] == "bash" else run_python(job, scope))
-        Path(report).write_text(json.dumps(outputs), encoding="utf-8")
+        report.write_text(json.dumps(outputs), encoding="utf-8")
+
+
+def page(order: dict[str, Any]) -> None:
+    """Run a page in this process, which ends with it."""
+    os.environ.clear()
+    os.environ.update(order["env"])
+    os.chdir(order["folder"])
+    log = os.open(order["log"], os.O_WRONLY | os.O_CREAT)
+    for standard, opened in ((0, os.open(os.devnull, os.O_RDONLY)), (1, log), (2, log)):
+        os.dup2(opened, standard)
+    signal.alarm(order["timeout_s"])
+    run(order["jobs"], Path(order["report"]))
+
+
+def main() -> None:
+    """Fork a process for each page asked for; what takes long to import is there then."""
+    for name in ("pandas", "ladle.pipelines.entry", "ladle.destinations.duckdb"):
+        importlib.import_module(name)
+    for line in sys.stdin:
+        child = os.fork()
+        if not child:
+            return page(json.loads(line))
+        _, status = os.waitpid(child, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+    return None
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()

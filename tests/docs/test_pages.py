@@ -9,7 +9,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -28,11 +28,29 @@ def commands(folder: Path) -> Path:
     return folder
 
 
-def run(page: Path, blocks: Sequence[Snippet], tmp_path: Path, extra: dict[str, str]) -> list[str]:
+@pytest.fixture(scope="module")
+def runner() -> Iterator[subprocess.Popen[str]]:
+    """Start the process that runs the pages."""
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "PYTHONWARNINGS": "error"}
+    with subprocess.Popen(
+        [sys.executable, RUNNER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env
+    ) as process:
+        yield process
+        assert process.stdin is not None
+        process.stdin.close()  # it ends then
+
+
+def run(
+    runner: subprocess.Popen[str],
+    page: Path,
+    blocks: Sequence[Snippet],
+    tmp_path: Path,
+    extra: dict[str, str],
+) -> list[str]:
     """Run the blocks of a page; return what each prints."""
     if not blocks:
         return []
-    folder, report = tmp_path / "page", tmp_path / "report.json"
+    folder, report, log = tmp_path / "page", tmp_path / "report.json", tmp_path / "log"
     folder.mkdir()
     bin_folder = commands(tmp_path / "bin")
     jobs = [
@@ -54,11 +72,12 @@ def run(page: Path, blocks: Sequence[Snippet], tmp_path: Path, extra: dict[str, 
         "COLUMNS": "120",
         **extra,
     }
-    done = subprocess.run(
-        [sys.executable, RUNNER, report],
-        input=json.dumps(jobs), cwd=folder, env=env, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
-    assert done.returncode == 0, f"{done.stderr}\n{done.stdout}"
+    order = {"jobs": jobs, "env": env, "folder": str(folder), "report": str(report), "log": str(log)}
+    assert runner.stdin is not None
+    assert runner.stdout is not None
+    runner.stdin.write(json.dumps({**order, "timeout_s": 120}) + "\n")
+    runner.stdin.flush()
+    assert runner.stdout.readline() == "0\n", log.read_text(encoding="utf-8")
     return json.loads(report.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
 
 
@@ -76,7 +95,7 @@ def settings(server: str, request: pytest.FixtureRequest) -> dict[str, str] | No
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
 def test_the_snippets_of_a_page_run_and_print_what_it_shows(
-    page: Path, tmp_path: Path, request: pytest.FixtureRequest
+    page: Path, tmp_path: Path, runner: subprocess.Popen[str], request: pytest.FixtureRequest
 ) -> None:
     blocks = [block for block in snippets(page.read_text(encoding="utf-8")) if block.runs]
     extra: dict[str, str] = {}
@@ -86,7 +105,7 @@ def test_the_snippets_of_a_page_run_and_print_what_it_shows(
         extra |= found or {}
     if importlib.util.find_spec("openlineage") is None:
         blocks = [block for block in blocks if block.options.get("needs") != "openlineage"]
-    outputs = run(page, blocks, tmp_path, extra)
+    outputs = run(runner, page, blocks, tmp_path, extra)
     for block, found in zip(blocks, outputs, strict=True):
         if block.output is not None and not matches(block.output, found):
             lines = difflib.unified_diff(

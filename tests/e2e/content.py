@@ -44,7 +44,14 @@ def _duckdb(path: str, dataset: str, only: str) -> Tables:
     with duckdb.connect(path, read_only=True, config={"threads": 1}) as db:
         db.execute("SET TimeZone = 'UTC'")
         names = [name for (name,) in db.execute(_TABLES.format("?"), [dataset, only]).fetchall()]
-        return {n: db.table(f'"{dataset}"."{n}"').to_arrow_table().to_pylist() for n in names}
+        return {n: _duckdb_rows(db, f'"{dataset}"."{n}"') for n in names}
+
+
+def _duckdb_rows(db: duckdb.DuckDBPyConnection, table: str) -> list[Row]:
+    """Return rows; of a few, Arrow would take three times as long."""
+    found = db.execute(f"FROM {table}")
+    columns = [column[0] for column in found.description or ()]
+    return [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
 
 
 def _postgres(url: str, dataset: str, only: str) -> Tables:

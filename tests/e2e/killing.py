@@ -36,13 +36,15 @@ class Quick:
     """What is killed in every run of the suite: in any state of these runs, at random so many times.
 
     `recoveries`: steps of the run `GROWN`, whose recoveries are killed too. `slow`: runs that the slow tests
-    kill in any state.
+    kill in any state. `slow_recoveries`: runs and their steps, whose recoveries the slow tests kill; the dice of
+    `test_killed_twice_or_more_at_random` reach others.
     """
 
     runs: Sequence[int]
-    recoveries: Sequence[str]
-    times: int
+    recoveries: Sequence[str] = ()
+    times: int = 0
     slow: Sequence[int] = (FIRST, GROWN, LAST)
+    slow_recoveries: Sequence[tuple[int, str]] = ((LAST, "after load.commit"),)
 
 
 def undisturbed_runs(kind: str, root: Path, server: str = "", **options: Any) -> Undisturbed:
@@ -78,10 +80,11 @@ def survives(
 def recovers(undisturbed: Undisturbed, site: Site, run: int, what: str, finish_first: bool = False) -> None:
     """Let a process finish the run; check that all is as if nobody had disturbed it."""
     site.finish(run + 1, finish_first)
-    different = content.differences(site.tables(), undisturbed.tables[run + 1])
+    tables = site.tables()
+    different = content.differences(tables, undisturbed.tables[run + 1])
     assert not different, f"{what}: {different}"
     assert not site.left_over(), what
-    site.check(finished=True)
+    site.check_tables(tables, finished=True)
     site.removed()
 
 
@@ -143,16 +146,6 @@ def server(request: pytest.FixtureRequest) -> str:
     return str(request.getfixturevalue("postgres_url")) if request.param in SERVED else ""
 
 
-RUNS = (FIRST, GROWN, LAST)
-EVERY_RUN = pytest.mark.parametrize("run", RUNS)
-RECOVERIES = [
-    (FIRST, "after package.extracted"),
-    (GROWN, "after package.normalized"),
-    (LAST, "after load.commit"),
-]
-"""Of three steps in three runs; the dice of `test_killed_twice_or_more_at_random` reach the others."""
-
-
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     quick: Quick = metafunc.module.QUICK
     names = metafunc.fixturenames
@@ -161,8 +154,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("quick_run", [*quick.runs, *slow_runs])
     if "quick_recovery" in names:
         metafunc.parametrize("quick_recovery", quick.recoveries)
+    if "slow_recovery" in names:
+        metafunc.parametrize("slow_recovery", quick.slow_recoveries)
     if "seed" in names:
-        slow = pytest.param(2, 20, marks=pytest.mark.slow)
+        slow = pytest.param(2, 8, marks=pytest.mark.slow)
         metafunc.parametrize(("seed", "times"), [(1, quick.times), slow])
 
 
@@ -177,11 +172,10 @@ def test_killed_again_in_any_state_of_the_recovery(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("run", "step"), RECOVERIES)
 def test_killed_again_in_any_state_of_any_recovery(
-    undisturbed: Undisturbed, run: int, step: str, tmp_path: Path
+    undisturbed: Undisturbed, slow_recovery: tuple[int, str], tmp_path: Path
 ) -> None:
-    survives_recovery(undisturbed, run, step, tmp_path)
+    survives_recovery(undisturbed, *slow_recovery, tmp_path)
 
 
 def test_killed_twice_or_more_at_random(
@@ -192,4 +186,4 @@ def test_killed_twice_or_more_at_random(
 
 @pytest.mark.slow
 def test_killed_at_any_moment(undisturbed: Undisturbed, tmp_path: Path) -> None:
-    survives_moments(undisturbed, seed=3, times=15, root=tmp_path)
+    survives_moments(undisturbed, seed=3, times=8, root=tmp_path)

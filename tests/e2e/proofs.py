@@ -35,16 +35,9 @@ _EACH_STEP = (
     "test_killed_again_in_any_state_of_the_recovery",
     "test_killed_at_any_moment",
 )
-_MERGE = Proof(
-    "test_kill_merge", ("test_killed_around_the_merge", "test_killed_at_every_second_step"), "victim_merge"
-)
-_REPLACE = Proof(
-    "test_kill_replace",
-    ("test_killed_around_the_replace", "test_killed_at_every_second_step"),
-    "victim_replace",
-)
-_SCD2 = Proof(
-    "test_kill_scd2", ("test_killed_around_the_merge", "test_killed_at_every_fourth_step"), "victim_scd2"
+_AROUND = ("test_killed_around_the_merge", "test_killed_at_every_second_step")
+_MERGE, _REPLACE, _SCD2 = (
+    Proof("test_kill_strategies", _AROUND, f"victim_{part}") for part in ("merge", "replace", "scd2")
 )
 _SQLALCHEMY = Proof("test_kill_sqlalchemy", ("test_killed_in_any_state",), "victim")
 _DATABASES = ("duckdb", "postgres", "sqlite", "mysql", "sqlalchemy")

@@ -103,11 +103,12 @@ class Site:
                 db.execute(f'CREATE DATABASE "{self.folder.name}" TEMPLATE "{template or "template1"}"')
         if self.kind == "mysql" and template is not None:
             old_name = replace(self, folder=self.folder.with_name(template)).database
-            self._on_mysql(f"CREATE DATABASE {self.database}")
             find = f"SELECT table_name FROM information_schema.tables WHERE table_schema = '{old_name}'"
+            statements = [f"CREATE DATABASE {self.database}"]
             for (name,) in self._on_mysql(find):
                 new, old = f"{self.database}.`{name}`", f"{old_name}.`{name}`"
-                self._on_mysql(f"CREATE TABLE {new} LIKE {old}", f"INSERT INTO {new} SELECT * FROM {old}")
+                statements += [f"CREATE TABLE {new} LIKE {old}", f"INSERT INTO {new} SELECT * FROM {old}"]
+            self._on_mysql(*statements)
 
     def _on_mysql(self, *statements: str) -> list[tuple[Any, ...]]:
         url = urlsplit(self.server)
@@ -157,7 +158,11 @@ class Site:
 
         `finished`: nothing is under way; until then, tables of files need not agree with each other.
         """
-        self._story.check(self.tables(), finished or self.kind != "filesystem")
+        self.check_tables(self.tables(), finished)
+
+    def check_tables(self, tables: content.Tables, finished: bool) -> None:
+        """As `check`, of tables that were read."""
+        self._story.check(tables, finished or self.kind != "filesystem")
 
     def tables(self) -> content.Tables:
         """Read what was loaded."""

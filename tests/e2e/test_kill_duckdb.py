@@ -18,7 +18,16 @@ from tests.e2e.killing import (  # noqa: F401 - pytest finds the tests here
     undisturbed_runs,
 )
 
-QUICK = Quick(runs=[FIRST, GROWN, LAST], recoveries=["after package.extracted", "after load.commit"], times=6)
+QUICK = Quick(
+    runs=[FIRST, GROWN],
+    recoveries=["after load.commit"],
+    times=4,
+    slow_recoveries=[
+        (FIRST, "after package.extracted"),
+        (GROWN, "after package.normalized"),
+        (LAST, "after load.commit"),
+    ],
+)
 
 
 @pytest.fixture(scope="module")

@@ -10,30 +10,23 @@ from pathlib import Path
 
 import pytest
 from tests.e2e import victim_edits
-from tests.e2e.killing import (  # noqa: F401 - pytest finds the tests here
+from tests.e2e.killing import (
     GROWN,
-    LAST,
-    Quick,
     Undisturbed,
-    pytest_generate_tests,
     survives_each,
-    test_killed_at_any_moment,
-    test_killed_in_any_state,
-    test_killed_twice_or_more_at_random,
     undisturbed_runs,
 )
 
-QUICK = Quick(runs=[], recoveries=[], times=2, slow=[GROWN])
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    return undisturbed_runs("duckdb", tmp_path_factory.mktemp("runs"), story=victim_edits.__name__)
 
 
-def server(request: pytest.FixtureRequest) -> str:
-    return request.getfixturevalue("postgres_url") if request.param == "postgres" else ""
-
-
-@pytest.fixture(scope="module", params=["duckdb", pytest.param("postgres", marks=pytest.mark.slow)])
-def undisturbed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
-    root = tmp_path_factory.mktemp("runs")
-    return undisturbed_runs(request.param, root, server(request), story=victim_edits.__name__)
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Undisturbed:
+    root = tmp_path_factory.mktemp("served")
+    return undisturbed_runs("postgres", root, postgres_url, story=victim_edits.__name__)
 
 
 def test_killed_around_an_edit(undisturbed: Undisturbed, tmp_path: Path) -> None:
@@ -41,6 +34,22 @@ def test_killed_around_an_edit(undisturbed: Undisturbed, tmp_path: Path) -> None
     survives_each(
         undisturbed, GROWN, [steps.number(f"{w} load.alter") for w in ("before", "after")], tmp_path
     )
+
+
+@pytest.mark.slow
+def test_killed_in_any_state_of_the_edits(undisturbed: Undisturbed, tmp_path: Path) -> None:
+    steps = undisturbed.steps[GROWN]
+    # what follows them is a load like any other
+    edits = range(1, steps.number("before package.extracted"))
+    survives_each(undisturbed, GROWN, [kill for kill in steps.distinct() if kill in edits], tmp_path)
+
+
+@pytest.mark.slow
+def test_killed_around_each_edit_on_postgres(served: Undisturbed, tmp_path: Path) -> None:
+    names = served.steps[GROWN].names
+    around = [n + 1 for n, name in enumerate(names) if "load.alter" in name or name == "after load.commit"]
+    assert len(around) == 10
+    survives_each(served, GROWN, around, tmp_path)
 
 
 def test_edits_have_durable_steps(undisturbed: Undisturbed) -> None:

@@ -7,29 +7,43 @@ How a recovery that is killed itself is recovered is the same for all loads: `te
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from tests.e2e import victim_replay
 from tests.e2e.killing import (  # noqa: F401 - pytest finds the tests here
-    EVERY_RUN,
     GROWN,
+    LAST,
     Quick,
     Undisturbed,
     pytest_generate_tests,
-    test_killed_again_in_any_state_of_the_recovery,
-    test_killed_at_any_moment,
+    survives_each,
     test_killed_in_any_state,
-    test_killed_twice_or_more_at_random,
     undisturbed_runs,
 )
 
-QUICK = Quick(runs=[GROWN], recoveries=["after load.commit"], times=2)
+AROUND = ("package.extracted", "load.commit")
+QUICK = Quick(runs=[], slow=[GROWN, LAST])
+"""The first run is a plain load with rejects."""
 
 
-def server(request: pytest.FixtureRequest) -> str:
-    return request.getfixturevalue("postgres_url") if request.param == "postgres" else ""
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    return undisturbed_runs("duckdb", tmp_path_factory.mktemp("runs"), story=victim_replay.__name__)
 
 
-@pytest.fixture(scope="module", params=["duckdb", pytest.param("postgres", marks=pytest.mark.slow)])
-def undisturbed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
-    root = tmp_path_factory.mktemp("runs")
-    return undisturbed_runs(request.param, root, server(request), story=victim_replay.__name__)
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Undisturbed:
+    root = tmp_path_factory.mktemp("served")
+    return undisturbed_runs("postgres", root, postgres_url, story=victim_replay.__name__)
+
+
+def test_killed_around_the_commit(undisturbed: Undisturbed, tmp_path: Path) -> None:
+    steps = undisturbed.steps[GROWN]
+    around = [steps.number(f"{when} {step}") for when in ("before", "after") for step in AROUND]
+    survives_each(undisturbed, GROWN, around, tmp_path)
+
+
+@pytest.mark.slow
+def test_killed_in_any_state_on_postgres(served: Undisturbed, tmp_path: Path) -> None:
+    survives_each(served, GROWN, served.steps[GROWN].distinct(), tmp_path)

@@ -321,11 +321,11 @@ def test_files_stay_closed_and_packages_removed_over_many_runs(site: Site) -> No
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("site", "growth_kb"),
-    [("duckdb", 40_000), ("filesystem", 40_000), ("postgres", 40_000)],
+    [("duckdb", 25_000), ("filesystem", 40_000), ("postgres", 40_000)],
     indirect=["site"],
 )
-def test_a_thousand_runs_need_no_more_than_a_hundred(site: Site, growth_kb: int) -> None:
-    process_runs = 1000 if site.kind == "duckdb" else 400
+def test_hundreds_of_runs_need_no_more_than_the_first_hundred(site: Site, growth_kb: int) -> None:
+    process_runs = 500 if site.kind == "duckdb" else 400
     from tests.e2e.forks import ended, start
 
     assert ended(start(runs_flat, site, process_runs, 100, growth_kb), 900) == 0, (

@@ -26,38 +26,30 @@ RUNS: tuple[list[Row], ...] = (
 WAYS = {"changed": "delete-insert", "kept": "insert-only", "renewed": "upsert"}
 
 
-def source(run: int) -> Any:
+def resources(run: int) -> Iterator[Any]:
     def rows() -> Iterator[list[Row]]:
         state = ladle.current.resource_state()
         if state.get("done") != run:
             state["done"] = run
             yield RUNS[run]
 
-    def resources() -> Any:
-        for name, strategy in WAYS.items():
-            yield ladle.resource(
-                rows,
-                name=name,
-                primary_key="id",
-                columns={"gone": {"hard_delete": True, "data_type": "bool"}},
-                write_disposition={"disposition": "merge", "strategy": strategy},
-            )
-
-    return ladle.source(resources, name="feed")()
+    for name, strategy in WAYS.items():
+        yield ladle.resource(
+            rows,
+            name=name,
+            primary_key="id",
+            columns={"gone": {"hard_delete": True, "data_type": "bool"}},
+            write_disposition={"disposition": "merge", "strategy": strategy},
+        )
 
 
 def live(job: Job, hook: Hook) -> None:
     """Bring in a run, unless its state says that it is there."""
-    brought(job, hook, source(job.runs - 1))
-
-
-def brought(job: Job, hook: Hook, run: Any) -> None:
-    """Bring in a source that gives nothing where its state says that it is there."""
     p = made(job, hook)
     if job.finish_first:
         p.run()
     left = pending(p)
-    info = p.run(run)
+    info = p.run(ladle.source(lambda: resources(job.runs - 1), name="feed")())
     assert len(info.loads_ids) <= len(left) + 1
     tidied(p, job)
 

@@ -1,4 +1,4 @@
-"""A story for victims: three loads that keep a history, of all rows and of changes; rows go and come again."""
+"""A part of `victim_strategies`: three loads that keep a history, of all rows and of changes; rows go and come again."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.e2e.content import VALIDITY, Tables
-from tests.e2e.victim import Hook, Job
-from tests.e2e.victim_merge import brought
 
 import ladle
 
@@ -25,29 +23,21 @@ RUNS: tuple[list[Row], ...] = (
 KEYS: dict[str, Row] = {"whole": {}, "changes": {"merge_key": "id"}}
 
 
-def source(run: int) -> Any:
+def resources(run: int) -> Iterator[Any]:
     def rows() -> Iterator[list[Row]]:
         state = ladle.current.resource_state()
         if state.get("done") != run:
             state["done"] = run
             yield RUNS[run]
 
-    def resources() -> Any:
-        for name, key in KEYS.items():
-            yield ladle.resource(
-                rows,
-                name=name,
-                columns={"gone": {"hard_delete": True, "data_type": "bool"}},
-                write_disposition={"disposition": "merge", "strategy": "scd2"},
-                **key,
-            )
-
-    return ladle.source(resources, name="feed")()
-
-
-def live(job: Job, hook: Hook) -> None:
-    """Bring in a run, unless its state says that it is there."""
-    brought(job, hook, source(job.runs - 1))
+    for name, key in KEYS.items():
+        yield ladle.resource(
+            rows,
+            name=name,
+            columns={"gone": {"hard_delete": True, "data_type": "bool"}},
+            write_disposition={"disposition": "merge", "strategy": "scd2"},
+            **key,
+        )
 
 
 def check(tables: Tables, whole: bool) -> None:

@@ -18,6 +18,7 @@ VIOLATIONS: dict[str, dict[str, dict[str, Any]]] = {
     "data_type": {"wrong type": {"n": "xx"}, "null": {"r": None}},
 }
 LEVELS = ("root", "child", "grandchild")
+APART = 6
 MODES = ("freeze", "discard_row", "discard_value")
 FRAMES: dict[str, dict[str, list[dict[str, list[Any]]]]] = {
     "columns": {
@@ -49,8 +50,33 @@ def rows_with(level: str, violation: dict[str, Any]) -> list[dict[str, Any]]:
 
 def outcomes(library: Any, folder: Path) -> dict[str, Any]:
     """Return an error's name, or rows by table without nulls, by cell."""
-    import duckdb
+    all_cells = [(f"c{n}", *cell) for n, cell in enumerate(cells())]
+    apart = [cell for cell in all_cells if not _loads(cell[2], cell[3])]
+    found = _together(library, folder / "together", [cell for cell in all_cells if cell not in apart])
+    # What may fail runs alone; the fewer tables there are, the less each of these runs costs the reference.
+    for start in range(0, len(apart), APART):
+        found |= _one_by_one(library, folder / f"apart{start}", apart[start : start + APART])
+    return found
 
+
+def _together(library: Any, folder: Path, some: list[Any]) -> dict[str, Any]:
+    pipeline, database = _pipeline(library, folder, some)
+    pipeline.run([_next(library, name, entity, mode, data) for name, _, entity, mode, data in some])
+    return _found(database, some, {})
+
+
+def _one_by_one(library: Any, folder: Path, some: list[Any]) -> dict[str, Any]:
+    pipeline, database = _pipeline(library, folder, some)
+    errors = {
+        cell: _attempt(library, pipeline, _next(library, name, entity, mode, data))
+        for name, cell, entity, mode, data in some
+    }
+    return _found(database, some, errors)
+
+
+def _pipeline(library: Any, folder: Path, some: list[Any]) -> tuple[Any, str]:
+    """Return a pipeline that has loaded a first row for each cell, and its database."""
+    folder.mkdir()
     database = str(folder / "contracts.duckdb")
     pipeline = library.pipeline(
         "contracts",
@@ -58,25 +84,15 @@ def outcomes(library: Any, folder: Path) -> dict[str, Any]:
         dataset_name="ds",
         pipelines_dir=str(folder / "pipelines"),
     )
-    all_cells = [(f"c{n}", *cell) for n, cell in enumerate(cells())]
-    pipeline.run([_base(library, name, data) for name, *_, data in all_cells])
-    pipeline.run(
-        [
-            _next(library, name, entity, mode, data)
-            for name, _, entity, mode, data in all_cells
-            if _loads(entity, mode)
-        ]
-    )
-    found = {
-        cell: _attempt(library, pipeline, _next(library, name, entity, mode, data))
-        for name, cell, entity, mode, data in all_cells
-        if not _loads(entity, mode)
-    }
+    pipeline.run([_base(library, name, data) for name, *_, data in some])
+    return pipeline, database
+
+
+def _found(database: str, some: list[Any], errors: dict[str, Any]) -> dict[str, Any]:
+    import duckdb
+
     with duckdb.connect(database) as connection:
-        for name, cell, *_ in all_cells:
-            found.setdefault(cell, None)
-            found[cell] = found[cell] or _tables(connection, name)
-    return found
+        return {cell: errors.get(cell) or _tables(connection, name) for name, cell, *_ in some}
 
 
 def _loads(entity: str, mode: str) -> bool:

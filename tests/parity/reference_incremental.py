@@ -27,7 +27,7 @@ def main(histories_file: str, outcomes_file: str) -> None:
         os.environ.update(QUIET, DLT_DATA_DIR=scratch)
         with open(histories_file, "rb") as file:
             histories = pickle.load(file)
-        outcomes = {h["id"]: run(h, f"history_{n}", scratch) for n, h in enumerate(histories)}
+        outcomes = run(histories, scratch)
         with open(outcomes_file, "wb") as file:
             pickle.dump(outcomes, file)
 
@@ -40,12 +40,12 @@ def as_form(page: list[Any], form: str) -> Any:
 
 
 def resource(
-    library: Any, pages: list[Any], options: dict[str, Any], write_disposition: str, way: str
+    library: Any, pages: list[Any], options: dict[str, Any], write_disposition: str, way: str, name: str = "r"
 ) -> Any:
     """Return a resource of dlt or ladle that yields the pages through a cursor."""
     cursor = library.sources.incremental(**options)
     partial = library.sources.incremental(options["cursor_path"])
-    hints = {"name": "r", "write_disposition": write_disposition}
+    hints = {"name": name, "write_disposition": write_disposition}
 
     def plain() -> Any:
         yield from pages
@@ -63,40 +63,62 @@ def resource(
     return library.resource(by_argument, **hints)
 
 
-def run(history: dict[str, Any], name: str, scratch: str) -> list[Any]:
+def run(histories: list[Any], scratch: str) -> dict[str, list[Any]]:
+    """Run all histories at once, each by a resource of its own: a run costs half a second, whatever it loads."""
     import dlt
 
-    loaded: list[int] = []
+    loaded: dict[str, list[int]] = {}
 
     @dlt.destination(
         name="sink", batch_size=1000, skip_dlt_columns_and_tables=True, naming_convention="direct"
     )
     def sink(items: Any, table: Any) -> None:
         rows = items.to_pylist() if hasattr(items, "to_pylist") else items
-        loaded.extend(row["n"] for row in rows)
+        loaded.setdefault(table["name"], []).extend(row["n"] for row in rows)
 
-    pipeline = dlt.pipeline(name, destination=sink, pipelines_dir=os.path.join(scratch, name))
-    options = dict(history["options"])
-    if isinstance(options.get("last_value_func"), str):
-        options["last_value_func"] = {"min": min, "max": max}[options["last_value_func"]]
-    outcomes: list[Any] = []
-    for pages in history["runs"]:
+    pipeline = dlt.pipeline("histories", destination=sink, pipelines_dir=scratch)
+    going = {f"r{n}": history for n, history in enumerate(histories)}
+    outcomes: dict[str, list[Any]] = {name: [] for name in going}
+    for number in range(max(len(h["runs"]) for h in histories)):
+        going = {name: h for name, h in going.items() if number < len(h["runs"])}
         loaded.clear()
+        while failed := _failure(pipeline, going, number):
+            name, error = failed
+            outcomes[name].append(error)
+            del going[name]
+        state = pipeline.state.get("sources", {}).get("histories", {}).get("resources", {})
+        for name in going:
+            found = state.get(name, {}).get("incremental", {}).get("c")
+            kept = found and {k: found.get(k) for k in ("last_value", "unique_hashes")}
+            outcomes[name].append((sorted(loaded.get(name, [])), kept))
+    return {history["id"]: outcomes[f"r{n}"] for n, history in enumerate(histories)}
 
-        try:
-            made = [as_form(page, history["form"]) for page in pages]
-            pipeline.run(resource(dlt, made, options, history["write_disposition"], history["way"]))
-        except Exception as error:
-            cause = error
-            while cause.__cause__ is not None and not type(cause).__name__.startswith("Incremental"):
-                cause = cause.__cause__
-            return [*outcomes, type(cause).__name__]
-        resources = pipeline.state.get("sources", {}).get(name, {}).get("resources", {})
-        state = resources.get("r", {}).get("incremental", {}).get("c")
-        outcomes.append(
-            (sorted(loaded), state and {k: state.get(k) for k in ("last_value", "unique_hashes")})
-        )
-    return outcomes
+
+def _failure(pipeline: Any, going: dict[str, Any], number: int) -> tuple[str, str] | None:
+    """Run all; return the resource that fails, and the name of its error: then nothing was loaded."""
+    import dlt
+
+    resources = []
+    for name, history in going.items():
+        options = dict(history["options"])
+        if isinstance(options.get("last_value_func"), str):
+            options["last_value_func"] = {"min": min, "max": max}[options["last_value_func"]]
+        pages = [as_form(page, history["form"]) for page in history["runs"][number]]
+        resources.append(resource(dlt, pages, options, history["write_disposition"], history["way"], name))
+    try:
+        pipeline.run(resources)
+    except Exception as error:
+        pipeline.drop_pending_packages()
+        name, cause = "", error
+        while True:
+            name = getattr(cause, "pipe_name", None) or name
+            if cause.__cause__ is None or type(cause).__name__.startswith("Incremental"):
+                break
+            cause = cause.__cause__
+        if name not in going:
+            raise
+        return name, type(cause).__name__
+    return None
 
 
 if __name__ == "__main__":

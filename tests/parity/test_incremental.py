@@ -5,8 +5,6 @@ What may differ is named in `DIFFERENCES`, with the reason that docs/differences
 
 from __future__ import annotations
 
-import fcntl
-import os
 import pickle
 import subprocess
 import tempfile
@@ -25,7 +23,6 @@ from ladle.errors import LadleError
 
 pytestmark = pytest.mark.needs_reference
 SCRIPT = Path(__file__).with_name("reference_incremental.py")
-PROCESSES = 2
 
 
 def arrow_without_cursor(history: dict[str, Any]) -> bool:
@@ -47,30 +44,14 @@ DIFFERENCES = {"arrow-without-cursor": arrow_without_cursor, "arrow-decimals": a
 
 @pytest.fixture(scope="module")
 def reference(reference_python: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The outcomes of all histories, run once however many test processes ask."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "reference-incremental"
-    folder.mkdir(exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / "done").exists():
-            run_reference(reference_python, folder)
-            (folder / "done").touch()
-    found = [pickle.loads((folder / f"out-{n}").read_bytes()) for n in range(PROCESSES)]
-    return {key: value for part in found for key, value in part.items()}
-
-
-def run_reference(python: Path, folder: Path) -> None:
-    running = []
-    for number in range(PROCESSES):
-        (folder / f"in-{number}").write_bytes(pickle.dumps(generated()[number::PROCESSES]))
-        command = [str(python), str(SCRIPT), str(folder / f"in-{number}"), str(folder / f"out-{number}")]
-        running.append(
-            subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=folder)
-        )
-    for process in running:
-        _, stderr = process.communicate()
-        assert process.returncode == 0, stderr.decode()[-2000:]
+    """The outcomes of all histories."""
+    folder = tmp_path_factory.mktemp("incremental")
+    (folder / "in").write_bytes(pickle.dumps(generated()))
+    command = [reference_python, SCRIPT, folder / "in", folder / "out"]
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=folder, timeout=600)
+    assert done.returncode == 0, done.stderr.decode()[-2000:]
+    found: dict[str, Any] = pickle.loads((folder / "out").read_bytes())
+    return found
 
 
 @lru_cache(maxsize=COUNT)

@@ -156,7 +156,7 @@ class Work:
         base = self.memory.source_state(name)
         loaded = known or Schema(name, naming=self._limits().naming)
         reset = self._reset(order, loaded, base)
-        if order.in_memory:
+        if order.in_memory and order.overlap:
             beside.early = self._early(known, None)
         content = copy.deepcopy(reset.state if reset else base)
         protect = policy()
@@ -181,7 +181,7 @@ class Work:
             protected=order.protected,
         )
         package = extract(order.source, package, asked, self.emit, beside.background)
-        if beside.early is None and any(resource.rows for resource in package.manifest.resources):
+        if order.overlap and not beside.early and any(r.rows for r in package.manifest.resources):
             # Not sooner: the destination may be a file, which others can't open meanwhile.
             beside.early = self._early(known, beside.ahead)
         package = with_inputs(package, inputs, self.emit)

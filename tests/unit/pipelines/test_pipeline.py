@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -142,6 +143,18 @@ def test_packages_load_in_the_order_they_were_extracted(site: Site) -> None:
     info = pipeline.load()
     assert info.loads_ids == sorted(info.loads_ids, key=float)
     assert [row["a"] for row in site.table("t").rows] == [0, 1, 2]
+
+
+def test_an_extract_alone_opens_no_session(tmp_path: Path) -> None:
+    """A thread that connects would end with the process, and take it along."""
+    destination = ladle.destinations.duckdb(str(tmp_path / "x.duckdb"))
+    pipeline = ladle.pipeline("p", tmp_path / "work", destination=destination, dataset_name="ds")
+    pipeline.run([{"a": 1}], table_name="t")
+    pipeline.extract([{"a": 2}], table_name="t")
+    assert [thread.name for thread in threading.enumerate() if thread.name == "ladle-connect"] == []
+    # nobody holds the file
+    with duckdb.connect(tmp_path / "x.duckdb", config={"threads": 1}) as db:
+        assert db.execute("SELECT count(*) FROM ds.t").fetchall() == [(1,)]
 
 
 def test_a_destination_can_come_with_the_load(site: Site) -> None:
