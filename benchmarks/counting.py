@@ -13,6 +13,11 @@ def _empty_postgres(url: str) -> None:
 
     datasets = "ds, ds_staging, warm, warm_staging"
     with psycopg.connect(url, autocommit=True) as connection:
+        # A side that was stopped, as it took too long, leaves its statement to the server.
+        connection.execute(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid() AND usename IS NOT NULL"
+        )
         connection.execute(f"DROP SCHEMA IF EXISTS {datasets} CASCADE")
         connection.execute("CHECKPOINT")
 
@@ -25,6 +30,11 @@ def _empty_mysql(url: str) -> None:
         host=place.hostname, port=place.port or 3306, user=place.username, password=place.password or ""
     ) as connection:
         cursor = connection.cursor()
+        cursor.execute(
+            "SELECT id FROM information_schema.processlist WHERE command = 'Query' AND id <> connection_id()"
+        )
+        for (left,) in cursor.fetchall():
+            cursor.execute(f"KILL {int(left)}")
         for dataset in ("ds", "ds_staging", "warm", "warm_staging"):
             cursor.execute(f"DROP DATABASE IF EXISTS {dataset}")
 
