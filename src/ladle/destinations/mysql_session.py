@@ -21,6 +21,7 @@ from ladle.destinations.sql import SqlSession
 from ladle.errors import DestinationError
 from ladle.schema.change import AddTable, Change, Comment, RelaxColumn, WidenColumn
 from ladle.schema.change_names import NameChange
+from ladle.schema.scd2 import has_history, history_of
 from ladle.schema.schema import STATE_TABLE, VERSION_TABLE
 from ladle.schema.table import Column, Table
 
@@ -206,6 +207,8 @@ def dialect_for(dataset: str, collation: str, reopens: bool = True) -> Dialect:
 
 def _keys(table: Table) -> list[list[str]]:
     keys = [table.keys("primary_key"), table.keys("merge_key"), table.keys("root_key")]
+    if has_history(table) and (history := history_of(table)) is not None:
+        keys.append([history.version])  # versions that are there are looked up, and those that wait
     return [list(key) for key in dict.fromkeys(tuple(k) for k in keys if k)]
 
 
