@@ -243,7 +243,7 @@ def test_a_delete_by_keys_says_nothing_of_what_lies_between() -> None:
     text = "DELETE FROM a.t AS o WHERE EXISTS (SELECT 1 FROM a._ladle_new_0 AS n WHERE o.k = n.k AND o.k BETWEEN 1 AND 9)"
     (made,) = rewriter("utf8mb4_nopad_bin")(parse_one(text))
     assert DIALECT.sql(made) == (
-        "DELETE `o` FROM a.t AS o WHERE EXISTS(SELECT 1 FROM a._ladle_new_0 AS n WHERE o.k = n.k)"
+        "DELETE `o` FROM `a`.`t` AS `o` WHERE EXISTS(SELECT 1 FROM `a`.`_ladle_new_0` AS `n` WHERE `o`.`k` = `n`.`k`)"
     )
 
 

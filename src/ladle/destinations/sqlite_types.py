@@ -130,8 +130,12 @@ class Encoder:
         for f in schema:
             _check_declared(table.name, table.columns[f.name], f.type, there.get(f.name, ""))
 
-    def encoded(self, batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[tuple[int, ...], list[Any]]]:
-        """Yield rows, cut small, with how many values make each column. Memory: O(rows of a cut).
+    def encoded(
+        self, batches: Iterable[pa.RecordBatch]
+    ) -> Iterator[tuple[tuple[int, ...], int, Iterator[tuple[Any, ...]]]]:
+        """Yield, for each small cut, how many values make each column, the number of rows, and the rows.
+
+        Memory: O(rows of a cut).
 
         Raises:
             DataError: a value can't be kept.
@@ -140,8 +144,9 @@ class Encoder:
             for start in range(0, batch.num_rows, _BATCH_ROWS):
                 piece = batch.slice(start, _BATCH_ROWS)
                 columns = [self._parts(n, a) for n, a in zip(self._names, piece.columns, strict=True)]
-                rows = list(zip(*(part for parts in columns for part in parts), strict=True))
-                yield tuple(map(len, columns)), rows
+                # One tuple that is filled again for each row: a list of all would cost a third more.
+                rows = zip(*(part for parts in columns for part in parts), strict=True)
+                yield tuple(map(len, columns)), piece.num_rows, rows
 
     def _parts(self, name: str, values: pa.Array) -> Parts:
         column = self._table.columns[name]
