@@ -424,6 +424,26 @@ def test_a_merge_searches_by_indexes_and_makes_none_for_a_statement(strategy: st
     assert not [step for step in plans if "AUTOMATIC" in step or step == "SCAN old"]
 
 
+def test_a_statement_brings_several_rows_in_their_order(pipeline: Any) -> None:
+    ran: list[str] = []
+    opened = SqliteConnection._open
+
+    def traced(self: Any, create: bool = False) -> Any:
+        db = opened(self, create)
+        db.set_trace_callback(ran.append)
+        return db
+
+    rows = [{"id": n, "v": None if n % 3 else float("nan")} for n in range(20_009)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SqliteConnection, "_open", traced)
+        pipeline.run(rows, table_name="t")
+    inserts = [sql for sql in ran if sql.startswith("INSERT") and '"t"' in sql]
+    assert len(inserts) < 1_500  # each for itself, there would be 20,009
+    with pipeline.sql_client() as client:
+        found = client.execute_sql("SELECT id, CAST(v AS TEXT) FROM t ORDER BY _rowid_")
+    assert [tuple(row) for row in found] == [(n, None if n % 3 else "NaN") for n in range(20_009)]
+
+
 @pytest.mark.parametrize("indexes", [True, False])
 def test_columns_with_an_index_change_and_go(indexes: bool, tmp_path: Path) -> None:
     made = ladle.destinations.sqlite(tmp_path / "x.db", create_indexes=indexes)

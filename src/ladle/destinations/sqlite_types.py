@@ -132,8 +132,8 @@ class Encoder:
 
     def encoded(
         self, batches: Iterable[pa.RecordBatch]
-    ) -> Iterator[tuple[tuple[int, ...], int, Iterator[tuple[Any, ...]]]]:
-        """Yield, for each small cut, how many values make each column, the number of rows, and the rows.
+    ) -> Iterator[tuple[tuple[int, ...], int, list[Sequence[Any]]]]:
+        """Yield, for each small cut, how many values make each column, the number of rows, and the values.
 
         Memory: O(rows of a cut).
 
@@ -144,9 +144,7 @@ class Encoder:
             for start in range(0, batch.num_rows, _BATCH_ROWS):
                 piece = batch.slice(start, _BATCH_ROWS)
                 columns = [self._parts(n, a) for n, a in zip(self._names, piece.columns, strict=True)]
-                # One tuple that is filled again for each row: a list of all would cost a third more.
-                rows = zip(*(part for parts in columns for part in parts), strict=True)
-                yield tuple(map(len, columns)), piece.num_rows, rows
+                yield tuple(map(len, columns)), piece.num_rows, [part for parts in columns for part in parts]
 
     def _parts(self, name: str, values: pa.Array) -> Parts:
         column = self._table.columns[name]
