@@ -26,6 +26,7 @@ class Dialect:
         dataset_query: gives a row where the dataset, its one parameter, exists.
         staging: schema of temporary tables.
         row_order: column of a temporary table that sorts rows as they were written.
+        replaces_rows: whether a row had better be deleted and added anew than have all its columns changed.
         analyzes: whether a new table is counted by ANALYZE before it is joined with another.
         unique_indexes: whether a new table gets an index for each column that is declared unique.
         drop_schema: drops a dataset with all that is in it; its name comes quoted.
@@ -50,6 +51,7 @@ class Dialect:
     dataset_query: str = "SELECT 1 FROM information_schema.schemata WHERE schema_name = $1"
     staging: str = "temp"
     row_order: str = "rowid"
+    replaces_rows: bool = False
     analyzes: bool = False
     unique_indexes: bool = False
     drop_schema: str = "DROP SCHEMA IF EXISTS {} CASCADE"

@@ -12,7 +12,6 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from ladle.config import context
 from ladle.config.settings import searched
@@ -21,6 +20,7 @@ from ladle.destinations.base import Session
 from ladle.destinations.capabilities import Capabilities, capabilities, overridden
 from ladle.destinations.dialect import Dialect
 from ladle.destinations.duckdb_errors import explained, first_line, holder
+from ladle.destinations.duckdb_ingest import ROW_GROUP, cut, kept, row_groups
 from ladle.destinations.reading import Reader, SqlReader
 from ladle.destinations.sql import SqlSession
 from ladle.errors import DestinationError, UsageError
@@ -44,11 +44,14 @@ _DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
 _SOURCE = "_ladle_batches"
 _COUNTED = ("INSERT", "UPDATE", "DELETE", "MERGE", "CREATE TEMPORARY TABLE")
-_ROW_GROUP = 122_880
-_MAX_GROUP_BYTES = 32 << 20
 _MEMORY_BYTES = 64 << 20
 _BATCHES_IN_MEMORY = 16
 _MERGE_BYTES = 512 << 20  # measured, 100,000 rows into a million: half takes twice the CPU time
+_WORN = 0.2  # of a table's rows that are gone, from which on a merge moves the others together
+_ROWS_KEPT = (
+    "SELECT estimated_size FROM duckdb_tables() "
+    "WHERE database_name = current_database() AND schema_name = $1 AND table_name = $2"
+)
 _COLUMN_BYTES = 1 << 20  # a block and a half for each column that is being written, on each thread
 _LIMITS = Limits(
     max_table_name=None,
@@ -91,6 +94,7 @@ DIALECT = Dialect(
     "duckdb",
     column_type,
     column_suffix=compression,
+    replaces_rows=True,  # a checkpoint writes each column anew of which a value was changed, for all rows
     # Half the time of the information schema's, which is a view of this.
     columns_query="SELECT table_name, column_name, data_type FROM duckdb_columns() "
     "WHERE database_name = current_database() AND schema_name = $1 ORDER BY column_index",
@@ -213,6 +217,7 @@ class DuckDbConnection:
         self._open_transaction = False
         self._memory_limit: str | None = None
         self._limit_bytes = 0
+        self._worn: bool | None = None
 
     def execute(self, sql: str, params: Sequence[Any] = ()) -> int:
         """Run a statement; return how many rows it changed."""
@@ -243,10 +248,10 @@ class DuckDbConnection:
         if dataset == DIALECT.staging:
             self._expect_merge()
         pa.default_memory_pool().release_unused()
-        kept = pa.schema([f.with_type(_kept(f.type)) for f in schema])
-        if kept != schema:
-            schema, batches = kept, (_cut(batch, kept) for batch in batches)
-        reader = pa.RecordBatchReader.from_batches(schema, _row_groups(schema, batches))
+        known = pa.schema([f.with_type(kept(f.type)) for f in schema])
+        if known != schema:
+            schema, batches = known, (cut(batch, known) for batch in batches)
+        reader = pa.RecordBatchReader.from_batches(schema, row_groups(schema, batches))
         self._connection.register(_SOURCE, reader)
         try:
             insert = statements.insert_select(dataset, table.name, schema.names, _SOURCE)
@@ -290,7 +295,19 @@ class DuckDbConnection:
         """Nothing to do: writers of one file are serialised by the file's lock and by conflict detection."""
 
     def lock_table(self, dataset: str, table: str) -> None:
-        """Nothing to do, as for `lock`."""
+        """Nothing to lock; but rows will go, and to move the others together can wait until many have gone.
+
+        DuckDB would do so at each checkpoint, wherever a row went: that takes longer than the merge itself.
+        Row groups of which nothing is left go all the same.
+        """
+        if not self._owned or self._worn:
+            return
+        found = self.query(_ROWS_KEPT, [dataset, table])
+        kept_rows = found[0][0] if found else 0
+        ref = DIALECT.sql(statements.table_ref(dataset, table))
+        live = self.query(f"SELECT count(*) FROM {ref}")[0][0] if kept_rows > ROW_GROUP else kept_rows
+        self._worn = kept_rows - live > kept_rows * _WORN
+        self._connection.execute("RESET max_vacuum_tasks" if self._worn else "SET max_vacuum_tasks = 0")
 
     def end(self, *, commit: bool) -> None:
         """End a transaction."""
@@ -333,6 +350,12 @@ class DuckDbConnection:
     def close(self) -> None:
         """Roll back what isn't committed; close the connection if it is ours."""
         self.end(commit=False)
+        if self._worn is False:
+            # Closing would make a checkpoint with the setting of all others.
+            with suppress(duckdb.Error):
+                self._connection.execute("CHECKPOINT")
+            self._connection.execute("RESET max_vacuum_tasks")
+            self._worn = None
         if self._memory_limit is not None:
             # The limit is the database's, not the connection's: others of this process may have it open.
             with suppress(duckdb.Error):
@@ -388,51 +411,6 @@ def _check_type(table: Table, column: Column, found: str) -> None:
         expected=f"a column of type {wanted}, or data that fits {found}",
         hint="load into another table_name, or declare the column's data_type as it is there",
     )
-
-
-def _kept(arrow: pa.DataType) -> pa.DataType:
-    """Return the type in which DuckDB takes values: it would round a zoned timestamp of nanoseconds."""
-    zoned = pa.types.is_timestamp(arrow) and arrow.unit == "ns" and arrow.tz is not None
-    return pa.timestamp("us", arrow.tz) if zoned else arrow
-
-
-def _cut(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    """Cut fraction digits of a second, towards the past."""
-    arrays = [
-        array if array.type == field.type else pc.floor_temporal(array, unit="microsecond").cast(field.type)
-        for array, field in zip(batch.columns, schema, strict=True)
-    ]
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)
-
-
-def _row_groups(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Cut batches anew to whole row groups: only then DuckDB compresses them in parallel, in order.
-
-    Rows so wide that a row group takes over 32 MB stay as they came: several groups are in memory at once.
-    """
-    waiting: list[pa.RecordBatch] = []
-    rows = 0
-    for batch in batches:
-        waiting.append(batch)
-        rows += batch.num_rows
-        del batch  # the copies alone are kept while DuckDB works
-        if rows * 8 > _ROW_GROUP and _group_bytes(waiting, rows) > _MAX_GROUP_BYTES:
-            yield from waiting
-            waiting, rows = [], 0
-        while rows >= _ROW_GROUP:
-            table = pa.Table.from_batches(waiting, schema)
-            group = table.slice(0, _ROW_GROUP).combine_chunks().to_batches()
-            waiting = table.slice(_ROW_GROUP).to_batches()
-            rows -= _ROW_GROUP
-            del table
-            while group:
-                yield group.pop(0)
-    yield from waiting
-
-
-def _group_bytes(batches: list[pa.RecordBatch], rows: int) -> int:
-    held: int = sum(batch.nbytes for batch in batches)
-    return held * _ROW_GROUP // rows
 
 
 def duckdb_destination(

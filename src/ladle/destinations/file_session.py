@@ -200,7 +200,7 @@ class FileSession:
                 rows += self._write_file(table, schema, itertools.chain([first], chunks))
         return rows
 
-    def _write_file(self, table: Table, schema: pa.Schema, chunks: Iterable[pa.RecordBatch]) -> int:
+    def _write_file(self, table: Table, schema: pa.Schema, chunks: Iterable[pa.Table]) -> int:
         """Write one file; what doesn't fit stays in `chunks`."""
         kind = self._format(table.name)
         path = self._new_path(table.name, kind)

@@ -25,8 +25,8 @@ _GZIP_WINDOW = 31  # zlib's way to ask for a gzip header
 class Writer(Protocol):
     """One file being written."""
 
-    def write(self, batch: pa.RecordBatch) -> None:
-        """Add rows."""
+    def write(self, rows: pa.Table) -> None:
+        """Add rows, at least one."""
 
     def close(self) -> None:
         """Write what ends the file; the stream stays open."""
@@ -57,8 +57,8 @@ class _ParquetWriter:
     def __init__(self, stream: BinaryIO, schema: pa.Schema, columns: Sequence[Column]) -> None:
         self._writer = pq.ParquetWriter(stream, schema, compression="snappy")
 
-    def write(self, batch: pa.RecordBatch) -> None:
-        self._writer.write_table(pa.Table.from_batches([batch]), row_group_size=max(1, batch.num_rows))
+    def write(self, rows: pa.Table) -> None:
+        self._writer.write_table(rows, row_group_size=rows.num_rows)
 
     def close(self) -> None:
         self._writer.close()
@@ -78,7 +78,8 @@ class _TextWriter:
         if header:
             stream.write(header)
 
-    def write(self, batch: pa.RecordBatch) -> None:
+    def write(self, rows: pa.Table) -> None:
+        (batch,) = rows.combine_chunks().to_batches()
         self._stream.write(memoryview(self._lines(batch, self._columns)))
 
     def close(self) -> None:
@@ -174,7 +175,7 @@ def write_file(
     compressed: bool,
     schema: pa.Schema,
     columns: Sequence[Column],
-    chunks: Iterable[pa.RecordBatch],
+    chunks: Iterable[pa.Table],
     max_bytes: int,
 ) -> int:
     """Write chunks to one file until they are out or it has enough; returns the number of rows.
@@ -197,7 +198,7 @@ def write_file(
     return rows
 
 
-def _fill(writer: Writer, chunks: Iterable[pa.RecordBatch], max_bytes: int) -> int:
+def _fill(writer: Writer, chunks: Iterable[pa.Table], max_bytes: int) -> int:
     rows = size = 0
     for chunk in chunks:
         writer.write(chunk)
@@ -209,7 +210,7 @@ def _fill(writer: Writer, chunks: Iterable[pa.RecordBatch], max_bytes: int) -> i
     return rows
 
 
-def chunked(batches: Iterable[pa.RecordBatch], schema: pa.Schema, kind: Format) -> Iterator[pa.RecordBatch]:
+def chunked(batches: Iterable[pa.RecordBatch], schema: pa.Schema, kind: Format) -> Iterator[pa.Table]:
     """Cut and join batches to chunks of the format's size, without empty ones. Memory: O(batch + chunk)."""
     pending: list[pa.RecordBatch] = []
     rows = size = 0
@@ -218,13 +219,13 @@ def chunked(batches: Iterable[pa.RecordBatch], schema: pa.Schema, kind: Format) 
             if pending and (
                 rows + piece.num_rows > kind.chunk_rows or size + piece.nbytes > kind.chunk_bytes
             ):
-                yield _as_one(pending, schema)
+                yield pa.Table.from_batches(pending, schema)
                 pending, rows, size = [], 0, 0
             pending.append(piece)
             rows += piece.num_rows
             size += piece.nbytes
     if pending:
-        yield _as_one(pending, schema)
+        yield pa.Table.from_batches(pending, schema)
 
 
 def _cut(batch: pa.RecordBatch, kind: Format) -> Iterator[pa.RecordBatch]:
@@ -234,10 +235,3 @@ def _cut(batch: pa.RecordBatch, kind: Format) -> Iterator[pa.RecordBatch]:
     step = -(-batch.num_rows // min(parts, batch.num_rows))
     for start in range(0, batch.num_rows, step):
         yield batch.slice(start, step)
-
-
-def _as_one(batches: list[pa.RecordBatch], schema: pa.Schema) -> pa.RecordBatch:
-    if len(batches) == 1:
-        return batches[0]
-    table = pa.Table.from_batches(batches, schema).combine_chunks()
-    return table.to_batches()[0]

@@ -197,16 +197,13 @@ class SqlSession:
         """Return the newest stored version."""
         order = 'ORDER BY t."inserted_at" DESC, t."version" DESC LIMIT 1'
         rows = self._select(VERSION_TABLE, ["schema"], {"schema_name": name}, order)
-        if not rows:
-            return None
-        schema: Mapping[str, Any] = orjson.loads(rows[0][0])
-        return schema
+        found: Mapping[str, Any] | None = orjson.loads(rows[0][0]) if rows else None
+        return found
 
     def newest(self, schema: str, pipeline: str) -> tuple[str | None, int]:
         """Return the newest schema hash and state version; asked once in a load, which holds their locks."""
-        known = self._newest.get((schema, pipeline))
-        if known is not None:
-            return known
+        if (schema, pipeline) in self._newest:
+            return self._newest[schema, pipeline]
         order = 'ORDER BY t."inserted_at" DESC, t."version" DESC LIMIT 1'
         hashes = self._select(VERSION_TABLE, ["version_hash"], {"schema_name": schema}, order)
         order = 'ORDER BY t."version" DESC LIMIT 1'
@@ -362,6 +359,10 @@ class SqlSession:
     def row_order(self) -> exp.Expression:
         """Return the column that sorts a temporary table's rows."""
         return statements.column_ref(self._dialect.row_order)
+
+    def replaces_rows(self) -> bool:
+        """Whether the engine had better delete a row and add it anew than change all its columns."""
+        return self._dialect.replaces_rows
 
     def let_repeat(self, table: str, column: str) -> None:
         """Drop unique indexes on the column, in the transaction."""

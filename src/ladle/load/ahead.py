@@ -14,6 +14,7 @@ from ladle.destinations.base import Destination, Session
 from ladle.errors import CommitUnknown, LadleError
 from ladle.events import Emit, Progress, durable
 from ladle.load.dispositions import STRATEGIES, prepare
+from ladle.load.early import EarlySession
 from ladle.load.plan import stored_tables, wanted
 from ladle.load.run import (
     LoadResult,
@@ -68,6 +69,7 @@ class LoadAhead:
         dataset: to load to.
         emit: hears of durable steps, and progress once it is certain.
         begin_bytes: ready data to wait for before connecting.
+        early: opens the session, or has opened it.
 
     Memory: 16 MB of batches wait at most; then `put` blocks.
     """
@@ -79,6 +81,7 @@ class LoadAhead:
         dataset: str,
         emit: Emit,
         begin_bytes: int = BEGIN_BYTES,
+        early: EarlySession | None = None,
     ) -> None:
         self._package = package
         self._declared = Schema.from_dict(package.manifest.schema)
@@ -86,6 +89,7 @@ class LoadAhead:
         self._dataset = dataset
         self._emit = emit
         self._begin_bytes = begin_bytes
+        self._early = early
         self._changed = threading.Condition()
         self._waiting: dict[str, _Waiting] = {}
         self._size = 0
@@ -144,7 +148,8 @@ class LoadAhead:
         opening = replace(
             record_of(self._package, schema), schema=schema.to_dict(), batch_bytes=max(largest, _CHUNK_BYTES)
         )
-        self._session = self._destination.open(self._dataset)
+        early = self._early
+        self._session = early.take() if early else self._destination.open(self._dataset)
         with durable(self._emit, "load.begin"):
             self._session.begin(opening)
         self._there = {name: dict(columns) for name, columns in self._session.tables().items()}

@@ -8,6 +8,8 @@ from contextlib import suppress
 from ladle.destinations.base import Destination, Session
 from ladle.errors import LadleError
 
+_PATIENCE_S = 1.0
+
 
 class EarlySession:
     """A session that is being opened. Only speed hangs on it: connecting is a third of a load of one row.
@@ -23,14 +25,23 @@ class EarlySession:
         self._dataset = dataset
         self._session: Session | None = None
         self._error: Exception | None = None
+        self._changing = threading.Lock()
+        self._given_up = False
         self._thread = threading.Thread(target=self._open, name="ladle-connect", daemon=True)
         self._thread.start()
 
     def _open(self) -> None:
         try:
-            self._session = self._destination.open(self._dataset)
+            session = self._destination.open(self._dataset)
         except Exception as error:  # noqa: BLE001 - raised where the session is wanted
             self._error = error
+            return
+        with self._changing:
+            if not self._given_up:
+                self._session = session
+                return
+        with suppress(LadleError):
+            session.close()
 
     def take(self) -> Session:
         """Return the session; the caller closes it. A new one where it was taken already.
@@ -47,8 +58,11 @@ class EarlySession:
 
     def close(self) -> None:
         """Close it, unless somebody took it. Safe to repeat."""
-        self._thread.join()
-        session, self._session = self._session, None
+        # Not for as long as it takes: it may wait for a file that another process holds.
+        self._thread.join(_PATIENCE_S)
+        with self._changing:
+            self._given_up = True
+            session, self._session = self._session, None
         if session is not None:
             with suppress(LadleError):
                 session.close()

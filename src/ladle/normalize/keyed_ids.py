@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ladle.normalize.columns import Typing, type_columns
+from ladle.normalize.digests import digests
 from ladle.normalize.keys import random_ids
 from ladle.normalize.names import Named
-from ladle.normalize.quality.engine import Engine
 from ladle.schema.row_ids import DIGEST, MARK, RANDOM, is_keyed
 from ladle.schema.table import Table
 
@@ -26,7 +26,6 @@ class KeyedIds:
 
     def __init__(self, merges: bool) -> None:
         self._merges = merges
-        self._engine = Engine()
 
     def makes(self, table: Table) -> bool:
         """Whether the ids of a root table's rows are made of their key."""
@@ -42,14 +41,10 @@ class KeyedIds:
         """
         keys = table.keys("primary_key")
         typed = type_columns([entry for entry in named if entry[0] in keys], table, typing)
-        return keyed_ids(typed.arrays, keys, self._engine)
-
-    def close(self) -> None:
-        """Let go of what hashes."""
-        self._engine.close()
+        return keyed_ids(typed.arrays, keys)
 
 
-def keyed_ids(arrays: Mapping[str, pa.Array], keys: Sequence[str], engine: Engine) -> pa.Array | None:
+def keyed_ids(arrays: Mapping[str, pa.Array], keys: Sequence[str]) -> pa.Array | None:
     """Return the ids of waiting rows, null where a part of the key is; None where the key makes none.
 
     Of each value its length is told too: `ab` and `c` are another key than `a` and `bc`.
@@ -57,7 +52,6 @@ def keyed_ids(arrays: Mapping[str, pa.Array], keys: Sequence[str], engine: Engin
     Args:
         arrays: typed, by column.
         keys: columns of the primary key.
-        engine: hashes.
     """
     texts: list[pa.Array] = []
     for name in keys:
@@ -66,9 +60,8 @@ def keyed_ids(arrays: Mapping[str, pa.Array], keys: Sequence[str], engine: Engin
             return None
         texts += [pc.binary_length(text).cast(pa.string()), text]
     joined = texts[0] if not texts[1:] else pc.binary_join_element_wise(*texts, ":")
-    digests = engine.digests(joined, DIGEST)
     random = pc.utf8_slice_codeunits(random_ids(len(joined)), 0, RANDOM)
-    return pc.binary_join_element_wise(digests, random, MARK)
+    return pc.binary_join_element_wise(digests(joined, DIGEST), random, MARK)
 
 
 def _text(values: pa.Array) -> pa.Array | None:

@@ -420,8 +420,6 @@ class Normalizer:
     def abandon(self) -> None:
         """Close files after a failure; nothing is sealed."""
         self._checks.close()
-        self._keyed.close()
-        self._versions.close()
         self._writer.abandon()
 
     def _final(self, table: Table) -> Table:

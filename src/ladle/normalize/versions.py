@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,9 +17,9 @@ import pyarrow.compute as pc
 from ladle.errors import DataError
 from ladle.normalize.arrays import keep
 from ladle.normalize.decimals import decimal_text
+from ladle.normalize.digests import digests
 from ladle.normalize.fed import Fed
 from ladle.normalize.keys import KEY_COLUMNS, PARENT_ID, ROOT_ID, ROW_ID
-from ladle.normalize.quality.engine import Engine
 from ladle.schema.rejects import Reject
 from ladle.schema.scd2 import History, has_history, history_of
 
@@ -36,7 +37,6 @@ class Versions:
     """
 
     def __init__(self) -> None:
-        self._engine = Engine()
         self._ids: tuple[pa.Array, pa.Array] | None = None
 
     def of(self, fed: Sequence[Fed], resource: str) -> Sequence[Fed]:
@@ -70,8 +70,8 @@ class Versions:
         pieces = _pieces(root.typed.arrays)
         # by name: which of its lists a batch meets first says nothing of a row
         for one, home in sorted(zip(below, homes, strict=True), key=lambda pair: pair[0].before.name):
-            pieces.append(_piece(f"[{one.before.name}]", _lines(one.typed.arrays, home, root.count)))
-        versions = self._engine.digests(_joined(pieces, root.count), _CHARS)
+            pieces.extend(_piece(f"[{one.before.name}]", _lines(one.typed.arrays, home, root.count)))
+        versions = digests(_joined(pieces, root.count), _CHARS)
         new = versions if given is None else pc.coalesce(given, versions)
         self._ids = ids, new
         made = [_with(root, {ROW_ID: new})]
@@ -83,10 +83,6 @@ class Versions:
             }
             made.append(_with(one, changed))
         return made
-
-    def close(self) -> None:
-        """Let go of what hashes."""
-        self._engine.close()
 
     def renamed(self, rejects: Sequence[Reject]) -> Sequence[Reject]:
         """Return rejects of the batch, which know rows by their ids before `of`, by those they have now."""
@@ -150,28 +146,30 @@ def _lines(arrays: Mapping[str, pa.Array], home: pa.Array, roots: int) -> pa.Arr
     ids, root_ids = arrays[ROW_ID], arrays[ROOT_ID]
     head, rest = pc.utf8_slice_codeunits(ids, 0, _ID_CHARS), pc.utf8_slice_codeunits(ids, _ID_CHARS)
     place = pc.if_else(pc.equal(head, root_ids), rest, ids)
-    line = _joined([_piece("", place.cast(pa.binary())), *_pieces(arrays)], len(ids))
+    line = _joined([*_piece("", place.cast(pa.binary())), *_pieces(arrays)], len(ids))
     # with its length: where a row ends must not be open
-    lines = pa.table({"home": home, "line": _piece("", line)})
+    lines = pa.table({"home": home, "line": _joined(_piece("", line), len(line))})
     grouped = lines.group_by("home", use_threads=False).aggregate([("line", "list")])
     joined = pc.binary_join(grouped["line_list"].combine_chunks(), b"")
     found = pc.index_in(pa.arange(0, roots).cast(home.type), value_set=grouped["home"].combine_chunks())
     return joined.take(found)
 
 
-def _pieces(arrays: Mapping[str, pa.Array], without: Collection[str] = KEY_COLUMNS) -> list[pa.Array]:
+def _pieces(arrays: Mapping[str, pa.Array], without: Collection[str] = KEY_COLUMNS) -> list[Any]:
+    """Return what is stored of rows, column by column, in parts that are to be joined."""
     names = sorted(n for n, a in arrays.items() if n not in without and a.null_count < len(a))
-    return [_piece(name, _bytes(arrays[name])) for name in names]
+    return [part for name in names for part in _piece(name, _bytes(arrays[name]))]
 
 
-def _piece(name: str, values: pa.Array) -> pa.Array:
+def _piece(name: str, values: pa.Array) -> list[Any]:
     """Return name and value, each with its length: 'ab' and 'c' must not read like 'a' and 'bc'."""
     named = name.encode()
-    length = pc.binary_length(values).cast(pa.string()).cast(pa.binary())
-    return pc.binary_join_element_wise(b"%d:%b" % (len(named), named), length, values, b":")
+    parts = [b"%d:%b:" % (len(named), named), _text(pc.binary_length(values)), b":", values]
+    # the name of a null mustn't be left
+    return parts if values.null_count == 0 else [pc.binary_join_element_wise(*parts, b"")]
 
 
-def _joined(pieces: Sequence[pa.Array], count: int) -> pa.Array:
+def _joined(pieces: Sequence[Any], count: int) -> pa.Array:
     if not pieces:
         return pa.repeat(pa.scalar(b""), count)
     return pc.binary_join_element_wise(*pieces, b"", null_handling="skip")

@@ -162,7 +162,7 @@ class Work:
         protect = policy()
         package = self._declared(order, package, known, reset, protect)
         if order.overlap:
-            beside.ahead = self._ahead(package)
+            beside.ahead = self._ahead(package, beside.early)
             ready = beside.ahead.put if beside.ahead else None
             beside.background = BackgroundNormalizer(self._normalizer(package, ready))
         notes: dict[str, Any] = {}
@@ -219,7 +219,7 @@ class Work:
         self.steps.noted("normalize", NormalizeInfo(self.owner, since, now(), infos, first_run))
         return Extracted(package, beside.ahead, beside.early)
 
-    def _ahead(self, package: Package) -> LoadAhead | None:
+    def _ahead(self, package: Package, early: EarlySession | None) -> LoadAhead | None:
         """Return a load that may begin before extract has ended, where the run holds the pipeline alone."""
         destination, begin_bytes = self.destination, number("load", "ahead_bytes", default=BEGIN_BYTES)
         manifest = package.manifest
@@ -228,7 +228,8 @@ class Work:
         alone = alone and not manifest.fills and not self._waits(manifest)
         if destination is None or not destination.streams or not alone or begin_bytes < 0:
             return None
-        return LoadAhead(in_given_names(package), destination, str(self.dataset_name), self.emit, begin_bytes)
+        dataset = str(self.dataset_name)
+        return LoadAhead(in_given_names(package), destination, dataset, self.emit, begin_bytes, early)
 
     def _early(self, known: Schema | None, ahead: LoadAhead | None) -> EarlySession | None:
         """Connect while the rows are made ready.

@@ -12,6 +12,9 @@ from ladle.sources.pull import pull
 from ladle.sources.resource import Resource
 from ladle.sources.source import Source, SourceFactory
 
+_ROWS = frozenset({dict, list, tuple, str})
+"""Types of what is no source, nor a part of one."""
+
 
 def sources_of(data: Any, default_name: str, hints: Hints) -> list[Source]:
     """Sort what was given to `run` into sources: bare data and resources go to one named `default_name`.
@@ -25,7 +28,7 @@ def sources_of(data: Any, default_name: str, hints: Hints) -> list[Source]:
         return sources_of(data(), default_name, hints)
     if inspect.iscoroutine(data):
         return sources_of(_awaited(data), default_name, hints)
-    if isinstance(data, (list, tuple)) and any(_is_part(d) for d in data):
+    if isinstance(data, (list, tuple)) and not set(map(type, data)) <= _ROWS and any(map(_is_part, data)):
         return _merged([source for d in data for source in sources_of(d, default_name, hints)])
     if isinstance(data, Resource):
         return [Source(default_name, (data,))]

@@ -73,6 +73,12 @@ def test_w05_by_both_keys(site: Site) -> None:
     assert pairs(site, "id", "d") == [(3, 5), (9, 1)]
 
 
+def test_a_row_that_loses_to_another_of_its_primary_key_has_its_merge_key_all_the_same(site: Site) -> None:
+    load(site, [{"id": 1, "d": 1}, {"id": 2, "d": 2}, {"id": 3, "d": 3}], merge_key="d")
+    load(site, [{"id": 9, "d": 1}, {"id": 9, "d": 2}], merge_key="d")
+    assert pairs(site, "id", "d") in ([(3, 3), (9, 1)], [(3, 3), (9, 2)])
+
+
 @pytest.mark.parametrize(("sort", "left"), [("desc", 3), ("asc", 1)])
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_w06_dedup_sort(site: Site, strategy: str, sort: str, left: int) -> None:

@@ -42,6 +42,9 @@ class Script:
     def built(self, name: str) -> exp.Table:
         return exp.table_(f"built_{name}")
 
+    def replaces_rows(self) -> bool:
+        return False
+
     def row_order(self) -> exp.Expression:
         return exp.column("rowid")
 

@@ -15,12 +15,11 @@ from tests.loading import Site
 
 import ladle
 from ladle.normalize.keyed_ids import keyed_ids
-from ladle.normalize.quality.engine import Engine
 from ladle.schema.row_ids import DIGEST, final_id
 
 
 def ids_of(**columns: Any) -> list[str | None]:
-    found = keyed_ids({n: pa.array(v) for n, v in columns.items()}, list(columns), Engine())
+    found = keyed_ids({n: pa.array(v) for n, v in columns.items()}, list(columns))
     assert found is not None
     return [None if i is None else final_id(i) for i in found.to_pylist()]
 
@@ -72,7 +71,7 @@ def test_keys_of_any_plain_type(values: list[Any]) -> None:
 
 
 def test_bytes_make_none() -> None:
-    assert keyed_ids({"a": pa.array([b"\xff"])}, ["a"], Engine()) is None
+    assert keyed_ids({"a": pa.array([b"\xff"])}, ["a"]) is None
 
 
 @pytest.mark.parametrize("strategy", ["upsert", "insert-only"])

@@ -7,7 +7,8 @@ column marks delete, and aren't loaded. With `delete_missing` rows go that a ful
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from functools import partial
 from typing import Any
 
 from sqlglot import exp
@@ -20,6 +21,8 @@ from ladle.load.strategies.single import one_each
 from ladle.load.strategies.staged import Staged, Steps
 from ladle.load.strategies.trees import counted
 
+_Meets = Callable[..., exp.Expression]
+
 
 def statements(staged: Staged) -> Steps:
     """Yield the statements, in order."""
@@ -27,14 +30,16 @@ def statements(staged: Staged) -> Steps:
     if staged.root.name not in staged.columns:
         return  # an empty listing
     root, primary, other = staged.root, staged.key("primary_key"), staged.key("merge_key")
+    every = staged
     staged = yield from one_each(staged, primary)
-    matches = []
+    meets: list[_Meets] = []
     if primary:
-        matches.append((yield from matched(staged, primary)))
+        meets.append(partial(staged.matching, (yield from matched(staged, primary))))
     if other:
-        matches.append((yield from matched(staged, other)))
-    marked = yield from _marked(staged, matches)
-    gone = yield from _delete(staged, matches)
+        # a part of the table comes as a whole, whatever becomes of rows that share a primary key
+        meets.append(partial(every.matching, (yield from matched(every, other))))
+    marked = yield from _marked(staged, meets)
+    gone = yield from _delete(staged, [meet() for meet in meets])
     added = yield staged.insert(root, staged.live(*staged.given(root)))
     yield from staged.insert_children()
     # A part of the table that comes as a whole has no rows that are the same as before.
@@ -42,27 +47,27 @@ def statements(staged: Staged) -> Steps:
     staged.tell(inserted=added - updated, updated=updated, deleted=gone - updated)
 
 
-def _marked(staged: Staged, matches: Sequence[exp.Expression]) -> Generator[exp.Expression, Any, int]:
+def _marked(staged: Staged, meets: Sequence[_Meets]) -> Generator[exp.Expression, Any, int]:
     """Count the old rows that a mark deletes."""
-    if staged.marked is None or not matches:
+    if staged.marked is None or not meets:
         return 0
-    found = yield staged.old(counted()).where(staged.matching(matches[0], staged.marked))
+    found = yield staged.old(counted()).where(meets[0](staged.marked))
     return int(found[0])
 
 
-def _delete(staged: Staged, matches: Sequence[exp.Expression]) -> Generator[exp.Expression, Any, int]:
-    """Delete the old rows that match, and what is below them; return how many root rows went."""
+def _delete(staged: Staged, wanted: Sequence[exp.Expression]) -> Generator[exp.Expression, Any, int]:
+    """Delete old rows that meet one of the conditions, and all below them; return how many root rows went."""
     gone = 0
-    if staged.children and matches:
+    if staged.children and wanted:
         noted = Noted(staged, "gone")
-        found = yield noted.ids([staged.matching(match) for match in matches])
+        found = yield noted.ids(wanted)
         for table in staged.children if found else ():
             yield staged.delete(table, noted.below())
         yield noted.forget()
         if found == 0:
             return 0
-    for match in matches:
-        gone += max(0, (yield staged.delete(staged.root, staged.matching(match))))
+    for condition in wanted:
+        gone += max(0, (yield staged.delete(staged.root, condition)))
     return gone
 
 

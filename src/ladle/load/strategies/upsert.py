@@ -53,12 +53,12 @@ def _flat(staged: Staged, match: exp.Expression) -> Steps:
     if staged.marked is not None:
         staged.tell(deleted=(yield staged.delete(root, staged.matching(match, staged.marked))))
     changed = [root_differs(staged)] if skips else []
-    updated = yield _update(staged, match, *changed)
+    updated = yield _changed(staged, match, *changed)
     rows = staged.live(*staged.given(root))
-    if updated != 0 or skips:
+    if skips or (updated != 0 and not _anew(staged)):
         # Where no key of the batch is known, nothing has to be compared again.
         rows = rows.where(exp.not_(exists(named(staged.there(root), OLD), match)))
-    added = yield staged.insert(root, rows)
+    added = _added(staged, (yield staged.insert(root, rows)), updated)
     staged.tell(inserted=added, updated=updated, unchanged=max(0, total - added - updated))
 
 
@@ -77,28 +77,46 @@ def _with_children(staged: Staged, match: exp.Expression) -> Steps:
         if staged.marked is not None:
             staged.tell(deleted=(yield staged.delete(root, staged.matching(match, staged.marked))))
         wanted = [known.has(col(ROW_ID, NEW), *touched)] if skips else []
-        updated = yield _update(staged, match, *wanted)
+        updated = yield _changed(staged, match, *wanted)
     rows = staged.live(*staged.given(root))
-    added = yield staged.insert(
-        root, rows if found == 0 else rows.where(exp.not_(known.has(col(ROW_ID, NEW))))
-    )
+    if found != 0 and _anew(staged):
+        rows = rows.where(*(exp.not_(known.has(col(ROW_ID, NEW), exp.not_(t))) for t in touched))
+    elif found != 0:
+        rows = rows.where(exp.not_(known.has(col(ROW_ID, NEW))))
+    added = _added(staged, (yield staged.insert(root, rows)), updated)
     same = [exp.not_(known.has(col(ROOT_ID, NEW), exp.not_(t))) for t in touched]
     yield from staged.insert_children(*same)
     yield known.forget()
     staged.tell(inserted=added, updated=updated, unchanged=max(0, total - added - updated))
 
 
+def _anew(staged: Staged) -> bool:
+    """Whether known rows are deleted, and added with those that are new."""
+    return staged.session.replaces_rows()
+
+
+def _added(staged: Staged, inserted: int, updated: int) -> int:
+    """Return how many of the inserted rows are new ones."""
+    return max(0, inserted - updated) if _anew(staged) else inserted
+
+
+def _changed(staged: Staged, match: exp.Expression, *conditions: exp.Expression) -> exp.Expression:
+    """UPDATE the old rows by those waiting rows that ask for no deletion, or DELETE those old rows."""
+    wanted = [*conditions, *([exp.not_(staged.marked)] if staged.marked is not None else [])]
+    if _anew(staged):
+        return staged.delete(staged.root, staged.matching(match, *wanted))
+    return _update(staged, match, *wanted)
+
+
 def _update(staged: Staged, match: exp.Expression, *conditions: exp.Expression) -> exp.Update:
-    """UPDATE the old rows by those waiting rows that ask for no deletion."""
     root, given, keys = staged.root, staged.columns[staged.root.name], staged.root.keys("primary_key")
     absent = [c.name for c in root.typed_columns() if c.name not in given]
     values = [exp.EQ(this=col(c), expression=staged.final(c)) for c in given if c not in keys]
     values += [exp.EQ(this=col(c), expression=exp.Null()) for c in absent]
     # A table of nothing but its key has nothing to change, and is asked all the same which keys it has.
     values = values or [exp.EQ(this=col(keys[0]), expression=col(keys[0], NEW))]
-    wanted = [match, *conditions, *([exp.not_(staged.marked)] if staged.marked is not None else [])]
     old, new = (named(t, n) for t, n in ((staged.there(root), OLD), (staged.here(root), NEW)))
-    return update_from(old, values, new, all_of(wanted))
+    return update_from(old, values, new, all_of([match, *conditions]))
 
 
 upsert = Strategy(statements=statements, needs_key=True)

@@ -50,16 +50,6 @@ class Engine:
             self._connection = None
         self._types.clear()
 
-    def digests(self, texts: pa.Array, length: int) -> pa.Array:
-        """Return the first characters of the SHA-256 of each text, in Base64 for URLs; null for null."""
-        connection = self._open()
-        connection.register("batch", pa.table({"t": texts}))
-        try:
-            sql = f"SELECT translate(left(to_base64(unhex(sha256(t))), {length}), '+/', '-_') AS t FROM batch"
-            return connection.sql(sql).to_arrow_table()["t"].combine_chunks().cast(pa.string())
-        finally:
-            connection.unregister("batch")
-
     def broken(self, sql: str, arrays: Mapping[str, pa.Array], columns: Sequence[str], rows: int) -> pa.Array:
         """Return where a condition is false: a boolean array without nulls.
 
