@@ -18,7 +18,7 @@ Made = Callable[[Arguments], tuple[Any, Any]]
 _PAGE = 1000
 _FRAME_ROWS = 100_000
 _SEED_ROWS = 10_000
-_KEYS_KEPT = 10
+_KEYS_KEPT = 7  # from this character on: ladle's ids of one load begin alike
 _COPIES = "WITH RECURSIVE r(k) AS (SELECT 1 UNION ALL SELECT k + 1 FROM r WHERE k < {last})"
 
 
@@ -118,7 +118,7 @@ def _grow(pipeline: Any, engine: str, seed: int, copies: int) -> None:
         cells = {name: f"t.{quoted[name]}" for name in names}
         cells["id"] = f"t.id + {seed} * r.k"
         if "_dlt_id" in cells:
-            kept = f"substr(t._dlt_id, 1, {_KEYS_KEPT})"
+            kept = f"substr(t._dlt_id, {_KEYS_KEPT})"
             cells["_dlt_id"] = f"{kept} || r.k" if engine == "sqlite" else f"concat({kept}, r.k)"
         to, values = ", ".join(quoted.values()), ", ".join(cells.values())
         copied = _COPIES.format(last=copies)

@@ -9,88 +9,61 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import subprocess
-import tempfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import psycopg
+import pymysql
 import pytest
+from tests.contract import test_mysql_faults, test_postgres_faults
+from tests.contract.bad_places import (
+    LARGE,
+    NO_VIEW,
+    SERVED,
+    VIEW,
+    Act,
+    Place,
+    Row,
+    back,
+    database_again,
+    deleted,
+    gone,
+    grant,
+    hold,
+    in_the_way,
+    large_disk,
+    lock,
+    login,
+    more_rights,
+    needed_column,
+    no_database,
+    out_of_the_way,
+    read_only,
+    restore_file,
+    retyped,
+    small_disk,
+    spoil_file,
+    sql,
+    unlock,
+    writable,
+)
+from tests.contract.reading import mysql_arguments
 from tests.contract.tcp_proxy import CUT
-from tests.contract.test_postgres_faults import line, once
-from tests.e2e import content
-from tests.e2e.forks import FORKS, ended, start
+from tests.contract.test_postgres_faults import once
 
-import ladle
 from ladle.errors import LadleError
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "bad_input.txt"
 WRITE = bool(os.environ.get("WRITE_GOLDEN"))
 
-Row = dict[str, Any]
 FIRST: list[Row] = [{"id": 1, "v": "a", "n": 1, "tags": ["x"]}]
 SECOND: list[Row] = [{"id": 2, "v": "b", "n": 70_000, "tags": ["y"]}, {"id": 3, "v": "b", "n": 3, "tags": []}]
 
-
-class Place:
-    """A destination that is really there, and a way to work on it by hand."""
-
-    def __init__(self, kind: str, folder: Path, url: str = "") -> None:
-        self.kind, self.folder, self.url = kind, folder, url
-        self.way: Any = "append"
-        self.options: dict[str, Any] = {}
-        self.open: list[Any] = []
-
-    @property
-    def where(self) -> str:
-        return {"duckdb": str(self.folder / "x.duckdb"), "filesystem": str(self.folder / "lake")}.get(
-            self.kind, self.url
-        )
-
-    def __truediv__(self, name: str) -> Path:
-        """Return a folder of the dataset."""
-        return self.folder / "lake" / "ds" / name
-
-    def sql(self, *statements: str) -> None:
-        """Run statements by hand, in the dataset."""
-        if self.kind == "duckdb":
-            with duckdb.connect(self.where) as db:
-                db.execute("SET schema = 'ds'")
-                for statement in statements:
-                    db.execute(statement)
-            return
-        with psycopg.connect(self.url, autocommit=True, options="-c search_path=ds -c lock_timeout=5s") as db:
-            for statement in statements:
-                db.execute(statement)
-
-    def pipeline(self) -> ladle.Pipeline:
-        made = getattr(ladle.destinations, self.kind)(self.options.get("login", self.where))
-        given = {k: v for k, v in self.options.items() if k != "login"}
-        return ladle.pipeline(
-            "p", self.folder / "work", destination=replace(made, **given), dataset_name="ds"
-        )
-
-    def load(self, rows: list[Row]) -> None:
-        merges = isinstance(self.way, dict)
-        key = {"primary_key": "id"} if merges else {}
-        data = ladle.resource(rows, name="t", write_disposition=self.way, **key)
-        self.pipeline().run(data, loader_file_format="jsonl" if self.kind == "filesystem" else None)
-
-    def tables(self) -> content.Tables:
-        return content.read(f"{self.kind}:{self.where}", "ds")
-
-    def ids(self) -> list[int]:
-        return sorted(row["id"] for row in self.tables().get("t", []) if row.get("id") is not None)
-
-    def loads(self) -> int:
-        return len(content.load_ids(self.tables()))
-
-
-Act = Callable[[Place], Any]
+ALL = ("duckdb", "postgres", "sqlite", "mysql", "sqlalchemy")
+SERVERS = ("postgres", "mysql", "sqlalchemy")
 
 
 @dataclass(frozen=True)
@@ -104,7 +77,7 @@ class Case:
     name: str
     spoil: Act
     remedy: Act | None = None
-    kinds: tuple[str, ...] = ("duckdb", "postgres")
+    kinds: tuple[str, ...] = ALL
     ids: tuple[int, ...] = (1, 2, 3)
     way: Any = "append"
     more: Row = field(default_factory=dict)
@@ -115,164 +88,9 @@ class Case:
         return self.remedy is None
 
 
-def sql(*statements: str) -> Act:
-    return lambda place: place.sql(*statements)
-
-
-def login(user: str = "") -> Act:
-    """Let loads go in as somebody else; nobody: as before."""
-
-    def act(place: Place) -> None:
-        place.options["login"] = (
-            place.url.replace("//ladle:ladle@", f"//{user}:secret@") if user else place.url
-        )
-
-    return act
-
-
-def guest(place: Place, *grants: str) -> None:
-    """Let loads go in as a user who may look, and do what is granted."""
-    place.sql(
-        "DROP ROLE IF EXISTS guest",
-        "CREATE ROLE guest LOGIN",
-        "GRANT USAGE ON SCHEMA ds TO guest",
-        *grants,
-    )
-    place.open.append(Undo(place, "DROP OWNED BY guest", "DROP ROLE guest"))
-    login("guest")(place)
-
-
-@dataclass(frozen=True)
-class Undo:
-    """Statements for the end of the test."""
-
-    place: Place
-    statements: tuple[str, ...]
-
-    def __init__(self, place: Place, *statements: str) -> None:
-        object.__setattr__(self, "place", place)
-        object.__setattr__(self, "statements", statements)
-
-    def close(self) -> None:
-        self.place.sql(*self.statements)
-
-
-def renamed(place: Place, before: str, after: str) -> None:
-    with psycopg.connect(f"{place.url.rpartition('/')[0]}/postgres", autocommit=True) as db:
-        db.execute(f'ALTER DATABASE "{before}" RENAME TO "{after}"')
-
-
-def gone(place: Place) -> None:
-    name = place.url.rpartition("/")[2]
-    place.options["login"] = place.url
-    renamed(place, name, f"{name}_"[-60:])
-    place.url = f"{place.url}_"
-
-
-def back(place: Place) -> None:
-    name = place.url.rpartition("/")[2]
-    renamed(place, name, name[:-1])
-    place.url = place.url[:-1]
-
-
-def lock(place: Place, table: str, mode: str = "ACCESS EXCLUSIVE") -> None:
-    """Hold a lock in a session of its own."""
-    place.options["lock_wait_s"] = 0.3
-    session = psycopg.connect(place.url, options="-c search_path=ds -c application_name=by_hand")
-    session.execute(f"LOCK TABLE {table} IN {mode} MODE")
-    place.open.append(session)
-
-
-def unlock(place: Place) -> None:
-    place.open.pop().close()
-
-
-def _held(path: str, held: Any, enough: Any) -> None:
-    with duckdb.connect(path):
-        held.set()
-        enough.wait(60)
-
-
-def hold(place: Place) -> None:
-    """Have the file open in a process of its own."""
-    place.options["lock_wait_s"] = 0.3
-    held, enough = FORKS.Event(), FORKS.Event()
-    process = start(_held, place.where, held, enough)
-    assert held.wait(60)
-    place.open.append(Holder(process, enough))
-
-
-@dataclass(frozen=True)
-class Holder:
-    """A process that has the file open."""
-
-    process: Any
-    enough: Any
-
-    def close(self) -> None:
-        self.enough.set()
-        assert ended(self.process) == 0
-
-
-def let_go(place: Place) -> None:
-    place.open.pop().close()
-
-
-LARGE = {"v": os.urandom(1_500_000).hex()}
-
-
-def small_disk(place: Place) -> None:
-    """Move the table to a disk of 1 MB; root can make one."""
-    folder = tempfile.mkdtemp(prefix="ladle-small-")
-    if subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True
-    ).returncode:
-        os.rmdir(folder)
-        pytest.skip("only root can mount a small disk")
-    place.open.append(Disk(folder))
-    shutil.chown(folder, "nobody")
-    name = Path(folder).name
-    place.open.append(Undo(place, f'DROP TABLESPACE "{name}"'))
-    place.sql(f"CREATE TABLESPACE \"{name}\" LOCATION '{folder}'", f'ALTER TABLE t SET TABLESPACE "{name}"')
-
-
-@dataclass(frozen=True)
-class Disk:
-    """A disk that is taken away at the end of the test."""
-
-    folder: str
-
-    def close(self) -> None:
-        subprocess.run(["umount", "-l", self.folder], check=True)
-        os.rmdir(self.folder)
-
-
-def in_the_way(folder: Path) -> None:
-    folder.rename(folder.with_name("_aside"))
-    folder.write_text("not a folder")
-
-
-def out_of_the_way(folder: Path) -> None:
-    folder.unlink()
-    folder.with_name("_aside").rename(folder)
-
-
-def spoil_file(folder: Path) -> None:
-    (path,) = folder.iterdir()
-    shutil.copy(path, folder.parent / "_aside")
-    path.write_text("{")
-
-
-def restore_file(folder: Path) -> None:
-    (path,) = folder.iterdir()
-    (folder.parent / "_aside").rename(path)
-
-
-def deleted(folder: Path) -> None:
-    shutil.rmtree(folder)
-
-
 UPSERT = {"disposition": "merge", "strategy": "upsert"}
+
+_TYPE_AGAIN = sql("ALTER TABLE t DROP COLUMN n", "ALTER TABLE t ADD COLUMN n bigint")
 
 CASES = (
     # -- a table that was changed by hand
@@ -281,106 +99,112 @@ CASES = (
     Case("the table was dropped", sql("DROP TABLE t"), ids=(2, 3)),
     Case("a table of lists was dropped", sql("DROP TABLE t__tags")),
     Case(
-        "a column has another type",
-        sql("ALTER TABLE t ALTER COLUMN n TYPE varchar"),
-        sql(
-            "ALTER TABLE t DROP COLUMN n",
-            "ALTER TABLE t ADD COLUMN n bigint",
+        "the dataset was dropped",
+        lambda place: (
+            deleted(place.file)
+            if place.kind == "sqlite"
+            else place.sql(
+                f"DROP {'DATABASE' if place.kind == 'mysql' else 'SCHEMA'} {place.dataset}{_cascade(place)}"
+            )
         ),
+        ids=(2, 3),
+        loads=1,
     ),
-    Case(
-        "a column has another type, and rows are merged",
-        sql("ALTER TABLE t ALTER COLUMN n TYPE varchar"),
-        sql(
-            "ALTER TABLE t DROP COLUMN n",
-            "ALTER TABLE t ADD COLUMN n bigint",
-        ),
-        way=UPSERT,
-    ),
+    Case("a column has another type", retyped("varchar(20)"), _TYPE_AGAIN),
+    Case("a column has another type, and rows are merged", retyped("varchar(20)"), _TYPE_AGAIN, way=UPSERT),
+    # SQLite keeps any number in any column
     Case(
         "a value is out of range",
-        sql("ALTER TABLE t ALTER COLUMN n TYPE smallint"),
-        sql("ALTER TABLE t ALTER COLUMN n TYPE bigint"),
+        retyped("smallint"),
+        retyped("bigint"),
+        kinds=("duckdb", "postgres", "mysql", "sqlalchemy"),
+    ),
+    Case(
+        "a value is out of range, and rows are merged",
+        retyped("smallint"),
+        retyped("bigint"),
+        kinds=("mysql", "sqlalchemy"),
+        way=UPSERT,
     ),
     Case(
         "a column that may not be null was added",
+        needed_column,
         sql(
-            "ALTER TABLE t ADD COLUMN extra bigint DEFAULT 0",
-            "ALTER TABLE t ALTER COLUMN extra SET NOT NULL",
-            "ALTER TABLE t ALTER COLUMN extra DROP DEFAULT",
+            "ALTER TABLE t ALTER COLUMN extra DROP NOT NULL",
+            mysql=("ALTER TABLE t MODIFY extra bigint NULL",),
+            sqlite=("ALTER TABLE t DROP COLUMN extra",),
         ),
-        sql("ALTER TABLE t ALTER COLUMN extra DROP NOT NULL"),
     ),
     Case(
         "a unique index was added",
-        sql("CREATE UNIQUE INDEX one_v ON t (v)"),
-        sql("DROP INDEX one_v"),
+        sql("CREATE UNIQUE INDEX one_v ON t (v)", mysql=("CREATE UNIQUE INDEX one_v ON t (v(10))",)),
+        sql("DROP INDEX one_v", mysql=("DROP INDEX one_v ON t",)),
     ),
-    Case(
-        "a view stands where the table was",
-        sql("ALTER TABLE t RENAME TO t_old", "CREATE VIEW t AS SELECT * FROM t_old"),
-        sql("DROP VIEW t", "ALTER TABLE t_old RENAME TO t"),
-    ),
-    Case(
-        "a view stands where the table was, and rows are merged",
-        sql("ALTER TABLE t RENAME TO t_old", "CREATE VIEW t AS SELECT * FROM t_old LIMIT 5"),
-        sql("DROP VIEW t", "ALTER TABLE t_old RENAME TO t"),
-        way=UPSERT,
-    ),
+    Case("a view stands where the table was", VIEW, NO_VIEW),
+    Case("a view stands where the table was, and rows are merged", VIEW, NO_VIEW, way=UPSERT),
     # -- who may do what
-    Case("the login is unknown", login("nobody"), login(), kinds=("postgres",)),
-    Case("the database is gone", lambda place: gone(place), lambda place: back(place), kinds=("postgres",)),
+    Case("the login is unknown", login("nobody"), login(), kinds=SERVERS),
+    Case("the password is wrong", login("ladle"), login(), kinds=("mysql",)),
+    Case("the database is gone", gone, back, kinds=SERVERS),
     Case(
         "no permission to change a table",
-        lambda place: guest(place, "GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA ds TO guest"),
+        grant("SELECT, INSERT"),
         login(),
-        kinds=("postgres",),
+        kinds=SERVERS,
         more={"brand_new": 1},
     ),
     Case(
         "no permission to make a table",
-        lambda place: guest(place, "GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA ds TO guest"),
-        sql("GRANT CREATE ON SCHEMA ds TO guest"),
-        kinds=("postgres",),
+        grant("SELECT, INSERT"),
+        more_rights("CREATE", "SCHEMA ds"),
+        kinds=SERVERS,
         more={"parts": [{"k": 1}]},
     ),
     Case(
         "no permission to insert",
-        lambda place: guest(place, "GRANT SELECT ON ALL TABLES IN SCHEMA ds TO guest"),
-        sql("GRANT INSERT ON ALL TABLES IN SCHEMA ds TO guest"),
-        kinds=("postgres",),
+        grant("SELECT"),
+        more_rights("INSERT", "ALL TABLES IN SCHEMA ds"),
+        kinds=SERVERS,
     ),
+    Case(
+        "a quota of the user is used up",
+        lambda place: (grant("ALL")(place), place.sql("ALTER USER guest@'%' WITH MAX_UPDATES_PER_HOUR 1")),
+        sql("ALTER USER guest@'%' WITH MAX_UPDATES_PER_HOUR 0"),
+        kinds=("mysql",),
+    ),
+    Case("the file can't be written", read_only, writable, kinds=("sqlite",)),
     # -- somebody else is there
-    Case("another session holds a lock", lambda place: lock(place, "t"), unlock, kinds=("postgres",)),
+    Case("another session holds a lock", lock("t"), unlock, kinds=("postgres", "sqlite", "sqlalchemy")),
     Case(
         "another session holds a lock, and rows are merged",
-        lambda place: lock(place, "t"),
+        lock("t"),
         unlock,
-        kinds=("postgres",),
+        kinds=SERVERS,
         way=UPSERT,
     ),
     Case(
         "another session holds a lock on the loads",
-        lambda place: lock(place, "_dlt_loads"),
+        lock("_dlt_loads"),
         unlock,
-        kinds=("postgres",),
+        kinds=("postgres", "sqlalchemy"),
     ),
     Case(
         "another session reads, and a column has to be added",
-        lambda place: lock(place, "t", "ACCESS SHARE"),
+        lock("t", "ACCESS SHARE"),
         unlock,
-        kinds=("postgres",),
+        kinds=SERVERS,
         more={"brand_new": 1},
     ),
     Case(
         "its disk is full",
         small_disk,
-        sql("ALTER TABLE t SET TABLESPACE pg_default"),
-        kinds=("postgres",),
+        large_disk,
+        kinds=("postgres", "sqlite", "sqlalchemy"),
         more=LARGE,
     ),
-    Case("another process has the file", hold, let_go, kinds=("duckdb",)),
+    Case("another process has the file", hold, unlock, kinds=("duckdb",)),
     # -- files
+    Case("another file stands where the database was", no_database, database_again, kinds=("sqlite",)),
     Case(
         "a file stands where a table's folder was",
         lambda place: in_the_way(place / "t"),
@@ -410,6 +234,8 @@ CASES = (
 
 
 _SLOW = (
+    "a value is out of range, and rows are merged",
+    "the password is wrong",
     "a column was renamed",
     "a table of lists was dropped",
     "a column has another type",
@@ -422,30 +248,62 @@ _SLOW = (
 """Cases that others stand for in each run of the suite."""
 
 
+_ALIKE = (
+    "a column was dropped",
+    "a value is out of range",
+    "a view stands where the table was",
+    "the login is unknown",
+    "the table was dropped",
+    "the dataset was dropped",
+    "a column that may not be null was added",
+    "another session holds a lock",
+    "another session reads, and a column has to be added",
+    "no permission to change a table",
+    "no permission to make a table",
+    "the database is gone",
+)
+"""Cases that Postgres stands for: SQLAlchemy works on it too."""
+
+
 def cases() -> Iterator[Any]:
     for case in CASES:
         for kind in case.kinds:
-            marks = [pytest.mark.slow] if case.name in _SLOW else []
+            slow = case.name in _SLOW or (kind == "sqlalchemy" and case.name in _ALIKE)
+            marks = [pytest.mark.slow] if slow else []
             yield pytest.param(kind, case, id=f"{kind}-{case.name.replace(' ', '_')}", marks=marks)
+
+
+def _cascade(place: Place) -> str:
+    return "" if place.kind == "mysql" else " CASCADE"
 
 
 @pytest.fixture
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     kind = request.param
-    url = ""
-    if kind == "postgres":
+    name = f"bad_{tmp_path.name}"[:60]
+    server = ""
+    if kind == "mysql":
+        server = request.getfixturevalue("mysql_url")
+        made = Place(kind, tmp_path, server, name)
+    elif kind in SERVED:
         server = request.getfixturevalue("postgres_url")
-        name = f"bad_{tmp_path.name}"[:60]
-        with psycopg.connect(server, autocommit=True) as db:
-            db.execute(f'CREATE DATABASE "{name}"')
-        url = f"{server.rpartition('/')[0]}/{name}"
-    made = Place(kind, tmp_path, url)
+        _on_postgres(server, f'CREATE DATABASE "{name}"')
+        made = Place(kind, tmp_path, f"{server.rpartition('/')[0]}/{name}")
+    else:
+        made = Place(kind, tmp_path)
     yield made
     for session in reversed(made.open):
         session.close()
-    if kind == "postgres":
-        with psycopg.connect(server, autocommit=True) as db:
-            db.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    if kind == "mysql":
+        with pymysql.connect(**mysql_arguments(server), autocommit=True) as db, db.cursor() as cursor:
+            cursor.execute(f"DROP DATABASE IF EXISTS {name}")
+    elif kind in SERVED:
+        _on_postgres(server, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def _on_postgres(url: str, statement: str) -> None:
+    with psycopg.connect(url, autocommit=True) as db:
+        db.execute(statement)
 
 
 MESSAGES: dict[str, str] = {}
@@ -457,7 +315,9 @@ def plain(text: str, place: Place) -> str:
     text = text.replace(place.where, "<place>").replace(str(place.folder), "<folder>")
     text = text.replace(database.rstrip("_"), "<database>").replace("<database>_", "<database>")
     text = re.sub(r"(load_id=`|load `|package `|for load )[\d.]+", r"\1<load>", text)
-    text = re.sub(r"(process |terminate_backend\()\d+", r"\1<pid>", text)
+    text = re.sub(r"(process |terminate_backend\(|connection |KILL )\d+", r"\1<pid>", text)
+    text = re.sub(r" for \d+ s,", " for <time> s,", text)
+    text = text.replace(place.dataset, "<dataset>") if place.kind == "mysql" else text
     text = re.sub(r"another process \(.+?\)", "another process (<pid>, <program>)", text)
     text = re.sub(r"pg_tblspc/[^\"]+", "pg_tblspc/<file>", text)
     text = re.sub(r"p__[\d.]+__[0-9a-f]+", "p__<time>__<hash>", text)
@@ -469,6 +329,7 @@ def checked(name: str, error: LadleError, place: Place) -> None:
     lines = str(error).splitlines()
     assert len(lines) <= 4, str(error)
     assert error.hint, str(error)
+    assert "secret" not in str(error)
     MESSAGES[name] = plain(f"{type(error).__name__}: {error}", place)
     other_words = place.kind == "duckdb" and duckdb.__version__.startswith("1.")
     if not WRITE and not other_words:
@@ -511,30 +372,56 @@ def test_it_is_told_mended_and_healed(place: Place, case: Case) -> None:
     assert place.loads() == case.loads
 
 
-# -- a line that breaks while rows are merged; while they are appended: test_postgres_faults.py
+# -- a line that breaks while rows are merged; while they are appended: test_*_faults.py
 
 _POINTS = {
-    "before the rows that wait": b"CREATE TEMPORARY",
-    "before the lock": b"LOCK TABLE",
-    "before the merge": b"UPDATE ",
-    "before the lists": b"DELETE FROM",
+    "postgres": {
+        "before the rows that wait": b"CREATE TEMPORARY",
+        "before the lock": b"LOCK TABLE",
+        "before the merge": b"UPDATE ",
+        "before the lists": b"DELETE FROM",
+    },
+    "mysql": {
+        "before the rows that wait": b"CREATE TEMPORARY",
+        "before the lock": b"SELECT GET_LOCK",
+        "before the merge": b"UPDATE ",
+        "before the lists": b"DELETE ",
+    },
+    # it tells the server what to do in messages of another kind, and text stands further behind
+    "sqlalchemy": {
+        "before the rows that wait": b"CREATE TEMPORARY",
+        "before the rows": b"INSERT INTO",
+        "before the merge": b"UPDATE ",
+        "before the lists": b"DELETE FROM",
+        "before the loads row": b"_dlt_loads",
+        "before the commit": b"COMMIT",
+    },
 }
+_LINES = {"mysql": test_mysql_faults.line}
 
 
-@pytest.mark.parametrize("place", ["postgres"], indirect=True)
 @pytest.mark.parametrize(
-    "point",
-    [pytest.param(p, marks=[] if p == "before the merge" else [pytest.mark.slow]) for p in _POINTS],
+    ("place", "point"),
+    [
+        pytest.param(kind, p, marks=[] if p == "before the merge" else [pytest.mark.slow])
+        for kind, points in _POINTS.items()
+        for p in points
+    ],
+    indirect=["place"],
 )
 def test_a_line_that_breaks_while_rows_are_merged_loses_and_repeats_nothing(place: Place, point: str) -> None:
     place.way = UPSERT
     place.load(FIRST)
+    text = _POINTS[place.kind][point]
 
     def matches(kind: bytes, payload: bytes) -> bool:
-        return payload.startswith(_POINTS[point])
+        return text in payload if place.kind == "sqlalchemy" else payload.startswith(text)
 
+    line = _LINES.get(place.kind, test_postgres_faults.line)
     with line(place.url, once(matches, CUT)) as (proxy, url):
-        place.options |= {"login": url, "fence_wait_s": 0.1}
+        place.options["login"] = url
+        if place.kind != "sqlalchemy":
+            place.options["fence_wait_s"] = 0.1
         place.load([*FIRST, *SECOND])  # tried again at once
         assert proxy.cuts == 1
     assert (place.ids(), place.loads()) == ([1, 2, 3], 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from tests.merges import STRATEGIES, check_told, histories, merged, plain
 from tests.unit.load.test_merge import lost
 
 import ladle
+from ladle.destinations.postgres_connection import PostgresConnection
+from ladle.events import Durable
 
 COLUMNS = ("id", "k", "d", "v", "s", "gone")
 
@@ -97,3 +100,53 @@ def test_long_names_are_merged(pipeline: Any, dataset: str, query: Any) -> None:
             primary_key="id",
         )
     assert query(f'SELECT {"l" * 63} FROM "{dataset}"."{name}"') == [(2,)]
+
+
+def test_a_merge_counts_only_what_it_joins_on(pipeline: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[str] = []
+    run = PostgresConnection.execute
+
+    def seen(self: PostgresConnection, sql: str, *more: Any) -> int:
+        ran.append(sql)
+        return run(self, sql, *more)
+
+    monkeypatch.setattr(PostgresConnection, "execute", seen)
+    for n in range(2):
+        # twice the same key: what is left of them is counted by its keys too
+        rows = [{"id": 1, "v": n, "list": [n]}, {"id": 1, "v": n, "list": []}]
+        pipeline.run(rows, table_name="t", write_disposition="merge", primary_key="id")
+    counted = [sorted(sql.partition("(")[2].strip(")").split(", ")) for sql in ran if "ANALYZE" in sql]
+    keys, below, all_of_the_noted = ['"_dlt_id"', '"id"'], ['"_dlt_id"', '"_dlt_root_id"'], [""]
+    assert counted == [keys, below, keys, all_of_the_noted] * 2
+
+
+def test_others_write_to_a_table_while_rows_wait_and_the_merge_sees_it(
+    pipeline: Any, postgres_url: str, dataset: str, query: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOAD__AHEAD_BYTES", "0")
+    monkeypatch.setattr("ladle.load.ahead._CHUNK_BYTES", 1)
+    way: dict[str, Any] = {"name": "t", "write_disposition": "merge", "primary_key": "id"}
+    pipeline.run(ladle.resource([{"id": 1, "v": "old"}], **way))
+    waits = threading.Event()
+
+    def hear(event: Any) -> None:
+        if isinstance(event, Durable) and event.done and event.name == "load.ahead.t":
+            waits.set()
+
+    def rows() -> Iterator[Any]:
+        yield [{"id": n, "v": "new"} for n in range(2, 100)]
+        assert waits.wait(20)
+        with psycopg.connect(postgres_url, options="-c lock_timeout=5s") as other:
+            insert = (
+                f"INSERT INTO \"{dataset}\".t (id, v, _dlt_load_id, _dlt_id) VALUES (%s, 'other', '', %s)"
+            )
+            other.cursor().executemany(insert, [(5, "five"), (100, "hundred")])
+        yield [{"id": 101, "v": "new"}]
+
+    second = ladle.pipeline(
+        "p", pipeline.pipelines_dir, destination=pipeline.destination, dataset_name=dataset, progress=hear
+    )
+    info = second.run(ladle.resource(rows, **way))
+    found = query(f'SELECT v, count(*), count(DISTINCT id) FROM "{dataset}".t GROUP BY v ORDER BY v')
+    assert found == [("new", 99, 99), ("old", 1, 1), ("other", 1, 1)]
+    assert info.merged["t"] == {"inserted": 98, "updated": 1, "deleted": 0, "unchanged": 0}

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 import pymysql
 import pytest
-from tests.contract.reading import mysql_arguments, mysql_tables
+from tests.contract.reading import mysql_tables
 from tests.contract.tcp_proxy import CUT, CUT_ANSWER, FORWARD, HOLD, Decide, Proxy
 
 import ladle
@@ -110,6 +110,16 @@ def test_a_broken_line_loses_and_repeats_nothing(
     assert ask(f"SELECT count(*) FROM {dataset}._dlt_loads") == [(1,)]
     # what breaks before the commit is tried again at once; a commit that got its answer lost is found
     assert len(failures) == (point == "before COMMIT" and what != CUT_ANSWER)
+
+
+def test_a_line_that_breaks_while_rows_are_sent_is_had_anew(
+    mysql_url: str, dataset: str, tmp_path: Path, ask: Ask
+) -> None:
+    with line(mysql_url, once(_POINTS["in mid-LOAD"], CUT)) as (proxy, url):
+        pipeline = _pipeline(url, dataset, tmp_path / "work", fence_wait_s=0.1)
+        pipeline.run([{"n": 1, "text": "x" * 20_000_000}], table_name="t")
+        assert proxy.cuts == 1
+    assert ask(f"SELECT n, length(text) FROM {dataset}.t") == [(1, 20_000_000)]
 
 
 def test_a_server_that_is_gone_is_an_error_and_the_next_run_loads(
@@ -352,20 +362,6 @@ def test_two_that_wait_for_each_other_both_load(
         assert ask(f"SELECT count(*) FROM {dataset}.{table}") == [(1,)]
 
 
-def test_a_lock_that_somebody_else_holds_is_waited_for(
-    mysql_url: str, dataset: str, tmp_path: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("ladle.load.run._CONFLICT_TRIES", 1)
-    _loader(mysql_url, dataset, tmp_path, "p", [{"n": 1}])()
-    pipeline = _pipeline(mysql_url, dataset, tmp_path / "q", lock_wait_s=1)
-    with pymysql.connect(**mysql_arguments(mysql_url)) as other, other.cursor() as cursor:
-        cursor.execute(f"SELECT * FROM {dataset}.t FOR UPDATE")
-        with pytest.raises(CommitFailed, match="another session holds a lock"):
-            pipeline.run([{"n": 2}], table_name="t", write_disposition="replace")
-    pipeline.run([], table_name="t")
-    assert ask(f"SELECT n FROM {dataset}.t") == [(2,)]
-
-
 # What a server may say
 
 _TRIGGER = """
@@ -382,11 +378,10 @@ def _refuse(ask: Ask, dataset: str, code: int, times: int) -> None:
     ask(_TRIGGER.format(dataset=dataset, times=times, code=code, state="45000"))
 
 
-@pytest.mark.parametrize("code", [1213, 1205])
-def test_a_conflict_is_tried_again(code: int, mysql_url: str, dataset: str, tmp_path: Path, ask: Ask) -> None:
+def test_a_conflict_is_tried_again(mysql_url: str, dataset: str, tmp_path: Path, ask: Ask) -> None:
     load = _loader(mysql_url, dataset, tmp_path, "p", [{"n": 1}])
     load()
-    _refuse(ask, dataset, code, 2)
+    _refuse(ask, dataset, 1213, 2)
     load()
     assert ask(f"SELECT count(*) FROM {dataset}.t") == [(2,)]
 
@@ -427,17 +422,8 @@ def test_an_error_in_mid_load_leaves_nothing_and_the_next_run_loads(
     assert ask(f"SELECT count(*) FROM {dataset}.t") == [(1500,)]
 
 
-@pytest.mark.parametrize(
-    ("change", "says"),
-    [
-        (lambda url: url.replace("ladle:ladle@", "ladle:secret@"), "username and password"),
-        (lambda url: url + "nowhere", "create the database"),
-        (lambda url: "mysql://ladle:secret@127.0.0.1:1/", "host and port"),
-    ],
-    ids=["wrong password", "no database", "no server"],
-)
-def test_a_login_that_fails_says_what_to_check(change: Any, says: str, mysql_url: str, dataset: str) -> None:
+def test_a_server_that_is_not_there_says_what_to_check() -> None:
     with pytest.raises(DestinationError, match="cannot connect") as caught:
-        ladle.destinations.mysql(change(mysql_url)).open(dataset)
-    assert says in str(caught.value.hint)
+        ladle.destinations.mysql("mysql://ladle:secret@127.0.0.1:1/").open("ds")
+    assert "host and port" in str(caught.value.hint)
     assert "secret" not in str(caught.value)

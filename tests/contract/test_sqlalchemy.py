@@ -375,7 +375,7 @@ def test_a_wrong_password_is_told_and_not_shown(postgres_url: str, tmp_path: Pat
     )
     made = ladle.destinations.sqlalchemy(place)
     pipeline = ladle.pipeline("p", tmp_path, destination=made, dataset_name="ds")
-    with pytest.raises(DestinationError, match="check user, password") as error:
+    with pytest.raises(DestinationError, match="names of database and user") as error:
         pipeline.run([1], table_name="t")
     assert "w0rd-secret" not in str(error.value) + repr(made) + made.displayable()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import sqlite3
 import threading
 from contextlib import closing
@@ -23,7 +22,7 @@ from tests.unit.load.test_merge import lost
 import ladle
 from ladle.destinations.registry import resolve
 from ladle.destinations.sqlite_connection import SqliteConnection
-from ladle.errors import ConfigError, DataError, DestinationError, LadleError, UsageError
+from ladle.errors import ConfigError, DataError, DestinationError, UsageError
 
 
 @pytest.fixture
@@ -595,21 +594,6 @@ def test_a_reader_sees_the_old_rows_until_the_commit(tmp_path: Path, pipeline: A
     assert {tuple(rows) for rows in seen} == {((1,),), ((2,), (3,))}
 
 
-def test_a_locked_file_is_waited_for_and_then_named(tmp_path: Path) -> None:
-    made = ladle.destinations.sqlite(tmp_path / "x.db", lock_wait_s=0.2)
-    pipeline = ladle.pipeline("p", tmp_path / "work", destination=made, dataset_name="main")
-    pipeline.run([{"id": 1}], table_name="t")
-    with closing(sqlite3.connect(tmp_path / "x.db", isolation_level=None)) as db:
-        db.execute("BEGIN IMMEDIATE")
-        with pytest.raises(DestinationError, match="another connection writes") as error:
-            pipeline.run([{"id": 2}], table_name="t")
-        assert "raise lock_wait_s" in str(error.value)
-        assert error.value.retryable
-        db.execute("ROLLBACK")
-    pipeline.run([{"id": 3}], table_name="t")
-    assert query(tmp_path / "x.db", "SELECT id FROM t") == [(1,), (2,), (3,)]
-
-
 def test_pipelines_at_once_go_one_after_the_other(tmp_path: Path) -> None:
     def run(name: str) -> None:
         made = ladle.destinations.sqlite(tmp_path / "x.db")
@@ -639,33 +623,6 @@ def test_pipelines_at_once_go_one_after_the_other(tmp_path: Path) -> None:
 # -- faults
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_file_that_cant_be_written_by_permission(tmp_path: Path, pipeline: Any) -> None:
-    pipeline.run([{"id": 1}], table_name="t")
-    (tmp_path / "x__ds.db").chmod(0o400)
-    with pytest.raises(DestinationError, match="permissions"):
-        pipeline.run([{"id": 2}], table_name="t")
-
-
-def test_a_file_that_cant_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pipeline: Any) -> None:
-    pipeline.run([{"id": 1}], table_name="t")
-    # What permissions do, also for root: SQLite opens the file to read it only.
-    connect = sqlite3.connect
-
-    def read_only(place: str, **options: Any) -> sqlite3.Connection:
-        db = connect(place, **options)
-        db.execute("PRAGMA query_only = ON")
-        return db
-
-    with monkeypatch.context() as patch:
-        patch.setattr("ladle.destinations.sqlite_connection.sqlite3.connect", read_only)
-        with pytest.raises(DestinationError, match="can't be written: check its permissions"):
-            pipeline.run([{"id": 2}], table_name="t")
-        assert pipeline.dataset()["t"].select("id").fetchall() == [(1,)]
-    pipeline.run([{"id": 3}], table_name="t")
-    assert query(tmp_path / "x__ds.db", "SELECT id FROM t") == [(1,), (2,), (3,)]
-
-
 def test_a_folder_that_isnt_there(tmp_path: Path) -> None:
     made = ladle.destinations.sqlite(tmp_path / "none" / "x.db")
     pipeline = ladle.pipeline("p", tmp_path / "work", destination=made, dataset_name="ds")
@@ -673,52 +630,9 @@ def test_a_folder_that_isnt_there(tmp_path: Path) -> None:
         pipeline.run([{"id": 1}], table_name="t")
 
 
-def test_a_file_that_is_no_database(tmp_path: Path) -> None:
-    (tmp_path / "x.db").write_text("a text, and no database at all\n" * 100)
-    pipeline = ladle.pipeline(
-        "p", tmp_path / "work", destination=ladle.destinations.sqlite(tmp_path / "x.db"), dataset_name="main"
-    )
-    with pytest.raises(DestinationError, match="no SQLite database"):
-        pipeline.run([{"id": 1}], table_name="t")
-    assert (tmp_path / "x.db").read_text().startswith("a text")
-
-
 def test_too_many_columns_are_refused_with_a_remedy(pipeline: Any) -> None:
     with pytest.raises(DestinationError, match="2000 columns"):
         pipeline.run([{f"c{n}": n for n in range(2001)}], table_name="t")
-
-
-def test_a_full_disk_leaves_nothing_and_the_next_run_heals(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pipeline: Any
-) -> None:
-    pipeline.run([{"id": 1}], table_name="t")
-    connect = sqlite3.connect
-
-    def small(place: str, **options: Any) -> sqlite3.Connection:
-        db = connect(place, **options)
-        return _Small(db)  # type: ignore[return-value]
-
-    with monkeypatch.context() as patch:
-        patch.setattr("ladle.destinations.sqlite_connection.sqlite3.connect", small)
-        with pytest.raises(LadleError, match="free disk space"):
-            pipeline.run([{"id": 2, "v": "x" * 1_000_000}], table_name="t")
-    pipeline.run([{"id": 3}], table_name="t")
-    assert query(tmp_path / "x__ds.db", "SELECT id FROM t") == [(1,), (2,), (3,)]
-
-
-class _Small:
-    """A connection whose file may have a hundred pages."""
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-
-    def execute(self, sql: str, *params: Any) -> sqlite3.Cursor:
-        if sql == "BEGIN IMMEDIATE":
-            self._db.execute("PRAGMA ds.max_page_count = 60")
-        return self._db.execute(sql, *params)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._db, name)
 
 
 def test_an_old_sqlite_is_refused(monkeypatch: pytest.MonkeyPatch, destination: Any) -> None:

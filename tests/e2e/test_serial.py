@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import random
+import tempfile
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -15,16 +17,16 @@ import duckdb
 import pytest
 from tests.e2e import content, victim_merge
 from tests.e2e.forks import FORKS, ended, error_of, start
-from tests.e2e.killing import GROWN, Undisturbed, undisturbed_runs
+from tests.e2e.killing import GROWN, Undisturbed, server, undisturbed_runs
 from tests.e2e.sites import Site
 from tests.e2e.test_concurrency import wakes_up_in_vain
-from tests.e2e.victim import place
+from tests.e2e.victim import dataset_of, place
 from tests.strategies import PLAIN, WAYS, disposition
 
 import ladle
 from ladle.events import Durable, Event
 
-KINDS = ("duckdb", "postgres", "filesystem")
+KINDS = ("duckdb", "postgres", "sqlite", "mysql", "filesystem")
 DATASET = "shared"
 _STUCK_S = 0.06
 """After so long without a step a process is taken to wait for another one."""
@@ -33,14 +35,29 @@ Row = dict[str, Any]
 
 
 @pytest.fixture(params=KINDS)
-def site(request: pytest.FixtureRequest, tmp_path: Path) -> Site:
-    server = request.getfixturevalue("postgres_url") if request.param == "postgres" else ""
-    return Site(request.param, tmp_path / f"site_{tmp_path.name}"[-60:], server).made()
+def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
+    found = Site(request.param, tmp_path / f"site_{tmp_path.name}"[-60:], server(request)).made()
+    yield found
+    if found.kind == "mysql":
+        found.removed()
+
+
+def dataset(site: Site) -> str:
+    """Return the dataset's name: on MariaDB it is a database of the whole server's."""
+    return dataset_of(site.destination) if site.kind == "mysql" else DATASET
+
+
+def tables(site: Site) -> content.Tables:
+    return content.read(site.destination, dataset(site))
 
 
 def made(site: Site, name: str, folder: str = "work", **options: Any) -> ladle.Pipeline:
     return ladle.pipeline(
-        name, site.folder / folder, destination=place(site.destination), dataset_name=DATASET, **options
+        name,
+        site.folder / folder,
+        destination=place(site.destination),
+        dataset_name=dataset(site),
+        **options,
     )
 
 
@@ -88,6 +105,8 @@ def nested(site: Site, order: Sequence[int]) -> None:
     [
         *(("duckdb", order) for order in itertools.permutations(range(3))),
         ("postgres", (2, 0, 1)),
+        ("sqlite", (2, 0, 1)),
+        ("mysql", (2, 0, 1)),
         ("filesystem", (2, 0, 1)),
     ],
     indirect=["site"],
@@ -104,7 +123,7 @@ def test_joined_runs_that_change_the_schema_end_as_if_run_in_their_order(
     for place_, number in enumerate(order):
         row = {"n": number + 1, "parts": [{"k": place_}], **CHANGES[number]}
         made(serial, "busy").run([row], table_name="items")
-    assert plain(content.read(site.destination, DATASET)) == plain(content.read(serial.destination, DATASET))
+    assert plain(tables(site)) == plain(tables(serial))
 
 
 # -- many pipelines, one table
@@ -198,14 +217,16 @@ def interleaved(site: Site, given: Sequence[Batch], dice: random.Random) -> None
     assert codes == [0] * len(codes), error_of(site.folder)
 
 
-def serial_outcomes(given: Sequence[Batch], folder: Path) -> dict[str, Sequence[int]]:
+@functools.cache
+def serial_outcomes(way: str, seed: int) -> dict[str, Sequence[int]]:
     """Return what is there after each order of the batches."""
+    given = batches(disposition(way), random.Random(seed))
     found = {}
     for order in itertools.permutations(range(len(given))):
-        with duckdb.connect() as db:
+        with duckdb.connect() as db, tempfile.TemporaryDirectory() as folder:
             for number in order:
                 name = given[number].name
-                work = folder / f"{order}"
+                work = f"{folder}/{number}"
                 destination = ladle.destinations.duckdb(db)
                 p = ladle.pipeline(name, work, destination=destination, dataset_name=DATASET)
                 given[number].into(p)
@@ -224,17 +245,18 @@ def supported(site: Site, way: str) -> bool:
     return way in PLAIN or way in place(site.destination).limits.merges
 
 
-def equals_some_order(site: Site, way: str, seed: int, tmp_path: Path) -> None:
+def equals_some_order(site: Site, way: str, seed: int) -> None:
     dice = random.Random(seed)
     given = batches(disposition(way), dice)
     interleaved(site, given, dice)
-    found = plain(content.read(site.destination, DATASET))
-    outcomes = serial_outcomes(given, tmp_path / "serial")
-    assert repr(found) in outcomes, f"seed {seed}: {found}"
+    found = plain(tables(site))
+    assert repr(found) in serial_outcomes(way, seed), f"seed {seed}: {found}"
 
 
 FAST = (
     ("postgres", "delete-insert"),
+    ("sqlite", "delete-insert"),
+    ("mysql", "delete-insert"),
     ("postgres", "staging-optimized"),
     ("filesystem", "truncate-and-insert"),
 )
@@ -242,16 +264,16 @@ FAST = (
 
 
 @pytest.mark.parametrize(("site", "way"), FAST, indirect=["site"])
-def test_loads_at_once_end_as_some_order_of_them(site: Site, way: str, tmp_path: Path) -> None:
-    equals_some_order(site, way, seed=1, tmp_path=tmp_path)
+def test_loads_at_once_end_as_some_order_of_them(site: Site, way: str) -> None:
+    equals_some_order(site, way, seed=1)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
-def test_loads_at_once_end_as_some_order_of_them_each_way(site: Site, way: str, tmp_path: Path) -> None:
+def test_loads_at_once_end_as_some_order_of_them_each_way(site: Site, way: str) -> None:
     if not supported(site, way):
         pytest.skip("docs/strategies.md says why")
-    equals_some_order(site, way, seed=2, tmp_path=tmp_path)
+    equals_some_order(site, way, seed=2)
 
 
 # -- first runs
@@ -278,7 +300,7 @@ def test_twenty_processes_make_one_dataset_and_table_at_once(site: Site, same: b
     racers = [start(first_run, site, name, f"work_{i}", i, together) for i, name in enumerate(names)]
     codes = [ended(process) for process in racers]
     assert codes == [0] * RACERS, error_of(site.folder)
-    found = content.read(site.destination, DATASET)
+    found = tables(site)
     assert sorted(row["n"] for row in found["items"]) == list(range(RACERS))
     assert len(found["items__parts"]) == len(content.load_ids(found)) == RACERS
     content.content(found)
@@ -288,22 +310,38 @@ def test_twenty_processes_make_one_dataset_and_table_at_once(site: Site, same: b
 
 
 @pytest.fixture(scope="module")
-def merges(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Undisturbed:
-    root = tmp_path_factory.mktemp("zombie_merge")
-    return undisturbed_runs("postgres", root, postgres_url, story=victim_merge.__name__)
+def merges(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Undisturbed]:
+    @functools.cache
+    def runs(kind: str) -> Undisturbed:
+        url = request.getfixturevalue(f"{kind}_url") if kind != "sqlite" else ""
+        root = tmp_path_factory.mktemp(f"zombie_merge_{kind}")
+        return undisturbed_runs(kind, root, url, story=victim_merge.__name__)
+
+    return runs
+
+
+# On SQLite, who is stopped in its transaction has the file, and is waited for.
+_STOPS = {
+    "postgres": ("before load.merge", "after load.merge", "before load.commit", "after load.commit"),
+    "sqlite": ("before load.begin", "after load.commit"),
+    "mysql": ("before load.merge", "after load.merge", "before load.commit", "after load.commit"),
+}
+_FAST_STOPS = (("postgres", "before load.commit"), ("sqlite", "before load.begin"))
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc to see that a process stopped")
 @pytest.mark.parametrize(
-    "step",
+    ("kind", "step"),
     [
-        pytest.param("before load.merge", marks=pytest.mark.slow),
-        pytest.param("after load.merge", marks=pytest.mark.slow),
-        "before load.commit",
-        pytest.param("after load.commit", marks=pytest.mark.slow),
+        pytest.param(kind, step, marks=[] if (kind, step) in _FAST_STOPS else [pytest.mark.slow])
+        for kind, steps in _STOPS.items()
+        for step in steps
     ],
 )
 def test_a_merge_that_wakes_up_after_its_package_was_loaded_elsewhere_changes_nothing(
-    merges: Undisturbed, step: str, tmp_path: Path
+    merges: Callable[[str], Undisturbed], kind: str, step: str, tmp_path: Path
 ) -> None:
-    wakes_up_in_vain(merges, merges.steps[GROWN].number(step), tmp_path)
+    undisturbed = merges(kind)
+    wakes_up_in_vain(undisturbed, undisturbed.steps[GROWN].number(step), tmp_path)

@@ -133,7 +133,8 @@ class MergingSession(Session, Protocol):
     def stage(self, table: Table, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
         """Write rows to a table of the load's own, which nobody else sees; returns how many.
 
-        Its columns are those of `schema`, with the types that the destination's table has.
+        Its columns are those of `schema`, with the types that the destination's table has. Called again, it
+        adds rows, where the destination streams; these have no other columns than the first.
         """
 
     def staged(self, name: str) -> exp.Table:

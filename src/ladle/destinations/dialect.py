@@ -8,9 +8,11 @@ from typing import Any
 
 from sqlglot import exp
 
+from ladle.schema.scd2 import ROW_VERSION
 from ladle.schema.table import Column, Table
 
 _EXACT_DOUBLE = 2**53
+_JOINING = ("primary_key", "merge_key", "unique", "root_key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,18 @@ def create_like(here: exp.Table, there: exp.Table, columns: Iterable[str]) -> ex
     query = exp.select(*(column_ref(c) for c in columns)).from_(there).where(exp.false())
     kept = exp.Properties(expressions=[exp.TemporaryProperty()])
     return exp.Create(this=here, kind="TABLE", properties=kept, expression=query)
+
+
+def analyze(table: exp.Table, columns: Iterable[str], dialect: Dialect) -> str:
+    """ANALYZE of some columns; of all where none are named."""
+    names = ", ".join(dialect.sql(column_ref(c)) for c in columns)
+    return f"ANALYZE {dialect.sql(table)}" + (f" ({names})" if names else "")
+
+
+def joining(table: Table, columns: Iterable[str]) -> list[str]:
+    """Return those of some columns by which waiting rows find old ones, and each other."""
+    found = (table.columns[c] for c in columns)
+    return [c.name for c in found if c.extra.get(ROW_VERSION) or any(getattr(c, hint) for hint in _JOINING)]
 
 
 def add_column(dataset: str, table: str, column: Column, dialect: Dialect) -> exp.Expression:

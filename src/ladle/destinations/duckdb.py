@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -19,8 +18,9 @@ from ladle.destinations import dialect as statements
 from ladle.destinations.base import Session
 from ladle.destinations.capabilities import Capabilities, capabilities, overridden
 from ladle.destinations.dialect import Dialect
-from ladle.destinations.duckdb_errors import explained, first_line, holder
+from ladle.destinations.duckdb_errors import explained, first_line
 from ladle.destinations.duckdb_ingest import ROW_GROUP, cut, kept, row_groups
+from ladle.destinations.duckdb_opening import opened
 from ladle.destinations.reading import Reader, SqlReader
 from ladle.destinations.sql import SqlSession
 from ladle.errors import DestinationError, UsageError
@@ -176,36 +176,7 @@ class DuckDb:
                 f"the dataset `{dataset}` has the same name as the database file `{path}`",
                 hint="DuckDB can't tell them apart in a query; choose another dataset_name or file name",
             )
-        return DuckDbConnection(_connect(path, self.lock_wait_s), owned=True)
-
-
-def _connect(path: str, wait_s: float) -> duckdb.DuckDBPyConnection:
-    deadline = time.monotonic() + wait_s
-    pause_s = 0.02
-    while True:
-        try:
-            return duckdb.connect(path)
-        except duckdb.Error as exc:
-            locked = "lock" in str(exc).lower()
-            if not locked or time.monotonic() > deadline:
-                raise _connect_error(path, wait_s, locked, exc) from exc
-        time.sleep(pause_s)
-        pause_s = min(pause_s * 1.5, 0.5)
-
-
-def _connect_error(path: str, wait_s: float, locked: bool, exc: Exception) -> DestinationError:
-    if locked:
-        error = DestinationError(
-            f"the DuckDB file `{path}` is locked by another process{holder(exc)}",
-            expected=f"it to be free within {wait_s:g} s",
-            hint="close the notebook, shell or program that has it open, or raise lock_wait_s",
-        )
-        error.retryable = True
-        return error
-    return DestinationError(
-        f"cannot open the DuckDB file `{path}`: {str(exc).splitlines()[0]}",
-        hint="check that its folder exists and can be written, and that the file is a DuckDB database",
-    )
+        return DuckDbConnection(opened(path, self.lock_wait_s), owned=True)
 
 
 class DuckDbConnection:

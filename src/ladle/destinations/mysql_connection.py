@@ -14,7 +14,15 @@ from pymysql import err
 
 from ladle.destinations import dialect as statements
 from ladle.destinations.mysql_dialect import DIALECT
-from ladle.destinations.mysql_errors import cause, code_of, explained, is_lost, unread, value_error
+from ladle.destinations.mysql_errors import (
+    cause,
+    code_of,
+    explained,
+    is_lost,
+    unread,
+    value_error,
+    waited_too_long,
+)
 from ladle.destinations.mysql_line import Line
 from ladle.destinations.mysql_load import Rows
 from ladle.destinations.mysql_login import Login
@@ -28,6 +36,13 @@ _WRITERS = 8
 """How many appends to one table go on at once; each has a lock, who changes rows that are there takes all."""
 _WAIT_S = 1.0
 _UNKNOWN_THREAD = 1094
+# Who has a transaction open, or works in the dataset: locks of whole tables are listed nowhere.
+_HOLDERS = """
+SELECT p.id, p.user, p.command, p.time, t.trx_id IS NOT NULL FROM information_schema.processlist AS p
+LEFT JOIN information_schema.innodb_trx AS t ON t.trx_mysql_thread_id = p.id
+WHERE p.id <> CONNECTION_ID() AND p.user NOT IN ('system user', 'event_scheduler')
+AND (t.trx_id IS NOT NULL OR p.db = ?1) ORDER BY t.trx_id IS NULL, p.id LIMIT 3
+"""
 
 
 class MySqlConnection:
@@ -244,7 +259,26 @@ class MySqlConnection:
         try:
             yield
         except err.MySQLError as exc:
-            raise explained(exc, doing, self._login) from cause(exc, self._login)
+            error = explained(exc, doing, self._login)
+            if waited_too_long(exc):
+                error = self._blocked(doing)
+            raise error from cause(exc, self._login)
+
+    def _blocked(self, doing: str) -> DestinationError:
+        """Return the error for a wait that took too long; names who may hold locks, as far as one may see."""
+        found: list[tuple[Any, ...]] = []
+        with suppress(err.MySQLError):
+            self._line.rollback()
+            found = self.query(_HOLDERS, [self._dataset])
+        held = "; ".join(_holder(*row) for row in found) or "nobody that this user may see"
+        number = found[0][0] if found else "connection"
+        error = DestinationError(
+            f"gave up {doing} after {max(int(self._lock_wait_s), 1)} s: another session holds a lock",
+            expected=f"the lock to be free; those that may hold some: {self._login.masked(held)}",
+            hint=f"wait for it, or end it: KILL {number}; the package is kept",
+        )
+        error.retryable = True
+        return error
 
     @contextmanager
     def read_errors(self, doing: str) -> Iterator[None]:
@@ -253,3 +287,9 @@ class MySqlConnection:
             yield
         except err.MySQLError as exc:
             raise unread(exc, doing, self._login) from cause(exc, self._login)
+
+
+def _holder(number: int, user: str, command: str, idle_s: Any, in_transaction: int) -> str:
+    """Say who may hold a lock."""
+    what = "in a transaction" if in_transaction else "in no transaction"
+    return f"connection {number} (user `{user}`, {command} for {idle_s} s, {what})"

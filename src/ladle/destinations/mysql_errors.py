@@ -31,12 +31,10 @@ _LOST = {
     4031: "the server ended the connection, as nothing came for too long",
 }
 _CONFLICTS = {
-    1205: "another session holds a lock",
     1206: "there are more locks than the server has room for",
     1213: "another load got in the way",
     1613: "another load got in the way",
     3058: "another load got in the way",
-    3572: "another session holds a lock",
     1020: "another load got in the way",
     # somebody without our lock made or dropped what we had just looked at
     1146: "a table went away meanwhile",
@@ -64,7 +62,20 @@ _VALUES = {
     3819: "a row breaks a constraint of its table",
     4025: "a row breaks a constraint of its table",
 }
+_NULL = "let it be null (ALTER TABLE .. MODIFY .. NULL), or give it a DEFAULT; run again: the package is kept"
+_WIDER = "widen the column there (ALTER TABLE .. MODIFY), then run again: the package is kept"
+_A_VIEW = "if a view stands in the table's place, drop or rename it, then run again: the package is kept"
+_WAITED = (1205, 3572)
 _HINTS = {
+    1048: _NULL,
+    1263: _NULL,
+    1364: _NULL,
+    1264: _WIDER,
+    1406: _WIDER,
+    1690: _WIDER,
+    1288: _A_VIEW,
+    1347: _A_VIEW,
+    1471: _A_VIEW,
     1044: "have an administrator GRANT ALL ON the dataset's database (CREATE, ALTER, DROP, INSERT, UPDATE, "
     "DELETE, SELECT, CREATE TEMPORARY TABLES), or make the database for you",
     1045: "check username and password in the credentials, and from where the user may connect",
@@ -119,6 +130,11 @@ def code_of(exc: Exception) -> int:
 def is_lost(exc: Exception) -> bool:
     """Whether the line broke, so that nobody knows what the server made of the last message."""
     return code_of(exc) in _LOST
+
+
+def waited_too_long(exc: Exception) -> bool:
+    """Whether the server gave up a wait for a lock, as it was told to."""
+    return code_of(exc) in _WAITED
 
 
 def explained(exc: Exception, doing: str, login: Login) -> DestinationError | DataError:

@@ -67,8 +67,9 @@ class Line(Connection):  # type: ignore[misc]
             for buffer in rows:
                 self._send(memoryview(buffer))
         except Exception:
-            with suppress(err.Error):  # where the line is well, it stays in step
-                self._loaded()
+            if self.open:
+                with suppress(err.Error):  # where the line is well, it stays in step
+                    self._loaded()
             raise
         except BaseException:
             self._force_close()  # nobody knows how much of a message was sent

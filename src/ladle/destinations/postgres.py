@@ -36,6 +36,7 @@ _LIMITS = Limits(
     replaces=REPLACES,
     in_place=EVERYWHERE,
     renames=True,
+    waits_ahead=True,
 )
 
 

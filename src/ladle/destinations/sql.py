@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -17,13 +17,14 @@ from ladle.destinations import dialect as statements
 from ladle.destinations.base import LoadRecord
 from ladle.destinations.changing import changed, doing, naming, still_missing
 from ladle.destinations.dialect import Dialect
+from ladle.destinations.record_rows import load_row, state_row, version_row
 from ladle.errors import CommitFailed, CommitUnknown, DestinationError, LadleError
 from ladle.schema.change import AddTable, Change, Comment, WidenColumn, comments
 from ladle.schema.change_names import NameChange
 from ladle.schema.lattice import needs_proof
-from ladle.schema.schema import ENGINE_VERSION, LOADS_TABLE, STATE_TABLE, VERSION_TABLE
+from ladle.schema.schema import LOADS_TABLE, STATE_TABLE, VERSION_TABLE
 from ladle.schema.table import Column, Table
-from ladle.state.blob import decode_state, encode_state, state_hash
+from ladle.state.blob import decode_state
 
 _KEPT_STATES = 100
 """Versions of a pipeline's state that stay in the dataset."""
@@ -98,6 +99,7 @@ class SqlSession:
         self._there: dict[str, dict[str, str]] | None = None
         self._made: list[Table] = []
         self._staged: dict[str, str] = {}
+        self._joining: dict[str, list[str]] = {}
         self._built: dict[str, str] = {}
         self._newest: dict[tuple[str, str], tuple[str | None, int]] = {}
 
@@ -305,20 +307,21 @@ class SqlSession:
             raise error.with_facts(table=table) from error.__cause__
 
     def stage(self, table: Table, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
-        """Write rows to a temporary table whose columns are like those of the table."""
+        """Write rows to a temporary table whose columns are like those of the table; again, to add some."""
         with self._about(table.name), self._connection.errors(f"writing table `{table.name}`"):
             there = self._columns().get(table.name, {})
+            fresh = table.name not in self._staged
             here = self.staged(table.name)
-            self._run(self._waiting(here, table, schema.names))
+            if fresh:
+                self._run(self._waiting(here, table, schema.names))
+                self._joining[table.name] = statements.joining(table, schema.names)
             waiting = replace(table, name=here.name)
-            rows = self._connection.ingest(self._dialect.staging, waiting, there, schema, batches)
-            self._analyze(here)
-            return rows
+            return self._connection.ingest(self._dialect.staging, waiting, there, schema, batches)
 
-    def _analyze(self, table: exp.Table) -> None:
+    def _analyze(self, table: exp.Table, columns: Collection[str]) -> None:
         # What nobody has counted is planned for as a small table would be.
         if self._dialect.analyzes:
-            self._connection.execute(f"ANALYZE {self._dialect.sql(table)}")
+            self._connection.execute(statements.analyze(table, columns, self._dialect))
 
     def build(self, table: Table, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
         """Write rows to a new table that has the columns and indexes of the table."""
@@ -392,6 +395,9 @@ class SqlSession:
         """Keep other writers out of the tables, and run the statements."""
         with self._about(tables[0]), self._connection.errors(f"merging into table `{tables[0]}`"):
             for table in tables:
+                if joining := self._joining.get(table):
+                    self._analyze(self.staged(table), joining)
+            for table in tables:
                 self._connection.lock_table(self._dataset, table)
             steps = made if isinstance(made, Generator) else (statement for statement in made)
             found: Any = None
@@ -406,7 +412,8 @@ class SqlSession:
             return rows[0] if rows else None
         count = self._run(statement)
         if isinstance(statement, exp.Create):
-            self._analyze(statement.this)
+            joining = {name for names in self._joining.values() for name in names}
+            self._analyze(statement.this, joining.intersection(statement.expression.named_selects))
         return count
 
     def commit(self, record: LoadRecord | None = None) -> None:
@@ -423,15 +430,7 @@ class SqlSession:
         with self._connection.errors("writing the loads row"):
             self._write_version(record, at)
             self._write_state(record, at)
-            schema = record.schema
-            self._insert(
-                LOADS_TABLE,
-                load_id=record.load_id,
-                schema_name=schema["name"],
-                status=0,
-                inserted_at=at,
-                schema_version_hash=schema["version_hash"],
-            )
+            self._insert(LOADS_TABLE, load_row(record, at))
         try:
             with self._connection.errors("committing"):
                 self._connection.commit()
@@ -446,7 +445,7 @@ class SqlSession:
 
     def _make_indexes(self) -> None:
         # After the data: building an index costs less than keeping it up row by row.
-        self._index([table for table in self._made if table.name not in self._built])
+        self._index(table for table in self._made if table.name not in self._built)
 
     def _index(self, tables: Iterable[Table]) -> None:
         if not self._dialect.unique_indexes:
@@ -461,36 +460,18 @@ class SqlSession:
         newest, _ = self.newest(schema["name"], record.pipeline)
         if newest == schema["version_hash"]:
             return
-        self._insert(
-            VERSION_TABLE,
-            version=schema["version"],
-            engine_version=ENGINE_VERSION,
-            inserted_at=at,
-            schema_name=schema["name"],
-            version_hash=schema["version_hash"],
-            schema=orjson.dumps(schema).decode(),
-        )
+        self._insert(VERSION_TABLE, version_row(record, at))
 
     def _write_state(self, record: LoadRecord, at: datetime) -> None:
         state = record.state
         if state is None:
             return
-        self._insert(
-            STATE_TABLE,
-            version=state["_state_version"],
-            engine_version=state["_state_engine_version"],
-            pipeline_name=record.pipeline,
-            state=encode_state(state),
-            created_at=at,
-            version_hash=state_hash(state),
-            _dlt_load_id=record.load_id,
-            _dlt_id=f"{record.load_id}.{state['_state_version']}",
-        )
+        self._insert(STATE_TABLE, state_row(record, at))
         if (oldest := state["_state_version"] - _KEPT_STATES) > 0:
             forget = statements.delete_up_to(self._dataset, STATE_TABLE, self._dialect)
             self._connection.execute(forget, [record.pipeline, oldest])
 
-    def _insert(self, table: str, **values: Any) -> None:
+    def _insert(self, table: str, values: Mapping[str, Any]) -> None:
         sql = statements.insert_row(self._dataset, table, list(values), self._dialect)
         self._connection.execute(sql, list(values.values()))
 

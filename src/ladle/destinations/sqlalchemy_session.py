@@ -49,7 +49,7 @@ class SqlAlchemySession(SqlSession):
 
     def stage(self, table: Table, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
         """Write rows, each with its number, to a table whose columns are like those of the table."""
-        with self._connection.errors(f"writing table `{table.name}`"):
+        with self._about(table.name), self._connection.errors(f"writing table `{table.name}`"):
             there = self._columns().get(table.name, {})
             here = self.staged(table.name)
             like = statements.create_like(here, self.place(table.name), schema.names)
@@ -61,7 +61,8 @@ class SqlAlchemySession(SqlSession):
             rows = self._connection.ingest(
                 self._dialect.staging, waiting, there, counted, _numbered(batches, counted)
             )
-            self._analyze(here)
+            if columns := statements.joining(table, schema.names):
+                self._analyze(here, columns)
             return rows
 
     def staged(self, name: str) -> exp.Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 
 from ladle.errors import CommitFailed, DataError, DestinationError, LadleError
@@ -23,8 +24,15 @@ _PHRASES = {
     "reserved for internal use": "names with `sqlite_` first are SQLite's own: choose another table_name",
     "cannot drop column": "drop the view, index or trigger that needs it, run again, and make it anew",
     "error in view": "drop the view that needs the column, run again, and make it anew",
+    "because it is a view": "if a view stands in the table's place, drop or rename it; run again",
     "no such table": "a table went away under the load; the package is kept: run again",
 }
+
+_VALUES = {
+    "NOT NULL constraint": "drop the column there, or make the table anew with a DEFAULT for it; run again",
+    "UNIQUE constraint": "remove what is there twice, or drop the unique index, and run again",
+}
+_COLUMN = re.compile(r"(?:NOT NULL|UNIQUE) constraint failed: [^,]*\.([^.,]+)$")
 
 
 def _code(exc: sqlite3.Error) -> int:
@@ -58,7 +66,11 @@ def explained(exc: sqlite3.Error, doing: str, file: str) -> LadleError:
     if is_busy(exc):
         return CommitFailed(f"another connection got in the way while {doing}: {exc}", hint=_AGAIN)
     if code in (sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_TOOBIG) or isinstance(exc, sqlite3.DataError):
-        return DataError(f"SQLite refused a row while {doing}: {exc}", hint=_MEND)
+        column = _COLUMN.search(str(exc))
+        hint = next((h for phrase, h in _VALUES.items() if phrase in str(exc)), _MEND)
+        return DataError(
+            f"SQLite refused a row while {doing}: {exc}", hint=hint, column=column[1] if column else None
+        )
     hint = _HINTS.get(code) or next((h for phrase, h in _PHRASES.items() if phrase in str(exc)), _MEND)
     return DestinationError(f"SQLite failed while {doing}, in `{file}`: {exc}", hint=hint)
 

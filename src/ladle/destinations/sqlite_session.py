@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import orjson
 from sqlglot import exp
@@ -47,13 +47,13 @@ class SqliteSession(SqlSession):
         self._waits[table.name] = [key for key in looked_up(table) if set(key) <= set(columns)]
         return super()._waiting(here, table, columns)
 
-    def _analyze(self, table: exp.Table) -> None:
+    def _analyze(self, table: exp.Table, columns: Collection[str]) -> None:
         """Index rows that wait, or those chosen of them, now that all are there."""
         names = {number: name for name, number in self._staged.items()}
         name = names[table.name].removesuffix(_KEPT)
         for key in self._waits.get(name, ()):
             self._run(_index(table, key))
-        super()._analyze(table)
+        super()._analyze(table, ())  # its ANALYZE knows no columns
 
     def _run(self, statement: exp.Expression) -> int:
         """Run a statement; a column that goes, or changes its type, can't be in an index meanwhile."""

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 import pyarrow as pa
 
-from ladle.destinations.base import Destination, Session
+from ladle.destinations.base import Destination, MergingSession, Session, Strategy
 from ladle.errors import CommitUnknown, LadleError
 from ladle.events import Emit, Progress, durable
-from ladle.load.dispositions import STRATEGIES, prepare
+from ladle.load.dispositions import STRATEGIES, prepare, waiting
 from ladle.load.early import EarlySession
+from ladle.load.merge import check_merges, root_key_fills
 from ladle.load.plan import stored_tables, wanted
 from ladle.load.run import (
     LoadResult,
     apply_comments,
+    bring_in,
     check_newest,
     conformed,
     record_of,
@@ -31,6 +34,7 @@ from ladle.schema.change import AddTable, RelaxColumn, WidenColumn, diff
 from ladle.schema.records import is_record
 from ladle.schema.schema import Schema
 from ladle.schema.table import Table
+from ladle.schema.types import arrow_type
 
 BEGIN_BYTES = 4 << 20
 """Ready data, in bytes of Arrow, with which a load begins ahead; less is loaded when extract has ended."""
@@ -57,11 +61,12 @@ class _Waiting:
 class LoadAhead:
     """One load that begins before its package is complete. Only speed hangs on it.
 
-    The package is sealed on disk as ever, and nothing of the load is visible before `commit`. It gives up,
-    rolls back, and leaves the load to the package's files when a table's columns change after they were made,
-    when an existing table lacks a column or one of its columns changes (changing it would lock out readers,
-    the source perhaps among them), when the destination fails, and when it has waited for the source for 2 s
-    and twice as long as it worked: a slow source must not hold the destination's locks.
+    The package is sealed on disk as ever, and nothing of the load is visible before `commit`. Rows that are
+    merged wait in tables of the load's own. It gives up, rolls back, and leaves the load to the package's
+    files when a table's columns change after they were made, when an existing table lacks a column or one of
+    its columns changes (changing it would lock out readers, the source perhaps among them), when rows turn
+    out to be merged in another way, when the destination fails, and when it has waited for the source for
+    2 s and twice as long as it worked: a slow source must not hold the destination's locks.
 
     Args:
         package: declared, not read yet.
@@ -100,6 +105,8 @@ class LoadAhead:
         self._session: Session | None = None
         self._there: dict[str, dict[str, str]] = {}
         self._made: dict[str, Table] = {}
+        self._tables: dict[str, Table] = {}
+        self._staged: dict[str, tuple[str, Strategy]] = {}
         self._rows: dict[str, int] = {}
         self._seconds: dict[str, float] = {}
 
@@ -117,6 +124,7 @@ class LoadAhead:
                 self._changed.wait()
             if self._gave_up:
                 return
+            self._tables[table.name] = table
             waiting = self._waiting.setdefault(table.name, _Waiting(table))
             waiting.table = table
             waiting.batches.append(batch)
@@ -153,8 +161,12 @@ class LoadAhead:
         with durable(self._emit, "load.begin"):
             self._session.begin(opening)
         self._there = {name: dict(columns) for name, columns in self._session.tables().items()}
+        waits = self._waits(self._package, self._declared)
         for resource in self._package.manifest.resources:
-            prepare(self._session, self._declared, resource, self._declared.table_map)
+            prepare(self._session, self._declared, resource, self._declared.table_map, waits)
+
+    def _waits(self, package: Package, schema: Schema) -> dict[str, tuple[str, Strategy]]:
+        return waiting(package.manifest, schema, self._destination.limits)
 
     def _next(self) -> _Waiting | None:
         """Return the table of which most waits, once it is worth a statement; None when all is written.
@@ -185,9 +197,28 @@ class LoadAhead:
         if not set(schema.names) <= set(self._columns(name)):
             raise _GaveUp
         with durable(self._emit, f"load.ahead.{name}"):
-            rows = self._session.append(table, schema, conformed(chunk.batches, schema))
+            rows = self._put(table, schema, chunk.batches)
         self._rows[name] = self._rows.get(name, 0) + rows
         self._seconds[name] = self._seconds.get(name, 0.0) + time.perf_counter() - began
+
+    def _put(self, table: Table, schema: pa.Schema, batches: Sequence[pa.RecordBatch]) -> int:
+        """Write rows to their table, or to where they wait."""
+        assert self._session is not None
+        with self._changed:
+            known = self._declared.with_tables(self._tables.values())
+        waits = self._waits(self._package, known).get(table.name)
+        if waits is None:
+            return self._session.append(table, schema, conformed(batches, schema))
+        # With all columns: those that these rows lack may come later.
+        there = set(self._columns(table.name))
+        types = {c.name: c for c in table.typed_columns() if c.name in there}
+        digits = self._destination.limits.wei_digits
+        whole = pa.schema(
+            schema.field(n) if n in schema.names else pa.field(n, arrow_type(c, digits))
+            for n, c in types.items()
+        )
+        self._staged[table.name] = waits
+        return cast(MergingSession, self._session).stage(table, whole, conformed(batches, whole))
 
     def _columns(self, name: str) -> Iterable[str]:
         if name in self._made:
@@ -265,6 +296,7 @@ class LoadAhead:
             return None
         schema = Schema.from_dict(package.manifest.schema)
         self._check_complete(package, schema)
+        check_merges(schema, package.manifest.resources, self._destination)
         newest = check_newest(session, package, schema)
         changes = diff(self._there, wanted(package, schema), stored_tables(session, package, schema, newest))
         if any(isinstance(change, WidenColumn | RelaxColumn) for change in changes):
@@ -273,12 +305,24 @@ class LoadAhead:
         with durable(self._emit, "load.apply"):
             session.apply(changes)
         apply_comments(session, package, schema)
+        root_key_fills(session, schema, changes)
         self._write_records(session, package, schema)
+        limits = self._destination.limits
+        merged = bring_in(session, package, schema, self._staged_columns(package, schema), limits, self._emit)
         with durable(self._emit, "load.commit"):
             session.commit(record_of(package, schema))
         for name, rows in self._rows.items():
             self._emit(Progress("load", name, rows))
-        return LoadResult(package.load_id, dict(package.manifest.counts), tuple(changes), self._seconds)
+        counts = dict(package.manifest.counts)
+        return LoadResult(package.load_id, counts, tuple(changes), self._seconds, merged=merged)
+
+    def _staged_columns(self, package: Package, schema: Schema) -> dict[str, Sequence[str]]:
+        """Return which columns waiting rows have, by table."""
+        found = {name: package.files("ready", name) for name in self._staged}
+        return {
+            name: union_schema((package.schema_of(f) for f in files), schema.table_map[name]).names
+            for name, files in found.items()
+        }
 
     def _write_records(self, session: Session, package: Package, schema: Schema) -> None:
         """Write ladle's own tables: their rows are known once the package is complete."""
@@ -301,5 +345,7 @@ class LoadAhead:
         as_made = all(t.typed_columns() == final[n].typed_columns() for n, t in self._made.items())
         # Tables named by their items: rows that are only added need no preparation, others would have.
         prepared = all(STRATEGIES.get(disposition) is append for _, disposition in late)
-        if due != self._rows or not as_made or not prepared:
+        waits = self._waits(package, schema)
+        as_staged = self._staged == {name: waits[name] for name in self._rows if name in waits}
+        if due != self._rows or not as_made or not prepared or not as_staged:
             raise _GaveUp

@@ -135,7 +135,7 @@ def _load_once(
             with durable(emit, "load.clear"):
                 session.clear(manifest.empty_tables)
         rows, staged, seconds = _write(session, package, schema, emit, destination.limits)
-        merged = _bring_in(session, package, schema, staged, destination.limits, emit)
+        merged = bring_in(session, package, schema, staged, destination.limits, emit)
         if manifest.fills:
             with durable(emit, "load.fill"):
                 fill(cast(MergingSession, session), schema, manifest.fills)
@@ -248,7 +248,7 @@ def _write(
     return {name: n for name, n in rows.items() if name in package.manifest.counts}, staged, seconds
 
 
-def _bring_in(
+def bring_in(
     session: Session,
     package: Package,
     schema: Schema,
@@ -256,6 +256,7 @@ def _bring_in(
     limits: Limits,
     emit: Emit,
 ) -> dict[str, dict[str, int]]:
+    """Merge what waits, whose columns by table are `staged`; return what became of it, as `merge` does."""
     manifest = package.manifest
     for text in notices(manifest, schema, limits):
         emit(Notice(text))

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from ladle.normalize.arrays import keep
 from ladle.normalize.given import Given
-from ladle.normalize.keys import ROW_ID, RowKeys, child_keys, root_keys
+from ladle.normalize.keys import ROW_ID, RowKeys, child_keys, random_ids, root_keys
 from ladle.normalize.names import Kinds, Named, Names, name_leaves, spelling_tag
 from ladle.normalize.rows import Part
 from ladle.normalize.unnest import Path, Piece
@@ -23,6 +23,7 @@ def parts_of(
     given: Given,
     finish: Callable[[Part], Part],
     ids: Callable[[Sequence[Named]], pa.Array | None] = lambda named: None,
+    fresh: Callable[[int], pa.Array] = random_ids,
 ) -> list[Part]:
     """Name and key the pieces of a batch, parents first.
 
@@ -34,7 +35,8 @@ def parts_of(
         names: makes the names of tables and columns.
         given: knows and counts what was dropped.
         finish: adds to a part what it takes over from those above it.
-        ids: makes ids of root rows of their columns; null, or None for all, where they are random.
+        ids: makes ids of root rows of their columns; null, or None for all, where they are `fresh`.
+        fresh: makes so many other ids.
     """
     found: list[Part | None] = []
     paths: list[Path] = []
@@ -54,7 +56,7 @@ def parts_of(
         if given:
             named = given.kept_values(table, named)
         above = found[piece.parent] if index else None
-        keys = child_keys(piece, above.keys, own, salt) if above else root_keys(piece, own, ids(named))
+        keys = child_keys(piece, above.keys, own, salt) if above else root_keys(piece, own, ids(named), fresh)
         number = sum(part is not None for part in found)
         part = finish(Part(piece, paths[index], named, keys, above, table, number))
         found.append(part)

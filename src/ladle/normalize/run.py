@@ -18,7 +18,7 @@ from ladle.normalize.given import Given
 from ladle.normalize.govern import Governor, Judged
 from ladle.normalize.growth import Growing, Grown, Growth
 from ladle.normalize.keyed_ids import KeyedIds
-from ladle.normalize.keys import ROOT_ID, ROW_ID, in_order, with_key_columns
+from ladle.normalize.keys import ROOT_ID, ROW_ID, RowIds, in_order, with_key_columns
 from ladle.normalize.names import Named, Names
 from ladle.normalize.nulls import as_there, is_kept, settled
 from ladle.normalize.options import Options
@@ -114,6 +114,7 @@ class Normalizer:
         )
         self._swept: set[str] = set()
         self._keyed = KeyedIds(bool(limits.merges))
+        self._fresh = RowIds()
         self._books = Accounts()
         self._versions = Versions()
         self._outdated = False
@@ -153,7 +154,7 @@ class Normalizer:
         self._part = (resource, root)
         self._unchanged = batch if self._passing and not keyed else None
         with_above, ids = partial(self._with_above, root), partial(self._ids, root, (frame, keyed))
-        parts = parts_of(root, pieces, self._names, self._given, with_above, ids)
+        parts = parts_of(root, pieces, self._names, self._given, with_above, ids, self._fresh.make)
         typed = partial(self._typed, resource, root, (frame, keyed))
         judged = self._judged(parts, (resource, first_row), typed)
         fed = self._versions.of(judged.fed, resource)

@@ -224,8 +224,7 @@ class Work:
         destination, begin_bytes = self.destination, number("load", "ahead_bytes", default=BEGIN_BYTES)
         manifest = package.manifest
         alone = self._lock_depth > 0 and not (manifest.drop_tables or manifest.empty_tables)
-        # What is merged waits in tables of the load's own until all is there.
-        alone = alone and not manifest.fills and not self._waits(manifest)
+        alone = alone and not manifest.fills and self._may_wait(manifest)
         if destination is None or not destination.streams or not alone or begin_bytes < 0:
             return None
         dataset = str(self.dataset_name)
@@ -241,8 +240,11 @@ class Work:
             return None
         return EarlySession(destination, str(self.dataset_name))
 
-    def _waits(self, manifest: Manifest) -> bool:
-        return bool(waiting(manifest, Schema.from_dict(manifest.schema), self._limits()))
+    def _may_wait(self, manifest: Manifest) -> bool:
+        """Whether no rows wait until all are there, or may do so at the destination."""
+        waits = waiting(manifest, Schema.from_dict(manifest.schema), self._limits())
+        built = any(strategy.builds for _, strategy in waits.values())
+        return not waits or (self._limits().waits_ahead and not built)
 
     def _reset(self, order: Order, stored: Schema, state: dict[str, Any]) -> Reset | None:
         """Tell what a refresh will drop, before anything is read."""

@@ -32,6 +32,8 @@ class Limits:
     and columns that are there can be renamed. `folds_case`: whether names are one that differ by case only.
     `tables_first`: whether changes of tables are committed before the rows; a load that fails may leave
     empty tables. `astral_names`: whether names can have characters beyond U+FFFF, such as emoji.
+    `waits_ahead`: whether rows that are merged may come in while a source is still read: the merge sees what
+    others commit meanwhile, and keeps them out from then on.
     """
 
     max_table_name: int | None = None
@@ -52,6 +54,7 @@ class Limits:
     folds_case: bool = False
     tables_first: bool = False
     astral_names: bool = True
+    waits_ahead: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 from tests.loading import Site
 
 import ladle
+from ladle.destinations.duckdb import DuckDb
 from ladle.destinations.sql import SqlSession
 from ladle.errors import CommitFailed, CommitUnknown, ConfigError, DestinationError, SourceError
 from ladle.events import Durable, Event, Progress
@@ -90,6 +93,60 @@ def test_it_can_be_switched_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("LOAD__AHEAD_BYTES", "soon")
     with pytest.raises(ConfigError, match="LOAD__AHEAD_BYTES"):
         run(site, watch, page(0))
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let rows wait in DuckDB too, where nobody else merges meanwhile."""
+    module = sys.modules["ladle.destinations.duckdb"]  # the package has a function of that name
+    monkeypatch.setattr(module, "_LIMITS", replace(DuckDb().limits, waits_ahead=True))
+
+
+def merging(data: Any, strategy: str = "delete-insert") -> Any:
+    way = {"disposition": "merge", "strategy": strategy}
+    return ladle.resource(data, name="t", primary_key="id", write_disposition=way)
+
+
+@pytest.mark.usefixtures("waits")
+@pytest.mark.parametrize("strategy", ["delete-insert", "upsert", "scd2"])
+def test_rows_to_merge_wait_beside_the_table(tmp_path: Path, strategy: str) -> None:
+    site, watch, later = Site.in_memory(tmp_path), Watch(), Watch()
+    run(site, watch, merging([page(0, extra=0), page(PAGE, extra=1)], strategy))
+    # rows of the first page lack a column that those of the second have
+    info = run(site, later, merging(pages(later, page(2 * PAGE, extra=2)), strategy))
+    assert (watch.names("load.write"), later.names("load.write")) == ([], [])
+    assert later.names("load.ahead.t").count("load.ahead.t") > 1
+    assert later.names("load.merge") == ["load.merge"]
+    current = "" if strategy != "scd2" else " where _dlt_valid_to is null"
+    left = (2 if strategy == "scd2" else 3) * PAGE
+    assert site.query(f"select count(*), count(distinct id), sum(extra) from ds.t{current}") == [(left,) * 3]
+    joined = "select count(*) from ds.t join ds.t__l l on l._dlt_root_id = t._dlt_id where l.value <> t.id"
+    assert site.query(joined) == [(0,)]
+    assert sum(info.merged["t"].values()) == (4 if strategy == "scd2" else 2) * PAGE
+
+
+def test_where_others_may_merge_meanwhile_all_rows_come_at_the_end(tmp_path: Path) -> None:
+    site, watch = Site.in_memory(tmp_path), Watch()
+    run(site, watch, merging([page(0)]))
+    assert watch.names("load.ahead") == []
+
+
+@pytest.mark.usefixtures("waits")
+def test_rows_that_turn_out_to_be_merged_in_another_way_are_loaded_from_files(tmp_path: Path) -> None:
+    site, watch, later = Site.in_memory(tmp_path), Watch(), Watch()
+    run(site, watch, merging(page(0)))
+    hints = ladle.mark.make_hints(write_disposition={"disposition": "merge", "strategy": "upsert"})
+    run(site, later, merging(pages(later, ladle.mark.with_hints(page(0), hints))))
+    assert "load.write.t" in later.names("load.write")
+    assert site.query("select count(*), count(distinct id) from ds.t") == [(PAGE, PAGE)]
+
+
+@pytest.mark.usefixtures("waits")
+def test_tables_that_are_swapped_are_built_once_all_is_there(tmp_path: Path) -> None:
+    site, watch = Site.in_memory(tmp_path), Watch()
+    way = {"disposition": "replace", "strategy": "staging-optimized"}
+    run(site, watch, ladle.resource([page(0)], name="t", write_disposition=way))
+    assert watch.names("load.ahead") == []
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pyarrow as pa
 import pytest
 
-from ladle.normalize.keys import child_keys, key_arrays, random_ids, root_keys, with_key_columns
+from ladle.normalize.keys import RowIds, child_keys, key_arrays, random_ids, root_keys, with_key_columns
 from ladle.normalize.unnest import Piece
 from ladle.schema.table import Column, Table
 
@@ -19,6 +21,24 @@ def test_random_ids_are_unique_text_of_16_characters() -> None:
     assert len(set(ids.to_pylist())) == 1000
     assert set(map(len, ids.to_pylist())) == {16}
     assert len(random_ids(0)) == 0
+
+
+def test_ids_of_one_load_sort_as_they_were_made() -> None:
+    made = RowIds()
+    # across pages of 1024, and past 2**15, where another digit begins
+    ids = [row for n in (0, 1, 1023, 5000, 1, 2**17) for row in made.make(n).to_pylist()]
+    assert ids == sorted(ids) == sorted(ids, key=str.swapcase)
+    assert len(set(ids)) == len(ids)
+    assert {len(row) for row in ids} == {16}
+    assert re.fullmatch("[A-Za-z0-9_-]{16}", ids[-1])
+    assert ids[0][:10] == ids[-1][:10] != RowIds().make(1)[0].as_py()[:10]
+
+
+def test_ids_begin_anew_after_their_last_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ladle.normalize.keys._PLACES", 2)
+    ids = RowIds().make(3 * 1024 + 5).to_pylist()
+    assert len(set(ids)) == len(ids)
+    assert len({row[:14] for row in ids}) == 4
 
 
 def test_own_ids_win_where_there_are_any() -> None:
