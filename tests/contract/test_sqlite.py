@@ -21,6 +21,7 @@ from tests.unit.load.test_merge import lost
 
 import ladle
 from ladle.destinations.registry import resolve
+from ladle.destinations.sqlite_connection import SqliteConnection
 from ladle.errors import ConfigError, DataError, DestinationError, UsageError
 
 
@@ -396,6 +397,72 @@ def test_a_merge_reads_tables_once_not_once_per_row(strategy: str, pipeline: Any
     with pipeline.sql_client() as client:
         assert client.execute_sql("SELECT count(*), count(DISTINCT id) FROM t") == [(15_000, 15_000)]
         assert client.execute_sql("SELECT count(*) FROM t__kids") == [(15_000,)]
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_merge_searches_by_indexes_and_makes_none_for_a_statement(strategy: str, tmp_path: Path) -> None:
+    made = ladle.destinations.sqlite(tmp_path / "x.db")
+    pipeline = ladle.pipeline("p", tmp_path / "work", destination=made, dataset_name="main")
+    way = {"disposition": "merge", "strategy": strategy}
+    pipeline.run(
+        [{"id": n, "v": n} for n in range(2_000)], table_name="t", primary_key="id", write_disposition=way
+    )
+    plans: list[str] = []
+    run = SqliteConnection.execute
+
+    def explained(self: Any, sql: str, params: Any = ()) -> int:
+        if '"t"' in sql and sql.startswith(("DELETE", "UPDATE", "INSERT")):
+            plans.extend(step for *_, step in self.query(f"EXPLAIN QUERY PLAN {sql}"))
+        return run(self, sql, params)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SqliteConnection, "execute", explained)
+        rows = [{"id": n, "v": -1} for n in (5, 5, 1_999, 2_000)]
+        pipeline.run(rows, table_name="t", primary_key="id", write_disposition=way)
+    assert any("ix_t_id" in step for step in plans)
+    assert not [step for step in plans if "AUTOMATIC" in step or step == "SCAN old"]
+
+
+def test_a_statement_brings_several_rows_in_their_order(pipeline: Any) -> None:
+    ran: list[str] = []
+    opened = SqliteConnection._open
+
+    def traced(self: Any, create: bool = False) -> Any:
+        db = opened(self, create)
+        db.set_trace_callback(ran.append)
+        return db
+
+    rows = [{"id": n, "v": None if n % 3 else float("nan")} for n in range(20_009)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SqliteConnection, "_open", traced)
+        pipeline.run(rows, table_name="t")
+    inserts = [sql for sql in ran if sql.startswith("INSERT") and '"t"' in sql]
+    assert len(inserts) < 1_500  # each for itself, there would be 20,009
+    with pipeline.sql_client() as client:
+        found = client.execute_sql("SELECT id, CAST(v AS TEXT) FROM t ORDER BY _rowid_")
+    assert [tuple(row) for row in found] == [(n, None if n % 3 else "NaN") for n in range(20_009)]
+
+
+@pytest.mark.parametrize("indexes", [True, False])
+def test_columns_with_an_index_change_and_go(indexes: bool, tmp_path: Path) -> None:
+    made = ladle.destinations.sqlite(tmp_path / "x.db", create_indexes=indexes)
+    pipeline = ladle.pipeline("p", tmp_path / "work", destination=made, dataset_name="main")
+
+    def found() -> set[str]:
+        names = query(tmp_path / "x.db", "SELECT name FROM pragma_index_list('t') WHERE origin = 'c'")
+        return {name for (name,) in names}
+
+    def run(rows: Any, **hints: Any) -> None:
+        pipeline.run(ladle.resource(rows, name="t", write_disposition="merge", **hints))
+
+    run([{"id": 1, "k": 1, "v": 1}], primary_key=["id", "k"])
+    assert found() == ({"ix_t_id_k"} if indexes else set())
+    run([{"id": 1, "k": 1, "v": 2}], primary_key=["id", "k"], columns={"id": {"data_type": "text"}})
+    assert found() == ({"ix_t_id_k"} if indexes else set())
+    assert query(tmp_path / "x.db", "SELECT id, k, v FROM t") == [("1", 1, 2)]
+    run([{"id": "1", "k": 1, "v": 3}], primary_key="id")
+    pipeline.drop_column("t", "k").apply(confirm=True)
+    assert found() == set()
 
 
 def test_children_that_were_appended_get_the_key_of_their_root(pipeline: Any) -> None:

@@ -72,7 +72,9 @@ def _said(statement: exp.Expression, collation: str) -> Iterable[exp.Expression]
     if isinstance(statement, exp.Delete):
         return [_deleted(statement)]
     if isinstance(statement, exp.Update):
-        return [_updated(statement)] if statement.args.get(_FROM) else _filled(statement)
+        if statement.args.get(_FROM):
+            return [_updated(statement)]
+        return [_chosen(one) if isinstance(one, exp.Update) else one for one in _filled(statement)]
     if isinstance(statement, exp.Insert):
         return _inserted(statement)
     if isinstance(statement, exp.Alter):
@@ -190,6 +192,8 @@ def _renamed(statement: exp.Alter) -> exp.Alter:
 
 def _deleted(statement: exp.Delete) -> exp.Delete:
     statement = statement.copy()
+    for asked in statement.find_all(exp.Exists):
+        _unbound(asked)
     if alias := statement.this.alias:
         statement.set("tables", [exp.Table(this=exp.to_identifier(alias, quoted=True))])
     return statement
@@ -207,6 +211,43 @@ def _updated(statement: exp.Update) -> exp.Update:
         for one in statement.expressions
     ]
     return exp.Update(this=joined, expressions=values)
+
+
+def _unbound(asked: exp.Exists) -> None:
+    """Leave out between which values keys lie: a server that knows reads all rows between them.
+
+    They are those of the waiting rows, with which the keys are compared anyway.
+    """
+    for bound in list(asked.find_all(exp.Between)):
+        beside = bound.parent
+        if isinstance(beside, exp.And):
+            beside.replace(beside.right if beside.left is bound else beside.left)
+
+
+def _chosen(statement: exp.Update) -> exp.Update:
+    """UPDATE .. WHERE EXISTS (..) as a join with the keys that wait, which are fewer than what is there.
+
+    Each key once: a part of a table that comes as a whole has one key in all rows.
+    """
+    statement = statement.copy()
+    wanted = statement.args["where"].this.unnest()
+    parts = list(wanted.flatten()) if isinstance(wanted, exp.And) else [wanted]
+    asked = next((part for part in parts if isinstance(part, exp.Exists)), None)
+    if asked is None or statement.this.name.startswith(STAGED) or asked.this.find(exp.Exists):
+        return statement
+    table = _source(asked.this)
+    match = asked.this.args["where"].this
+    names = dict.fromkeys(c.name for c in match.find_all(exp.Column) if c.table == table.alias)
+    keys = exp.select(*(_of(table.alias, n) for n in names)).distinct().from_(table.copy())
+    joined = statement.this.copy()
+    joined.append("joins", exp.Join(this=keys.subquery(table.alias), on=match.copy()))
+    values = [
+        exp.EQ(this=_of(joined.alias, one.this.name), expression=one.expression.copy())
+        for one in statement.expressions
+    ]
+    rest = [part.copy() for part in parts if part is not asked]
+    where = exp.Where(this=exp.and_(*rest)) if rest else None
+    return exp.Update(this=joined, expressions=values, where=where)
 
 
 def _filled(statement: exp.Update) -> Iterator[exp.Expression]:

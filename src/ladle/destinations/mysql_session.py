@@ -14,6 +14,7 @@ from sqlglot import exp
 from ladle.destinations import dialect as statements
 from ladle.destinations.base import LoadRecord
 from ladle.destinations.dialect import Dialect
+from ladle.destinations.looked_up import looked_up
 from ladle.destinations.mysql_connection import MySqlConnection
 from ladle.destinations.mysql_dialect import ASIDE, DIALECT, STAGED, index, quoted, rewriter, waiting
 from ladle.destinations.mysql_types import column_type
@@ -114,7 +115,7 @@ class MySqlSession(SqlSession):
         there = self._columns()[table.name]
         spelled = self._collations(table.name)
         types = {name: there[name] + spelled.get(name, "") for name in columns}
-        self._waits[table.name] = types, [k for k in _keys(table) if set(k) <= set(types)]
+        self._waits[table.name] = types, [k for k in looked_up(table) if set(k) <= set(types)]
         return waiting(here, *self._waits[table.name], self._collation)
 
     def _collations(self, table: str) -> dict[str, str]:
@@ -204,14 +205,9 @@ def dialect_for(dataset: str, collation: str, reopens: bool = True) -> Dialect:
     return replace(DIALECT, staging=dataset, rewrite=rewriter(collation, reopens))
 
 
-def _keys(table: Table) -> list[list[str]]:
-    keys = [table.keys("primary_key"), table.keys("merge_key"), table.keys("root_key")]
-    return [list(key) for key in dict.fromkeys(tuple(k) for k in keys if k)]
-
-
 def _indexes(table: Table) -> list[exp.Expression]:
     types = {c.name: column_type(c) for c in table.typed_columns()}
-    return [index(key, types) for key in _keys(table) if set(key) <= set(types)]
+    return [index(key, types) for key in looked_up(table) if set(key) <= set(types)]
 
 
 def definitions(created: str) -> dict[str, str]:

@@ -13,8 +13,8 @@ from ladle.config.settings import searched
 from ladle.destinations.base import Session
 from ladle.destinations.capabilities import Capabilities, capabilities, overridden
 from ladle.destinations.reading import Reader, SqlReader
-from ladle.destinations.sql import SqlSession
 from ladle.destinations.sqlite_connection import DIALECT, MAIN, SqliteConnection
+from ladle.destinations.sqlite_session import SqliteSession
 from ladle.destinations.sqlite_types import WEI_DIGITS
 from ladle.destinations.sqlite_widening import IN_PLACE
 from ladle.errors import ConfigError, UsageError
@@ -45,6 +45,7 @@ class Sqlite:
         lock_wait_s: seconds to wait while others write to the file of the dataset.
         unique_indexes: make a unique index on new tables for each column that is declared unique.
         primary_keys: give new tables their primary key as a constraint.
+        create_indexes: give new tables that are merged into an index on each key that merges go by.
         configured: the path is that of the configuration.
 
     Guarantee: G4. All tables, the state and the loads row of a load become visible in one transaction.
@@ -61,6 +62,7 @@ class Sqlite:
     streams: bool = False
     sql_dialect: str = "sqlite"
     limits: Limits = _LIMITS
+    create_indexes: bool = True
     configured: bool = field(default=False, compare=False)
 
     @property
@@ -111,7 +113,7 @@ class Sqlite:
             UsageError: the dataset can't have that name.
         """
         dialect = replace(DIALECT, unique_indexes=self.unique_indexes, primary_keys=self.primary_keys)
-        return SqlSession(self.connect(dataset), dialect, dataset)
+        return SqliteSession(self.connect(dataset), dialect, dataset, self.create_indexes)
 
     def reader(self, dataset: str) -> Reader:
         """Connect to read.
@@ -140,6 +142,7 @@ def sqlite_destination(
     lock_wait_s: float = 30.0,
     create_unique_indexes: bool = False,
     create_primary_keys: bool = False,
+    create_indexes: bool = True,
     **capability: Any,
 ) -> Sqlite:
     """Load into a SQLite database.
@@ -153,6 +156,7 @@ def sqlite_destination(
         lock_wait_s: seconds to wait while others write to the file.
         create_unique_indexes: make a unique index for each column that is declared unique, as `_dlt_id` is.
         create_primary_keys: give new tables their primary key as a constraint.
+        create_indexes: give new tables that are merged into an index on each key that merges go by.
         capability: `naming_convention`, `max_table_nesting` and others of `Capabilities`.
 
     Raises:
@@ -161,8 +165,9 @@ def sqlite_destination(
     """
     name = destination_name or "sqlite"
     own = ("credentials", "destination_name", "lock_wait_s", "create_unique_indexes", "create_primary_keys")
-    limits = overridden(_LIMITS, capability, "sqlite", own)
+    limits = overridden(_LIMITS, capability, "sqlite", (*own, "create_indexes"))
     made = Sqlite(None, name, lock_wait_s, create_unique_indexes, create_primary_keys, limits=limits)
+    made = replace(made, create_indexes=create_indexes)
     if credentials is None:
         return replace(made, path=_file(_configured(name)), configured=True)
     return replace(made, path=_file(os.fspath(credentials)))

@@ -31,6 +31,12 @@ _UNIQUE = (
     "SELECT l.name, l.origin <> 'c' FROM pragma_index_list(?2, ?1) AS l, pragma_index_info(l.name, ?1) AS i "
     'WHERE l."unique" GROUP BY l.name, l.origin HAVING count(*) = 1 AND max(i.name) = ?3'
 )
+_PARAMETERS = 100
+"""Of one INSERT, at most, if a row hasn't more."""
+
+_CACHE_KB = 64 << 10
+"""Of a file's pages in memory during a load: those of indexes are changed again and again."""
+
 _SCHEMA = re.compile(r'(CREATE|DROP) SCHEMA IF (?:NOT )?EXISTS "((?:[^"]|"")*)"(?: CASCADE)?')
 _BESIDE = ("", "-wal", "-shm", "-journal")
 
@@ -43,6 +49,7 @@ DIALECT = Dialect(
     row_order="_rowid_",
     unique_query=_UNIQUE,
     rewrite=rewritten,
+    analyzes=True,
     own_types=True,
     cell=stored_value,
     converted=converted,
@@ -146,21 +153,24 @@ class SqliteConnection:
         schema: pa.Schema,
         batches: Iterable[pa.RecordBatch],
     ) -> int:
-        """Insert whole batches with one prepared statement; rows keep their order. Memory: O(10,000 rows)."""
+        """Insert batches by two prepared statements; rows keep their order. Memory: O(10,000 rows)."""
         db = self._open()
         into = DIALECT.sql(statements.table_ref(dataset, table.name))
         names = ", ".join(map(_quoted, schema.names))
         count = 0
-        for widths, rows in Encoder(table, schema, there).encoded(batches):
-            values = ", ".join("?" if n == 1 else f"coalesce({', '.join('?' * n)})" for n in widths)
-            db.executemany(f"INSERT INTO {into} ({names}) VALUES ({values})", rows)
-            count += len(rows)
+        for widths, number, columns in Encoder(table, schema, there).encoded(batches):
+            row = ", ".join("?" if n == 1 else f"coalesce({', '.join('?' * n)})" for n in widths)
+            for values, rows in _statements(columns, number):
+                db.executemany(
+                    f"INSERT INTO {into} ({names}) VALUES {', '.join([f'({row})'] * values)}", rows
+                )
+            count += number
         return count
 
     # -- the transaction
 
     def expect(self, batch_bytes: int, columns: int) -> None:
-        """Nothing to do: SQLite keeps 2 MB of a file in memory."""
+        """Nothing to do: how much of a file is kept in memory doesn't depend on batches."""
 
     def begin(self) -> None:
         """Start a transaction that nobody else can write beside. Readers go on, and see what was before.
@@ -174,6 +184,8 @@ class SqliteConnection:
             # Kept in the file. Where it can't be had, as on some network drives, readers wait at the commit.
             with suppress(sqlite3.Error):
                 db.execute(f"PRAGMA {_quoted(self._dataset)}.journal_mode = WAL")
+        for name in (_quoted(self._dataset), "temp"):
+            db.execute(f"PRAGMA {name}.cache_size = -{_CACHE_KB}")
         self._begin(db)
 
     def _begin(self, db: sqlite3.Connection) -> None:
@@ -277,6 +289,20 @@ class SqliteConnection:
             yield
         except sqlite3.Error as exc:
             raise unread(exc, doing, self._file) from exc
+
+
+def _statements(
+    columns: Sequence[Sequence[Any]], number: int
+) -> Iterator[tuple[int, Iterator[tuple[Any, ...]]]]:
+    """Yield parameters for a statement of several rows, then for one of a single row: how many, and which.
+
+    To run a statement costs as much as ten of its values. The tuples are one, filled again each time.
+    """
+    most = max(1, _PARAMETERS // len(columns))
+    whole = number - number % most
+    for start, end, step in ((0, whole, most), (whole, number, 1)):
+        if start < end:
+            yield step, zip(*(c[start + n : end : step] for n in range(step) for c in columns), strict=True)
 
 
 def _is_there(file: str) -> bool:

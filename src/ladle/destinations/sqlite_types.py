@@ -130,8 +130,12 @@ class Encoder:
         for f in schema:
             _check_declared(table.name, table.columns[f.name], f.type, there.get(f.name, ""))
 
-    def encoded(self, batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[tuple[int, ...], list[Any]]]:
-        """Yield rows, cut small, with how many values make each column. Memory: O(rows of a cut).
+    def encoded(
+        self, batches: Iterable[pa.RecordBatch]
+    ) -> Iterator[tuple[tuple[int, ...], int, list[Sequence[Any]]]]:
+        """Yield, for each small cut, how many values make each column, the number of rows, and the values.
+
+        Memory: O(rows of a cut).
 
         Raises:
             DataError: a value can't be kept.
@@ -140,8 +144,7 @@ class Encoder:
             for start in range(0, batch.num_rows, _BATCH_ROWS):
                 piece = batch.slice(start, _BATCH_ROWS)
                 columns = [self._parts(n, a) for n, a in zip(self._names, piece.columns, strict=True)]
-                rows = list(zip(*(part for parts in columns for part in parts), strict=True))
-                yield tuple(map(len, columns)), rows
+                yield tuple(map(len, columns)), piece.num_rows, [part for parts in columns for part in parts]
 
     def _parts(self, name: str, values: pa.Array) -> Parts:
         column = self._table.columns[name]
