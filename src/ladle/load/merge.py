@@ -129,7 +129,8 @@ def merge(
         children = [schema.table_map[n] for n in below]
         columns = {n: c for n, c in staged.items() if waits.get(n, ("",))[0] == name}
         at = datetime.fromtimestamp(float(manifest.load_id), UTC)
-        made = Staged(session, root, children, columns, at, refused(manifest, name))
+        shared = not set(there[name]) <= {column.name for column in root.typed_columns()}
+        made = Staged(session, root, children, columns, at, refused(manifest, name), shared=shared)
         assert used.statements is not None
         used.prepare(session, [root, *children])
         session.merge([name, *(table.name for table in children)], used.statements(made))

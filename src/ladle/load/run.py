@@ -14,7 +14,7 @@ from typing import cast
 import pyarrow as pa
 
 from ladle.destinations.base import Destination, LoadRecord, MergingSession, Session
-from ladle.errors import CommitFailed, CommitUnknown, DestinationError, PackageError
+from ladle.errors import CommitFailed, CommitUnknown, DestinationError, LadleError, PackageError
 from ladle.events import Emit, Notice, Progress, durable
 from ladle.load.dispositions import by_disposition, prepare, waiting
 from ladle.load.early import EarlySession
@@ -77,10 +77,11 @@ def load(
         except CommitUnknown as error:
             if was_committed(package, destination, dataset, error):
                 return LoadResult(package.load_id, rows=dict(package.manifest.counts), already=True)
+            cause = error.__cause__
             raise CommitFailed(
                 f"load `{package.load_id}` was not committed: {error.what}",
                 load_id=package.load_id,
-                hint="the package is kept: run again",
+                hint=(isinstance(cause, LadleError) and cause.hint) or "the package is kept: run again",
             ) from error
         except BehindDestination:
             raise

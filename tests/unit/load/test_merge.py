@@ -134,6 +134,14 @@ def test_w09_a_null_key_equals_nothing(site: Site, strategy: str) -> None:
     assert [row for row in pairs(site) if row[0] is None] == [(None, "a")] * 2 + [(None, "b")] * 2
 
 
+def test_an_upsert_leaves_columns_alone_that_its_schema_does_not_know(site: Site) -> None:
+    load(site, [{"id": 1, "v": "a"}, {"id": 2, "v": "b"}], "upsert")
+    site.query("ALTER TABLE ds.t ADD COLUMN theirs VARCHAR")
+    site.query("UPDATE ds.t SET theirs = 'x'")
+    load(site, [{"id": 1, "v": "A"}, {"id": 3, "v": "c"}], "upsert")
+    assert pairs(site, "id", "v", "theirs") == [(1, "A", "x"), (2, "b", "x"), (3, "c", None)]
+
+
 @pytest.mark.parametrize("strategy", ["delete-insert", "upsert"])
 def test_w10_the_whole_row_is_replaced(site: Site, strategy: str) -> None:
     load(site, [{"id": 1, "v": "a", "w": 1}], strategy)

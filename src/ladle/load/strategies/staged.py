@@ -49,6 +49,7 @@ class Staged:
             rows of an earlier load again.
         tally: what became of root rows: `inserted`, `updated`, `deleted`, `unchanged`.
         single: whether the waiting root rows are those of another table, one for each key.
+        shared: whether the root table has columns that the schema doesn't know: somebody else's values.
     """
 
     session: MergingSession
@@ -59,6 +60,7 @@ class Staged:
     refused: int | None = 0
     tally: dict[str, int] = field(default_factory=dict)
     single: bool = False
+    shared: bool = False
 
     @property
     def filled(self) -> list[Table]:

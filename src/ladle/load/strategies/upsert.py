@@ -1,9 +1,10 @@
 """Upsert: a row with a known `primary_key` is changed in its place, another is added.
 
-The whole row is replaced: a column that the new rows lack becomes null. Child rows are replaced as a set. Of
-several new rows with one key a single one is loaded. Rows that a `hard_delete` column marks delete. With
-`skip_unchanged_rows` a row isn't touched that is the same as before, with all below it. With
-`delete_missing` rows go that a full listing doesn't have.
+The whole row is replaced: a column that the new rows lack becomes null; one that the schema doesn't know, as
+another pipeline fills it, stays as it is. Child rows are replaced as a set. Of several new rows with one key
+a single one is loaded. Rows that a `hard_delete` column marks delete. With `skip_unchanged_rows` a row isn't
+touched that is the same as before, with all below it. With `delete_missing` rows go that a full listing
+doesn't have.
 """
 
 from __future__ import annotations
@@ -91,8 +92,8 @@ def _with_children(staged: Staged, match: exp.Expression) -> Steps:
 
 
 def _anew(staged: Staged) -> bool:
-    """Whether known rows are deleted, and added with those that are new."""
-    return staged.session.replaces_rows()
+    """Whether known rows are deleted, and added with those that are new: then nothing of them is left."""
+    return staged.session.replaces_rows() and not staged.shared
 
 
 def _added(staged: Staged, inserted: int, updated: int) -> int:
