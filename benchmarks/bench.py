@@ -23,7 +23,7 @@ from postgres import Server
 from report import FAILED
 
 _HERE = Path(__file__).resolve().parent
-_TIMEOUT_S = 400
+_TIMEOUT_S = 240
 _ERROR_CHARS = 1500
 _BUSY = 0.5
 _RUNNERS = {
