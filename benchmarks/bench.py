@@ -33,6 +33,7 @@ _RUNNERS = {
     "postgres": "peers/postgres_runner.py",
     "copiers": "peers/copiers_runner.py",
 }
+_NOT_PASSED = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")  # else one side would be compiled at every start
 _PREPARED = ("read_json", "adbc", "encoded")  # measures that start from files of nested rows
 _CHECKED = ("incremental_rows", "incremental_arrow", "resources", "requests", "write", "copied", "piped")
 _PEERS = ("ingestr", "sling")
@@ -187,7 +188,7 @@ class Bench:
     def _call(self, command: Sequence[str | Path], folder: str | None = None) -> str:
         """Run a command in `folder`; return the last line it printed."""
         words = [str(part) for part in command]
-        environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        environment = {name: value for name, value in os.environ.items() if name not in _NOT_PASSED}
         environment |= {"RUNTIME__DLTHUB_TELEMETRY": "false", "DLT_DATA_DIR": str(self._folder / "dlt")}
         if words[0] == sys.executable:
             environment["PYTHONPATH"] = str(_HERE.parent / "src")  # this checkout, whatever is installed
