@@ -11,7 +11,6 @@ import typer
 import ladle
 from ladle.cli import config, lineage, pii, rejects, schema
 from ladle.errors import LadleError
-from ladle.schema.change import REPLACES, Limits
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="Load data from anywhere, typed and relational."
@@ -67,8 +66,12 @@ def guarantee(
 ) -> None:
     """Show what the destination promises of a load, for each way of writing: G4 (exactly once) to G0."""
     found = _attached(pipeline, pipelines_dir)
-    limits = found.destination.limits if found.destination else Limits()
-    ways = ("append", *(limits.replaces or REPLACES[:1]), *limits.merges)
+    limits = found.destination.limits if found.destination else None
+    ways = (
+        ("append", "replace")
+        if limits is None
+        else ("append", *(limits.replaces or ("replace",)), *limits.merges)
+    )
     promised = [found.guarantee(way) for way in ways]
     for one in promised:
         typer.echo(f"{one.strategy:<19} {one.grade} {one.text}")

@@ -164,3 +164,8 @@ def test_guarantee_shows_each_way_of_writing(site: Site) -> None:
     assert lines[0] == "append              G4 exactly once, all tables of a load at once"
     assert any(line.startswith("delete-insert       G4") for line in lines)
     assert any(line.startswith("rests on            data, tables") for line in lines)
+
+
+def test_the_command_line_starts_without_arrow() -> None:
+    code = "import sys, ladle.cli; sys.exit('pyarrow' in sys.modules or 'duckdb' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
