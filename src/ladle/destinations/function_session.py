@@ -17,6 +17,7 @@ from ladle.destinations.base import LoadRecord
 from ladle.destinations.formats import file_format
 from ladle.destinations.function_batches import Batch, Shape, batches_of, due, files_of
 from ladle.destinations.function_journal import Journal
+from ladle.destinations.record_rows import state_row
 from ladle.errors import (
     ConfigError,
     DestinationError,
@@ -30,7 +31,6 @@ from ladle.schema.change_names import NameChange
 from ladle.schema.schema import STATE_TABLE, SYSTEM_TABLE_MAP
 from ladle.schema.table import Table
 from ladle.schema.types import arrow_type
-from ladle.state.blob import encode_state, state_hash
 
 _JOURNAL = "function.jsonl"
 _FILES = "function"
@@ -270,7 +270,8 @@ class FunctionSession:
             return
         table = SYSTEM_TABLE_MAP[STATE_TABLE]
         schema = pa.schema([(c.name, arrow_type(c)) for c in table.columns.values()])
-        self.append(table, schema, [pa.RecordBatch.from_pylist([_state_row(record)], schema)])
+        row = state_row(record, datetime.fromtimestamp(record.inserted_at, UTC))
+        self.append(table, schema, [pa.RecordBatch.from_pylist([row], schema)])
 
     def close(self) -> None:
         """Stop after the calls that run; what they did is noted. Safe to repeat."""
@@ -286,18 +287,3 @@ def _settled(running: set[Future[None]], most: int) -> set[Future[None]]:
         for call in ended:
             call.result()
     return running
-
-
-def _state_row(record: LoadRecord) -> dict[str, Any]:
-    state = record.state
-    assert state is not None
-    return {
-        "version": state["_state_version"],
-        "engine_version": state["_state_engine_version"],
-        "pipeline_name": record.pipeline,
-        "state": encode_state(state),
-        "created_at": datetime.fromtimestamp(record.inserted_at, UTC),
-        "version_hash": state_hash(state),
-        "_dlt_load_id": record.load_id,
-        "_dlt_id": f"{record.load_id}.{state['_state_version']}",
-    }
