@@ -12,7 +12,7 @@ import yaml
 
 from ladle.schema.schema import Schema
 
-GENERATED = 20
+GENERATED = 50
 _SEED = 20261126
 _VALUES: Mapping[str, Any] = {
     "text": "x",
@@ -44,7 +44,7 @@ def real(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def generated() -> dict[str, dict[str, Any]]:
-    """Return schemas with all hints there are, the same ones each time."""
+    """Return fifty schemas with all hints there are, the same ones each time."""
     return {f"generated {n}": _schema(random.Random(_SEED + n), f"made_{n}") for n in range(GENERATED)}
 
 
