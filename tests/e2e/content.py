@@ -32,6 +32,21 @@ def read(destination: str, dataset: str, only: str = "") -> Tables:
     return _READERS[kind](place, dataset, only)
 
 
+def committed(destination: str, dataset: str) -> str:
+    """Return text that stays the same while nothing is committed on a destination's server.
+
+    Destinations without a server: nothing, all of it is in their files.
+    """
+    kind, place = destination.split(":", 1)
+    if kind == "mysql":
+        return repr(_mysql(place, dataset, ""))
+    if kind not in ("postgres", "sqlalchemy"):
+        return ""
+    # Which transactions are open, and which were: to read tables would mean to wait for their locks.
+    with psycopg.connect(place.replace("postgresql+psycopg:", "postgresql:", 1)) as db:
+        return repr(db.execute("SELECT pg_current_snapshot()::text").fetchall())
+
+
 _TABLES = """
     SELECT table_name FROM information_schema.tables
     WHERE table_schema = {0} AND {0}::text IN (table_name, '')

@@ -1,7 +1,8 @@
 """Kills processes at their durable steps, lets others recover, and compares with what nobody disturbed.
 
 The tests at the end are the same for each destination. A file of its own imports them, as xdist spreads by
-file; it has the fixture `undisturbed`, and as `QUICK` what of them is not left to the slow ones.
+file. It says what they kill in constants that `conftest.py` reads: `KIND` of destination (without: DuckDB) and
+`STORY` (without: `victim`) for the fixtures, and as `QUICK` what of the tests is not left to the slow ones.
 """
 
 from __future__ import annotations
@@ -135,30 +136,9 @@ def survives_moments(undisturbed: Undisturbed, seed: int, times: int, root: Path
         recovers(undisturbed, site, run, f"moment {i}")
 
 
-DATABASES = ["duckdb", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("sqlite", "mysql", *SERVED))]
+_SLOW_ENGINES = ("sqlite", "mysql", *SERVED, "filesystem")
+ENGINES = ["duckdb", *(pytest.param(kind, marks=pytest.mark.slow) for kind in _SLOW_ENGINES)]
 """Kinds of sites for a fixture: one in every run of the suite, the others with the slow tests."""
-
-
-def server(request: pytest.FixtureRequest) -> str:
-    """Return the URL of the server that a kind of site, the fixture's parameter, works with."""
-    if request.param == "mysql":
-        return str(request.getfixturevalue("mysql_url"))
-    return str(request.getfixturevalue("postgres_url")) if request.param in SERVED else ""
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    quick: Quick = metafunc.module.QUICK
-    names = metafunc.fixturenames
-    if "quick_run" in names:
-        slow_runs = [pytest.param(run, marks=pytest.mark.slow) for run in quick.slow if run not in quick.runs]
-        metafunc.parametrize("quick_run", [*quick.runs, *slow_runs])
-    if "quick_recovery" in names:
-        metafunc.parametrize("quick_recovery", quick.recoveries)
-    if "slow_recovery" in names:
-        metafunc.parametrize("slow_recovery", quick.slow_recoveries)
-    if "seed" in names:
-        slow = pytest.param(2, 8, marks=pytest.mark.slow)
-        metafunc.parametrize(("seed", "times"), [(1, quick.times), slow])
 
 
 def test_killed_in_any_state(undisturbed: Undisturbed, quick_run: int, tmp_path: Path) -> None:

@@ -16,29 +16,13 @@ from tests.e2e.killing import (  # noqa: F401 - pytest finds the tests here
     GROWN,
     Quick,
     Undisturbed,
-    pytest_generate_tests,
     survives_most,
     test_killed_in_any_state,
-    undisturbed_runs,
 )
 
+STORY = victim_backfill
 QUICK = Quick(runs=[], slow=[GROWN])
 """The other runs are those of any cursor."""
-
-
-def server(request: pytest.FixtureRequest) -> str:
-    return request.getfixturevalue("postgres_url") if request.param == "postgres" else ""
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
-    return undisturbed_runs("duckdb", tmp_path_factory.mktemp("runs"), story=victim_backfill.__name__)
-
-
-@pytest.fixture(scope="module", params=["duckdb", pytest.param("postgres", marks=pytest.mark.slow)])
-def ahead(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
-    root = tmp_path_factory.mktemp("ahead")
-    return undisturbed_runs(request.param, root, server(request), story=victim_backfill.__name__, ahead=True)
 
 
 def test_rows_are_loaded_ahead(ahead: Undisturbed) -> None:

@@ -16,26 +16,14 @@ from tests.e2e.killing import (  # noqa: F401 - pytest finds the tests here
     LAST,
     Quick,
     Undisturbed,
-    pytest_generate_tests,
     survives_each,
     test_killed_in_any_state,
-    undisturbed_runs,
 )
 
+STORY = victim_replay
 AROUND = ("package.extracted", "load.commit")
 QUICK = Quick(runs=[], slow=[GROWN, LAST])
 """The first run is a plain load with rejects."""
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
-    return undisturbed_runs("duckdb", tmp_path_factory.mktemp("runs"), story=victim_replay.__name__)
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Undisturbed:
-    root = tmp_path_factory.mktemp("served")
-    return undisturbed_runs("postgres", root, postgres_url, story=victim_replay.__name__)
 
 
 def test_killed_around_the_commit(undisturbed: Undisturbed, tmp_path: Path) -> None:
