@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 from tests.e2e import victim
-from tests.e2e.killing import Quick, Undisturbed, undisturbed_runs
-from tests.e2e.sites import SERVED
+from tests.e2e.killing import Quick, Undisturbed, server, undisturbed_runs
 
 
 @pytest.fixture(scope="module")
@@ -32,10 +31,9 @@ def ahead(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 def _runs(
     request: pytest.FixtureRequest, factory: pytest.TempPathFactory, kind: str, **options: Any
 ) -> Undisturbed:
-    servers = {"mysql": "mysql_url", **dict.fromkeys(SERVED, "postgres_url")}
-    server = request.getfixturevalue(servers[kind]) if kind in servers else ""
     story = getattr(request.module, "STORY", victim)
-    return undisturbed_runs(kind, factory.mktemp("runs"), server, story=story.__name__, **options)
+    root = factory.mktemp("runs")
+    return undisturbed_runs(kind, root, server(request, kind), story=story.__name__, **options)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

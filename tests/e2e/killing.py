@@ -136,9 +136,16 @@ def survives_moments(undisturbed: Undisturbed, seed: int, times: int, root: Path
         recovers(undisturbed, site, run, f"moment {i}")
 
 
-_SLOW_ENGINES = ("sqlite", "mysql", *SERVED, "filesystem")
-ENGINES = ["duckdb", *(pytest.param(kind, marks=pytest.mark.slow) for kind in _SLOW_ENGINES)]
-"""Kinds of sites for a fixture: one in every run of the suite, the others with the slow tests."""
+DATABASES = ["duckdb", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("sqlite", "mysql", *SERVED))]
+ENGINES = [*DATABASES, pytest.param("filesystem", marks=pytest.mark.slow)]
+"""Kinds of sites for `undisturbed`: one in every run of the suite, the others with the slow tests."""
+
+
+def server(request: pytest.FixtureRequest, kind: str) -> str:
+    """Return the URL of the server that a kind of site works with."""
+    if kind == "mysql":
+        return str(request.getfixturevalue("mysql_url"))
+    return str(request.getfixturevalue("postgres_url")) if kind in SERVED else ""
 
 
 def test_killed_in_any_state(undisturbed: Undisturbed, quick_run: int, tmp_path: Path) -> None:

@@ -153,13 +153,15 @@ class Site:
     def check(self, finished: bool) -> None:
         """Check what its story says must hold at any moment.
 
-        `finished`: nothing is under way; until then, tables of files need not agree with each other.
+        `finished`: nothing is under way; until then, tables of files need not agree with each other, nor those of
+        other kinds that the story names in `LOOSE`.
         """
         self.check_tables(self.tables(), finished)
 
     def check_tables(self, tables: content.Tables, finished: bool) -> None:
         """As `check`, of tables that were read."""
-        self._story.check(tables, finished or self.kind != "filesystem")
+        loose = ("filesystem", *getattr(self._story, "LOOSE", ()))
+        self._story.check(tables, finished or self.kind not in loose)
 
     def tables(self) -> content.Tables:
         """Read what was loaded."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tests.e2e import victim_strategies
 from tests.e2e.killing import (
+    DATABASES,
     ENGINES,
     FIRST,
     GROWN,
@@ -16,9 +17,10 @@ from tests.e2e.killing import (
 )
 
 STORY = victim_strategies
-pytestmark = pytest.mark.parametrize("undisturbed", ENGINES, indirect=True, scope="module")
+EVERYWHERE = pytest.mark.parametrize("undisturbed", ENGINES, indirect=True, scope="module")
 
 
+@EVERYWHERE
 def test_killed_around_the_merge(undisturbed: Undisturbed, tmp_path: Path) -> None:
     names = undisturbed.steps[GROWN].names
     around = [n + 1 for n, name in enumerate(names) if "load.merge" in name or "load.commit" in name]
@@ -27,13 +29,16 @@ def test_killed_around_the_merge(undisturbed: Undisturbed, tmp_path: Path) -> No
 
 
 @pytest.mark.slow
+@EVERYWHERE
 def test_killed_before_and_after_each_step(undisturbed: Undisturbed, tmp_path: Path) -> None:
     survives_each(undisturbed, GROWN, undisturbed.steps[GROWN].all(), tmp_path)
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("undisturbed", DATABASES, indirect=True, scope="module")
 @pytest.mark.parametrize("run", [FIRST, LAST])
 def test_killed_in_any_state_of_a_load(undisturbed: Undisturbed, run: int, tmp_path: Path) -> None:
+    """Kill it where the tables are new, and where they stay as they are; files are all the same to that."""
     steps = undisturbed.steps[run]
     load = steps.number("before load.begin")
     survives_each(undisturbed, run, [kill for kill in steps.distinct() if kill >= load], tmp_path)
