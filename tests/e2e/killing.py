@@ -136,9 +136,9 @@ def survives_moments(undisturbed: Undisturbed, seed: int, times: int, root: Path
         recovers(undisturbed, site, run, f"moment {i}")
 
 
-DATABASES = ["duckdb", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("sqlite", "mysql", *SERVED))]
-ENGINES = [*DATABASES, pytest.param("filesystem", marks=pytest.mark.slow)]
-"""Kinds of sites for `undisturbed`: one in every run of the suite, the others with the slow tests."""
+DATABASES = ("duckdb", "sqlite", "mysql", *SERVED)
+ENGINES = (*DATABASES, "filesystem")
+"""Kinds of sites for `undisturbed`."""
 
 
 def server(request: pytest.FixtureRequest, kind: str) -> str:

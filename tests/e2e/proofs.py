@@ -7,6 +7,8 @@ import inspect
 from dataclasses import dataclass
 from types import ModuleType
 
+from tests.e2e.killing import DATABASES, ENGINES
+
 
 @dataclass(frozen=True)
 class Proof:
@@ -30,17 +32,11 @@ class Proof:
         return f"`{self.module}.py`"
 
 
-_BEFORE_AND_AFTER = (
-    "test_killed_around_the_merge",
-    "test_killed_before_and_after_each_step",
-    "test_killed_in_any_state_of_a_load",
-)
+_BEFORE_AND_AFTER = ("test_killed_before_and_after_each_step",)
 _APPEND, _MERGE, _REPLACE, _SCD2 = (
     Proof("test_kill_strategies", _BEFORE_AND_AFTER, f"victim_{part}")
     for part in ("append", "merge", "replace", "scd2")
 )
-_DATABASES = ("duckdb", "postgres", "sqlite", "mysql", "sqlalchemy")
-_ENGINES = (*_DATABASES, "filesystem")
 _FUNCTION = Proof(
     "test_kill_function",
     (
@@ -53,10 +49,10 @@ _REPLACES = ("truncate-and-insert", "insert-from-staging", "staging-optimized")
 _MERGES = ("delete-insert", "upsert", "insert-only")
 
 PROOFS: dict[tuple[str, str], Proof] = {
-    **{(kind, "append"): _APPEND for kind in _ENGINES},
-    **{(kind, way): _REPLACE for kind in _ENGINES for way in _REPLACES},
-    **{(kind, way): _MERGE for kind in _DATABASES for way in _MERGES},
-    **{(kind, "scd2"): _SCD2 for kind in _DATABASES},
+    **{(kind, "append"): _APPEND for kind in ENGINES},
+    **{(kind, way): _REPLACE for kind in ENGINES for way in _REPLACES},
+    **{(kind, way): _MERGE for kind in DATABASES for way in _MERGES},
+    **{(kind, "scd2"): _SCD2 for kind in DATABASES},
     # It gets rows, whatever their disposition is.
     **{("function", way): _FUNCTION for way in ("append", *_REPLACES)},
 }
