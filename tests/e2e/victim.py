@@ -63,6 +63,7 @@ class Hook:
         self.kill_at = kill_at
         self.signal = with_signal
         self.watched = watched
+        self._server = watched and committed(watched.destination, dataset_of(watched.destination))
         self.seen: list[tuple[str, str]] = []
 
     def __call__(self, event: Event) -> None:
@@ -75,8 +76,8 @@ class Hook:
     def _left(self) -> str:
         """Return a digest of all that a kill would leave."""
         assert self.watched
-        server = committed(self.watched.destination, dataset_of(self.watched.destination))
-        return hashlib.sha256(f"{digest(self.watched.folder)} {server}".encode()).hexdigest()
+        assert self._server
+        return hashlib.sha256(f"{digest(self.watched.folder)} {self._server()}".encode()).hexdigest()
 
 
 @contextmanager
