@@ -51,3 +51,5 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "seed" in names:
         slow = pytest.param(2, 8, marks=pytest.mark.slow)
         metafunc.parametrize(("seed", "times"), [(1, quick.times), slow])
+    if "every" in names:
+        metafunc.parametrize("every", [quick.ahead, pytest.param(3, marks=pytest.mark.slow)])

@@ -38,7 +38,8 @@ class Quick:
 
     `recoveries`: steps of the run `GROWN`, whose recoveries are killed too. `slow`: runs that the slow tests
     kill in any state. `slow_recoveries`: runs and their steps, whose recoveries the slow tests kill; the dice of
-    `test_killed_twice_or_more_at_random` reach others.
+    `test_killed_twice_or_more_at_random` reach others. `ahead`: each how-many-th step of the run `GROWN` is one to
+    be killed at while rows are loaded ahead.
     """
 
     runs: Sequence[int]
@@ -46,6 +47,7 @@ class Quick:
     times: int = 0
     slow: Sequence[int] = (FIRST, GROWN, LAST)
     slow_recoveries: Sequence[tuple[int, str]] = ((LAST, "after load.commit"),)
+    ahead: int = 0
 
 
 def undisturbed_runs(kind: str, root: Path, server: str = "", **options: Any) -> Undisturbed:
@@ -152,6 +154,11 @@ def test_killed_in_any_state(undisturbed: Undisturbed, quick_run: int, tmp_path:
     survives_each(undisturbed, quick_run, undisturbed.steps[quick_run].distinct(), tmp_path)
 
 
+@pytest.mark.slow
+def test_killed_in_any_state_on_postgres(served: Undisturbed, tmp_path: Path) -> None:
+    survives_each(served, GROWN, served.steps[GROWN].distinct(), tmp_path)
+
+
 def test_killed_again_in_any_state_of_the_recovery(
     undisturbed: Undisturbed, quick_recovery: str, tmp_path: Path
 ) -> None:
@@ -174,3 +181,11 @@ def test_killed_twice_or_more_at_random(
 @pytest.mark.slow
 def test_killed_at_any_moment(undisturbed: Undisturbed, tmp_path: Path) -> None:
     survives_moments(undisturbed, seed=3, times=8, root=tmp_path)
+
+
+def test_rows_are_loaded_ahead(ahead: Undisturbed) -> None:
+    assert [name for name in ahead.steps[FIRST].names if name.startswith("after load.ahead.")]
+
+
+def test_killed_while_rows_are_loaded_ahead(ahead: Undisturbed, every: int, tmp_path: Path) -> None:
+    survives_most(ahead, GROWN, every, tmp_path)

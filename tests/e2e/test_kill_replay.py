@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from tests.e2e import victim_replay
 from tests.e2e.killing import (  # noqa: F401 - pytest finds the tests here
     GROWN,
@@ -18,6 +17,7 @@ from tests.e2e.killing import (  # noqa: F401 - pytest finds the tests here
     Undisturbed,
     survives_each,
     test_killed_in_any_state,
+    test_killed_in_any_state_on_postgres,
 )
 
 STORY = victim_replay
@@ -30,8 +30,3 @@ def test_killed_around_the_commit(undisturbed: Undisturbed, tmp_path: Path) -> N
     steps = undisturbed.steps[GROWN]
     around = [steps.number(f"{when} {step}") for when in ("before", "after") for step in AROUND]
     survives_each(undisturbed, GROWN, around, tmp_path)
-
-
-@pytest.mark.slow
-def test_killed_in_any_state_on_postgres(served: Undisturbed, tmp_path: Path) -> None:
-    survives_each(served, GROWN, served.steps[GROWN].distinct(), tmp_path)
