@@ -363,9 +363,15 @@ class SqlSession:
         """Return the column that sorts a temporary table's rows."""
         return statements.column_ref(self._dialect.row_order)
 
-    def replaces_rows(self) -> bool:
-        """Whether the engine had better delete a row and add it anew than change all its columns."""
-        return self._dialect.replaces_rows
+    def replaces_rows(self, table: str) -> bool:
+        """Whether the engine had better delete a row and add it anew than change all its columns.
+
+        Never where a row that goes would be missed by what others made on the table.
+        """
+        watched = self._dialect.watched_query
+        if watched is None or not self._dialect.replaces_rows:
+            return self._dialect.replaces_rows
+        return not self._connection.query(watched, [self._dataset, table])
 
     def let_repeat(self, table: str, column: str) -> None:
         """Drop unique indexes on the column, in the transaction."""

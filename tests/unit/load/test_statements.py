@@ -31,6 +31,7 @@ class Script:
     low: Any = "5"
     high: Any = "9"
     known: int = 1
+    anew: bool = False
     ran: list[str] = field(default_factory=list)
 
     def place(self, table: str) -> exp.Table:
@@ -42,8 +43,8 @@ class Script:
     def built(self, name: str) -> exp.Table:
         return exp.table_(f"built_{name}")
 
-    def replaces_rows(self) -> bool:
-        return False
+    def replaces_rows(self, table: str) -> bool:
+        return self.anew
 
     def row_order(self) -> exp.Expression:
         return exp.column("rowid")
