@@ -78,7 +78,8 @@ peers: $(PEERS)/.installed ## install ingestr and sling (90 MB), which `make ben
 clean: ## remove the environments and what the demo left
 	rm -rf $(VENV) $(REFERENCE) $(PEERS) $(LOWEST) .demo demo.duckdb demo.duckdb.wal build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-# Set-up. A stamp is older than pyproject.toml when something has to be installed again.
+# Set-up. A stamp is older than one of these when something has to be installed again.
+INSTALLED_FROM := pyproject.toml hatch_build.py src/ladle/extract/_cells.c
 
 # Some systems ship Python without ensurepip: then the pip that is there fills the environment.
 define make-venv
@@ -94,7 +95,7 @@ $(VENV)/.made:
 	$(call make-venv,$(VENV))
 	@touch $@
 
-$(VENV)/.demo $(VENV)/.test $(VENV)/.test-clouds $(VENV)/.dev $(VENV)/.bench: $(VENV)/.%: $(VENV)/.made pyproject.toml
+$(VENV)/.demo $(VENV)/.test $(VENV)/.test-clouds $(VENV)/.dev $(VENV)/.bench: $(VENV)/.%: $(VENV)/.made $(INSTALLED_FROM)
 	@echo "installing ladle[$*]"
 	@$(PY) -m pip install $(PIP_QUIET) -e '.[$*]'
 	@touch $@
@@ -117,7 +118,7 @@ LOWEST_VERSIONS := import re, tomllib; \
 	extras = [project["optional-dependencies"][name] for name in ("postgres", "pandas", "polars", "pydantic")]; \
 	print(*(r.replace(">=", "==") for r in sum(extras, project["dependencies"])), sep="\n")
 
-$(LOWEST)/.installed: pyproject.toml
+$(LOWEST)/.installed: $(INSTALLED_FROM)
 	$(call make-venv,$(LOWEST))
 	@echo "installing ladle[test] with the lowest versions"
 	@$(LOWEST)/bin/python -c '$(LOWEST_VERSIONS)' > $(LOWEST)/constraints.txt

@@ -21,6 +21,7 @@ from ladle.destinations.dialect import Dialect
 from ladle.destinations.duckdb_errors import explained, first_line
 from ladle.destinations.duckdb_ingest import ROW_GROUP, cut, kept, row_groups
 from ladle.destinations.duckdb_opening import opened
+from ladle.destinations.duckdb_rewrite import rewrite
 from ladle.destinations.reading import Reader, SqlReader
 from ladle.destinations.sql import SqlSession
 from ladle.errors import DestinationError, UsageError
@@ -95,6 +96,7 @@ DIALECT = Dialect(
     column_type,
     column_suffix=compression,
     replaces_rows=True,  # a checkpoint writes each column anew of which a value was changed, for all rows
+    rewrite=rewrite,
     # Half the time of the information schema's, which is a view of this.
     columns_query="SELECT table_name, column_name, data_type FROM duckdb_columns() "
     "WHERE database_name = current_database() AND schema_name = $1 ORDER BY column_index",
