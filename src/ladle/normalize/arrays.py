@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-_PIECE_BYTES = 1 << 17
+_PIECE_BYTES = 1 << 16
 
 
 def keep(values: pa.Array, mask: pa.Array) -> pa.Array:
