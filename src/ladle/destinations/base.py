@@ -147,7 +147,7 @@ class MergingSession(Session, Protocol):
         """Return what rows of a staged table are sorted by to come in the order they were written."""
 
     def replaces_rows(self, table: str) -> bool:
-        """Whether a row of the table had better be deleted and added anew than have all its columns changed."""
+        """Whether a row of the table had better be deleted and added anew than have its columns changed."""
 
     def let_repeat(self, table: str, column: str) -> None:
         """See to it that a column which was unique so far may have a value twice."""

@@ -126,6 +126,14 @@ def test_upsert_clears_columns_that_the_rows_lack() -> None:
     assert update.startswith('UPDATE t AS old SET "v" = "new"."v", "w" = NULL FROM new_t AS new WHERE')
 
 
+def test_where_rows_are_replaced_what_is_there_is_read_once() -> None:
+    changes = [s for s in ran(upsert, Script(anew=True)) if not s.startswith("SELECT")]
+    assert changes == [
+        f"DELETE FROM t AS old WHERE EXISTS(SELECT 1 FROM new_t AS new WHERE ({BOUNDED}))",
+        'INSERT INTO t ("id", "v") SELECT "new"."id" AS "id", "new"."v" AS "v" FROM new_t AS new',
+    ]
+
+
 def test_rows_that_are_the_same_are_told_by_their_columns() -> None:
     update = next(s for s in ran(upsert, **{"x-skip-unchanged": True}) if s.startswith("UPDATE"))
     assert '"old"."v" IS DISTINCT FROM "new"."v" OR NOT "old"."w" IS NULL' in update
