@@ -146,8 +146,8 @@ class MergingSession(Session, Protocol):
     def row_order(self) -> exp.Expression:
         """Return what rows of a staged table are sorted by to come in the order they were written."""
 
-    def replaces_rows(self) -> bool:
-        """Whether a row had better be deleted and added anew than have all its columns changed."""
+    def replaces_rows(self, table: str) -> bool:
+        """Whether a row of the table had better be deleted and added anew than have its columns changed."""
 
     def let_repeat(self, table: str, column: str) -> None:
         """See to it that a column which was unique so far may have a value twice."""
