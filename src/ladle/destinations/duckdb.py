@@ -41,6 +41,7 @@ _TYPES = {
 }
 _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 _DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
+_URL = re.compile(r"\w\w+:")  # a database that isn't a file of this machine, as MotherDuck's
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
 _SOURCE = "_ladle_batches"
 _COUNTED = ("INSERT", "UPDATE", "DELETE", "MERGE", "CREATE TEMPORARY TABLE")
@@ -170,13 +171,26 @@ class DuckDb:
         """Open a connection of its own (a cursor, where an open connection was given)."""
         if self.connection is not None:
             return DuckDbConnection(self.connection.cursor(), owned=False)
+        return DuckDbConnection(opened(self._path(dataset), self.lock_wait_s), owned=True)
+
+    def missing(self, dataset: str) -> bool:
+        """Whether there is no file yet, and its folder is one where it can be made.
+
+        Making it takes longer than all else in a small load: that is left to the load itself.
+        """
+        if self.connection is not None or _URL.match(self.path or ""):
+            return False
+        path = os.path.abspath(self._path(dataset))
+        return not os.path.exists(path) and os.access(os.path.dirname(path), os.W_OK | os.X_OK)
+
+    def _path(self, dataset: str) -> str:
         path = self.path or ""
         if os.path.splitext(os.path.basename(path))[0] == dataset:
             raise DestinationError(
                 f"the dataset `{dataset}` has the same name as the database file `{path}`",
                 hint="DuckDB can't tell them apart in a query; choose another dataset_name or file name",
             )
-        return DuckDbConnection(opened(path, self.lock_wait_s), owned=True)
+        return path
 
 
 class DuckDbConnection:
