@@ -28,7 +28,7 @@ PEER_PACKAGES := 'ingestr==0.15.9' 'sling-linux-amd64==1.4.10'
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo clouds test test-slow test-all test-lowest check fmt bench docs packages reference peers clean
+.PHONY: help demo clouds test test-slow test-all test-lowest recorded check fmt bench docs packages reference peers clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -41,6 +41,9 @@ test: $(VENV)/.test $(REFERENCE)/.installed ## run the suite
 
 test-slow: $(VENV)/.test $(REFERENCE)/.installed ## run only what `make test` leaves out
 	$(PYTEST) -m slow $(ARGS); code=$$?; test $$code -eq 0 || test $$code -eq 5 # 5: there is none
+
+recorded: $(VENV)/.test $(REFERENCE)/.installed ## ask the reference again what tests/parity has recorded of it
+	RECORD_REFERENCE=1 $(PYTEST) tests/parity/test_recorded.py $(ARGS)
 
 test-all: clouds test test-slow ## run the suite and what needs minutes, or the clouds' clients
 
@@ -78,7 +81,8 @@ peers: $(PEERS)/.installed ## install ingestr and sling (90 MB), which `make ben
 clean: ## remove the environments and what the demo left
 	rm -rf $(VENV) $(REFERENCE) $(PEERS) $(LOWEST) .demo demo.duckdb demo.duckdb.wal build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-# Set-up. A stamp is older than pyproject.toml when something has to be installed again.
+# Set-up. A stamp is older than one of these when something has to be installed again.
+INSTALLED_FROM := pyproject.toml hatch_build.py src/ladle/extract/_cells.c
 
 # Some systems ship Python without ensurepip: then the pip that is there fills the environment.
 define make-venv
@@ -94,7 +98,7 @@ $(VENV)/.made:
 	$(call make-venv,$(VENV))
 	@touch $@
 
-$(VENV)/.demo $(VENV)/.test $(VENV)/.test-clouds $(VENV)/.dev $(VENV)/.bench: $(VENV)/.%: $(VENV)/.made pyproject.toml
+$(VENV)/.demo $(VENV)/.test $(VENV)/.test-clouds $(VENV)/.dev $(VENV)/.bench: $(VENV)/.%: $(VENV)/.made $(INSTALLED_FROM)
 	@echo "installing ladle[$*]"
 	@$(PY) -m pip install $(PIP_QUIET) -e '.[$*]'
 	@touch $@
@@ -117,7 +121,7 @@ LOWEST_VERSIONS := import re, tomllib; \
 	extras = [project["optional-dependencies"][name] for name in ("postgres", "pandas", "polars", "pydantic")]; \
 	print(*(r.replace(">=", "==") for r in sum(extras, project["dependencies"])), sep="\n")
 
-$(LOWEST)/.installed: pyproject.toml
+$(LOWEST)/.installed: $(INSTALLED_FROM)
 	$(call make-venv,$(LOWEST))
 	@echo "installing ladle[test] with the lowest versions"
 	@$(LOWEST)/bin/python -c '$(LOWEST_VERSIONS)' > $(LOWEST)/constraints.txt

@@ -150,3 +150,104 @@ def test_others_write_to_a_table_while_rows_wait_and_the_merge_sees_it(
     found = query(f'SELECT v, count(*), count(DISTINCT id) FROM "{dataset}".t GROUP BY v ORDER BY v')
     assert found == [("new", 99, 99), ("old", 1, 1), ("other", 1, 1)]
     assert info.merged["t"] == {"inserted": 98, "updated": 1, "deleted": 0, "unchanged": 0}
+
+
+def test_a_merge_reads_few_rows_to_count_them(
+    pipeline: Any, monkeypatch: pytest.MonkeyPatch, query: Any
+) -> None:
+    found: list[str] = []
+    target = "current_setting('default_statistics_target')"
+    run = PostgresConnection.execute
+
+    def seen(self: PostgresConnection, sql: str, *more: Any) -> int:
+        changed = run(self, sql, *more)
+        if "ANALYZE" in sql:
+            found.append(self.query(f"SELECT {target}")[0][0])
+        return changed
+
+    monkeypatch.setattr(PostgresConnection, "execute", seen)
+    for n in range(2):
+        pipeline.run([{"id": n}], table_name="t", write_disposition="merge", primary_key="id")
+    assert found == ["10", "10"]
+    assert query(f"SELECT {target}") == [("100",)]
+
+
+UPSERT: dict[str, Any] = {
+    "name": "t",
+    "primary_key": "id",
+    "write_disposition": {"disposition": "merge", "strategy": "upsert"},
+}
+_TELL = (
+    'CREATE FUNCTION "{0}".tell() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN '
+    'INSERT INTO "{0}".mine VALUES (TG_OP); RETURN NULL; END $$'
+)
+MADE_BY_OTHERS = {
+    "key": [
+        'ALTER TABLE "{0}".t ADD UNIQUE (id)',
+        'CREATE TABLE "{0}".mine (t_id bigint REFERENCES "{0}".t (id) ON DELETE CASCADE)',
+        'INSERT INTO "{0}".mine VALUES (1)',
+    ],
+    "trigger": [
+        'CREATE TABLE "{0}".mine (text text)',
+        _TELL,
+        'CREATE TRIGGER told AFTER DELETE OR UPDATE ON "{0}".t FOR EACH ROW EXECUTE FUNCTION "{0}".tell()',
+    ],
+    "rule": [
+        'CREATE TABLE "{0}".mine (text text)',
+        'CREATE RULE told AS ON DELETE TO "{0}".t DO ALSO INSERT INTO "{0}".mine VALUES (\'DELETE\')',
+    ],
+    "heir": [
+        'CREATE TABLE "{0}".mine () INHERITS ("{0}".t)',
+        'INSERT INTO "{0}".mine SELECT * FROM "{0}".t',
+        'DELETE FROM ONLY "{0}".t',
+    ],
+}
+LEFT = {"key": [(1,)], "trigger": [("UPDATE",)], "rule": [], "heir": [("new",)]}
+
+
+@pytest.mark.parametrize("what", MADE_BY_OTHERS)
+def test_an_upsert_deletes_nothing_where_others_would_miss_it(
+    pipeline: Any, dataset: str, query: Any, what: str
+) -> None:
+    pipeline.run(ladle.resource([{"id": 1, "v": "old"}], **UPSERT))
+    for statement in MADE_BY_OTHERS[what]:
+        query(statement.format(dataset))
+    info = pipeline.run(ladle.resource([{"id": 1, "v": "new"}, {"id": 2, "v": "new"}], **UPSERT))
+    assert info.merged["t"] == {"inserted": 1, "updated": 1, "deleted": 0, "unchanged": 0}
+    assert query(f'SELECT id, v FROM "{dataset}".t ORDER BY id') == [(1, "new"), (2, "new")]
+    assert query(f'SELECT {"v" if what == "heir" else "*"} FROM "{dataset}".mine') == LEFT[what]
+
+
+@pytest.fixture
+def guest(dataset: str, query: Any) -> Iterator[str]:
+    role = f"guest_{dataset}"
+    query(f"CREATE ROLE {role} LOGIN PASSWORD 'secret'")
+    yield role
+    query(f"DROP OWNED BY {role}")
+    query(f"DROP ROLE {role}")
+
+
+@pytest.mark.parametrize("by", ["grants", "policies"])
+def test_an_upsert_needs_no_leave_to_delete(
+    pipeline: Any, postgres_url: str, tmp_path: Path, dataset: str, query: Any, guest: str, by: str
+) -> None:
+    pipeline.run(ladle.resource([{"id": 1, "v": "old"}], **UPSERT))
+    query(f'GRANT USAGE ON SCHEMA "{dataset}" TO {guest}')
+    query(f'GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA "{dataset}" TO {guest}')
+    if by == "policies":
+        query(f'GRANT DELETE ON "{dataset}".t TO {guest}')
+        query(f'ALTER TABLE "{dataset}".t ENABLE ROW LEVEL SECURITY')
+        for right, rows in (("SELECT", "USING"), ("UPDATE", "USING"), ("INSERT", "WITH CHECK")):
+            query(f'CREATE POLICY may_{right} ON "{dataset}".t FOR {right} TO {guest} {rows} (true)')
+    url = f"postgresql://{guest}:secret@{postgres_url.rpartition('@')[2]}"
+    theirs = ladle.pipeline(
+        "p", tmp_path / "theirs", destination=ladle.destinations.postgres(url), dataset_name=dataset
+    )
+    theirs.run(ladle.resource([{"id": 1, "v": "new"}, {"id": 2, "v": "new"}], **UPSERT))
+    assert query(f'SELECT id, v FROM "{dataset}".t ORDER BY id') == [(1, "new"), (2, "new")]
+
+
+def test_an_upsert_leaves_one_row_of_its_key(pipeline: Any, dataset: str, query: Any) -> None:
+    pipeline.run(ladle.resource([{"id": 1, "v": "a"}, {"id": 1, "v": "b"}], name="t"))
+    pipeline.run(ladle.resource([{"id": 1, "v": "new"}], **UPSERT))
+    assert query(f'SELECT id, v FROM "{dataset}".t') == [(1, "new")]

@@ -146,8 +146,8 @@ class MergingSession(Session, Protocol):
     def row_order(self) -> exp.Expression:
         """Return what rows of a staged table are sorted by to come in the order they were written."""
 
-    def replaces_rows(self) -> bool:
-        """Whether a row had better be deleted and added anew than have all its columns changed."""
+    def replaces_rows(self, table: str) -> bool:
+        """Whether a row of the table had better be deleted and added anew than have its columns changed."""
 
     def let_repeat(self, table: str, column: str) -> None:
         """See to it that a column which was unique so far may have a value twice."""
@@ -261,3 +261,9 @@ def readable(destination: Destination) -> Readable:
     if not hasattr(destination, "reader"):
         raise UsageError(f"the destination `{destination.name}` takes data, and can't be read")
     return cast(Readable, destination)
+
+
+def is_missing(destination: Destination, dataset: str) -> bool:
+    """Whether nothing is there, as there is nothing yet to connect to; False where only connecting tells."""
+    look: Callable[[str], bool] | None = getattr(destination, "missing", None)
+    return look is not None and look(dataset)

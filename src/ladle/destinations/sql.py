@@ -102,6 +102,7 @@ class SqlSession:
         self._joining: dict[str, list[str]] = {}
         self._built: dict[str, str] = {}
         self._newest: dict[tuple[str, str], tuple[str | None, int]] = {}
+        self._sampling = dialect.sampling
 
     def begin(self, record: LoadRecord) -> None:
         """Start the transaction and make the schema.
@@ -113,6 +114,7 @@ class SqlSession:
         """
         self._record = record
         self._newest.clear()
+        self._sampling = self._dialect.sampling
         with self._connection.errors(f"beginning load `{record.load_id}`"):
             widest = max(len(table["columns"]) for table in record.schema["tables"].values())
             self._connection.expect(record.batch_bytes, widest)
@@ -321,6 +323,9 @@ class SqlSession:
     def _analyze(self, table: exp.Table, columns: Collection[str]) -> None:
         # What nobody has counted is planned for as a small table would be.
         if self._dialect.analyzes:
+            if self._sampling is not None:
+                self._connection.execute(self._sampling)
+                self._sampling = None
             self._connection.execute(statements.analyze(table, columns, self._dialect))
 
     def build(self, table: Table, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
@@ -363,9 +368,15 @@ class SqlSession:
         """Return the column that sorts a temporary table's rows."""
         return statements.column_ref(self._dialect.row_order)
 
-    def replaces_rows(self) -> bool:
-        """Whether the engine had better delete a row and add it anew than change all its columns."""
-        return self._dialect.replaces_rows
+    def replaces_rows(self, table: str) -> bool:
+        """Whether the engine had better delete a row and add it anew than change all its columns.
+
+        Never where a row that goes would be missed by what others made on the table.
+        """
+        watched = self._dialect.watched_query
+        if watched is None or not self._dialect.replaces_rows:
+            return self._dialect.replaces_rows
+        return not self._connection.query(watched, [self._dataset, table])
 
     def let_repeat(self, table: str, column: str) -> None:
         """Drop unique indexes on the column, in the transaction."""

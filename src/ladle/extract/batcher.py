@@ -14,8 +14,6 @@ from ladle.package.raw import hoist_deep
 BATCH_BYTES = 2 << 20
 _MAX_ROWS = 20_000
 _RAMP = (64, 1024)
-_CHUNK_ROWS = 1024
-"""Rows converted at a time: more nested ones than that don't stay in the processor's cache meanwhile."""
 
 
 class Batcher:
@@ -38,7 +36,6 @@ class Batcher:
         self._sent = 0
         self._ramp = list(_RAMP)
         self._take = self._ramp.pop(0)
-        self._alike = True
 
     def add(self, items: Sequence[Any]) -> Iterator[pa.RecordBatch]:
         """Add items, yield the batches that are full. Pages may be of any size."""
@@ -76,22 +73,12 @@ class Batcher:
     def _cut(self) -> pa.RecordBatch:
         rows, self._rows = self._rows, []
         if self._plan.is_empty:
-            array = self._converted(rows)
+            array = to_array(rows, where=self._where.at(self._sent))
         else:
             array = to_array_keeping_json(rows, self._plan, self._where.at(self._sent))
         self._sent += len(rows)
         self._size_next(array)
         return pa.RecordBatch.from_struct_array(hoist_deep(array))
-
-    def _converted(self, rows: Sequence[Any]) -> pa.Array:
-        """Return the array of rows, made of chunks as long as those come out alike."""
-        if self._alike and len(rows) > _CHUNK_ROWS:
-            starts = range(0, len(rows), _CHUNK_ROWS)
-            made = [to_array(rows[n : n + _CHUNK_ROWS], where=self._where.at(self._sent + n)) for n in starts]
-            if all(one.type == made[0].type for one in made):
-                return pa.concat_arrays(made)
-            self._alike = False
-        return to_array(rows, where=self._where.at(self._sent))
 
     def _size_next(self, array: pa.Array) -> None:
         per_row = max(1, array.nbytes // max(1, len(array)))

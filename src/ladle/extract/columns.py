@@ -2,24 +2,31 @@
 
 Each column is gathered, the set of its Python types taken, and converted with that knowledge: Arrow infers
 nothing, so none of its silent conversions can happen. Only columns of several kinds are looked at value by
-value.
+value. Columns of one plain type are gathered by compiled code, where there is some, to the same result.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from itertools import accumulate, chain
 from typing import Any
 
 import pyarrow as pa
 
+from ladle.extract import compiled
 from ladle.extract.gather import gather, types_of
+from ladle.extract.keys import are_names
 from ladle.extract.plain import plain
 from ladle.extract.refused import Refused
 from ladle.extract.scalars import NoneType, one_type, packed
 from ladle.extract.split import split
 from ladle.package.raw import make_variant
+
+Fields = tuple[list[str], Iterable[Callable[[], pa.Array]]]
+"""Names of a struct's fields, and what makes the array of each: one by one, they may be thousands."""
 
 MAX_LEVELS = 250
 """Dicts and lists inside one another that a value may have."""
@@ -39,7 +46,26 @@ def column(values: Sequence[Any], level: int = 0) -> pa.Array:
     Raises:
         Refused: a value can't be stored, located relative to `values`.
     """
-    return _typed(values, types_of(values), level)
+    if compiled.code is None:
+        return _typed(values, types_of(values), level)
+    cells = values if type(values) is list else list(values)
+    return _gathered(compiled.code.cells(cells), lambda: cells, len(cells), level)
+
+
+def _gathered(cells: compiled.Column, values: Callable[[], list[Any]], count: int, level: int) -> pa.Array:
+    """Return the array of a column that compiled code gathered; `values` gives what it gathered it from."""
+    kind, nulls, _, data, elements = cells
+    if kind == "other":
+        return _typed(data, types_of(data), level)
+    if kind == "dict":
+        return _dicts(data, level + 1, some_null=nulls > 0)
+    if kind != "list":
+        return compiled.array(cells, count)
+    if level + 1 == _CYCLE_LEVEL or level == MAX_LEVELS:
+        _check_level(values(), level + 1)
+    with _under_lists(memoryview(data).cast("i")):
+        items = column(elements, level + 1)
+    return compiled.lists(cells, count, items)
 
 
 def _typed(values: Sequence[Any], types: set[type], level: int) -> pa.Array:
@@ -70,22 +96,43 @@ def _mixed(values: Sequence[Any], types: set[type], level: int) -> pa.Array:
 def _dicts(values: Sequence[Any], level: int, some_null: bool) -> pa.StructArray:
     _check_level(values, level)
     nulls = pa.array([v is None for v in values], pa.bool_()) if some_null else None
-    rows = values
-    if nulls is not None:
-        # with the keys of a neighbour, so that rows of one shape stay so
-        blank = dict.fromkeys(next(v for v in values if v is not None))
-        rows = [blank if v is None else v for v in values]
-    names, columns = gather(rows)
+    names, columns = _compiled_fields(values, level) or _fields(values, level, some_null)
     if not names:
         return pa.array(values, pa.struct([]))
     arrays = []
-    for name, (cells, types) in zip(names, columns, strict=True):
+    for name, make in zip(names, columns, strict=True):
         try:
-            arrays.append(_typed(cells, types, level))
+            arrays.append(make())
         except Refused as refused:
             refused.under_key(name)
             raise
     return pa.StructArray.from_arrays(arrays, names=names, mask=nulls)
+
+
+def _compiled_fields(values: Sequence[Any], level: int) -> Fields | None:
+    """Return names and columns of dicts as compiled code gathers them; None if it can't, or there is none."""
+    found = compiled.code.gather(values) if compiled.code and type(values) is list else None
+    names = [name for name, _ in found or ()]
+    if found is None or not are_names(names):
+        return None
+    count = len(values)
+    return names, (
+        partial(_gathered, cells, partial(_of_key, values, name), count, level) for name, cells in found
+    )
+
+
+def _of_key(rows: Sequence[Any], name: str) -> list[Any]:
+    return [None if row is None else row.get(name) for row in rows]
+
+
+def _fields(values: Sequence[Any], level: int, some_null: bool) -> Fields:
+    rows = values
+    if some_null:
+        # with the keys of a neighbour, so that rows of one shape stay so
+        blank = dict.fromkeys(next(v for v in values if v is not None))
+        rows = [blank if v is None else v for v in values]
+    names, columns = gather(rows)
+    return names, (partial(_typed, cells, types, level) for cells, types in columns)
 
 
 def _lists(values: Sequence[Any], level: int, some_null: bool) -> pa.ListArray:
@@ -93,14 +140,20 @@ def _lists(values: Sequence[Any], level: int, some_null: bool) -> pa.ListArray:
     nulls = pa.array([v is None for v in values], pa.bool_()) if some_null else None
     lists = values if nulls is None else [() if v is None else v for v in values]
     offsets = list(accumulate(map(len, lists), initial=0))
-    cells = list(chain.from_iterable(lists))
+    with _under_lists(offsets):
+        items = column(list(chain.from_iterable(lists)), level)
+    return pa.ListArray.from_arrays(packed("i", pa.int32(), offsets), items, mask=nulls)
+
+
+@contextmanager
+def _under_lists(offsets: Sequence[int]) -> Iterator[None]:
+    """Say of an element that is refused in which list it is."""
     try:
-        items = _typed(cells, types_of(cells), level)
+        yield
     except Refused as refused:
         row = bisect_right(offsets, refused.row) - 1
         refused.under_list(row, refused.row - offsets[row])
         raise
-    return pa.ListArray.from_arrays(packed("i", pa.int32(), offsets), items, mask=nulls)
 
 
 def _check_level(values: Sequence[Any], level: int) -> None:

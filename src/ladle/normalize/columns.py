@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ladle.errors import DataError
-from ladle.normalize.arrays import keep
+from ladle.normalize.arrays import has_byte, keep
 from ladle.normalize.coerce import coerce, kind_data_type
 from ladle.normalize.detect import DETECTORS
 from ladle.normalize.growth import Growth, needed
@@ -327,7 +327,7 @@ def _spill(
 
 def _without_nul(values: pa.Array) -> pa.Array:
     """Replace NUL by U+2400 (its visible symbol): some engines can't hold NUL in text."""
-    if not pc.any(pc.match_substring(values, "\0")).as_py():
+    if not has_byte(values, b"\0"):
         return values
     return pc.replace_substring(values, "\0", "\u2400")
 

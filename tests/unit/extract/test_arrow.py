@@ -24,6 +24,8 @@ from ladle.errors import DataError
 from ladle.extract.arrow import as_mapping, as_rows, to_array, to_batch
 from ladle.extract.columns import MAX_LEVELS
 
+pytestmark = pytest.mark.usefixtures("way")
+
 PLUS_2 = timezone(timedelta(hours=2))
 DAY, MOMENT, CLOCK = date(2024, 1, 2), datetime(2024, 1, 2, 3, 4, 5, 6), time(3, 4, 5)
 AWARE = MOMENT.replace(tzinfo=PLUS_2)

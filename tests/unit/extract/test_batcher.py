@@ -13,6 +13,8 @@ from ladle.extract.batcher import Batcher
 from ladle.extract.jsoned import JsonPlan
 from ladle.schema.naming import naming
 
+pytestmark = pytest.mark.usefixtures("way")
+
 PLAN = JsonPlan(naming("snake_case"))
 
 

@@ -10,6 +10,8 @@ import pytest
 from ladle.extract.columns import column
 from ladle.extract.refused import Refused
 
+pytestmark = pytest.mark.usefixtures("way")
+
 
 @pytest.mark.parametrize(
     "rows",

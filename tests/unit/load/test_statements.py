@@ -31,6 +31,7 @@ class Script:
     low: Any = "5"
     high: Any = "9"
     known: int = 1
+    anew: bool = False
     ran: list[str] = field(default_factory=list)
 
     def place(self, table: str) -> exp.Table:
@@ -42,8 +43,8 @@ class Script:
     def built(self, name: str) -> exp.Table:
         return exp.table_(f"built_{name}")
 
-    def replaces_rows(self) -> bool:
-        return False
+    def replaces_rows(self, table: str) -> bool:
+        return self.anew
 
     def row_order(self) -> exp.Expression:
         return exp.column("rowid")
@@ -123,6 +124,14 @@ def test_where_no_key_is_known_rows_are_only_inserted() -> None:
 def test_upsert_clears_columns_that_the_rows_lack() -> None:
     update = next(s for s in ran(upsert) if s.startswith("UPDATE"))
     assert update.startswith('UPDATE t AS old SET "v" = "new"."v", "w" = NULL FROM new_t AS new WHERE')
+
+
+def test_where_rows_are_replaced_what_is_there_is_read_once() -> None:
+    changes = [s for s in ran(upsert, Script(anew=True)) if not s.startswith("SELECT")]
+    assert changes == [
+        f"DELETE FROM t AS old WHERE EXISTS(SELECT 1 FROM new_t AS new WHERE ({BOUNDED}))",
+        'INSERT INTO t ("id", "v") SELECT "new"."id" AS "id", "new"."v" AS "v" FROM new_t AS new',
+    ]
 
 
 def test_rows_that_are_the_same_are_told_by_their_columns() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from ladle.normalize.arrays import between, by_distinct, keep, matching, missing
+from ladle.normalize.arrays import between, by_distinct, has_byte, keep, matching, missing
 
 
 def test_keep_makes_null_of_what_is_not_true() -> None:
@@ -47,3 +47,22 @@ def test_by_distinct_parses_every_value_once() -> None:
 def test_by_distinct_of_nothing_calls_nothing() -> None:
     out = by_distinct(pa.nulls(2, pa.string()), lambda _: pytest.fail("called"), pa.int64())
     assert out.equals(pa.nulls(2, pa.int64()))
+
+
+@pytest.mark.parametrize("type_", [pa.string(), pa.large_string()])
+def test_a_byte_is_found_wherever_it_is(type_: pa.DataType) -> None:
+    long = "x" * 300_000
+    text = pa.array(["a\0", long, None, "", long + "\0", "b"], pa.string()).cast(type_)
+    assert has_byte(text, b"\0")
+    assert not has_byte(text.slice(1, 3), b"\0")
+    assert has_byte(text.slice(1, 4), b"\0")
+    assert not has_byte(text.slice(5), b"\0")
+    assert not has_byte(text.slice(0, 0), b"\0")
+    assert not has_byte(pa.nulls(3, type_), b"\0")
+
+
+def test_a_byte_that_a_null_hides_is_not_found() -> None:
+    text = pa.array(["a\0", "b"])
+    hidden = pa.Array.from_buffers(pa.string(), 2, [pa.py_buffer(b"\x02"), *text.buffers()[1:]])
+    assert hidden.to_pylist() == [None, "b"]
+    assert not has_byte(hidden, b"\0")

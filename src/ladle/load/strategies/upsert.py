@@ -42,28 +42,29 @@ def statements(staged: Staged) -> Steps:
     if not keys:
         staged.tell(inserted=(yield staged.insert(root, staged.live(*staged.given(root)))))
         yield from staged.insert_children()
-    elif staged.children:
-        yield from _with_children(staged, (yield from matched(staged, keys)))
     else:
-        yield from _flat(staged, (yield from matched(staged, keys)))
+        match = yield from matched(staged, keys)
+        # Known rows are deleted, and added with those that are new: then nothing of them is left.
+        anew = not staged.shared and staged.session.replaces_rows(root.name)
+        yield from (_with_children if staged.children else _flat)(staged, match, anew)
 
 
-def _flat(staged: Staged, match: exp.Expression) -> Steps:
+def _flat(staged: Staged, match: exp.Expression, anew: bool) -> Steps:
     root, skips = staged.root, bool(staged.root.extra.get("x-skip-unchanged"))
     total = (yield staged.live(counted()))[0]
     if staged.marked is not None:
         staged.tell(deleted=(yield staged.delete(root, staged.matching(match, staged.marked))))
     changed = [root_differs(staged)] if skips else []
-    updated = yield _changed(staged, match, *changed)
+    updated = yield _changed(staged, match, anew, *changed)
     rows = staged.live(*staged.given(root))
-    if skips or (updated != 0 and not _anew(staged)):
+    if skips or (updated != 0 and not anew):
         # Where no key of the batch is known, nothing has to be compared again.
         rows = rows.where(exp.not_(exists(named(staged.there(root), OLD), match)))
-    added = _added(staged, (yield staged.insert(root, rows)), updated)
+    added = _added((yield staged.insert(root, rows)), updated if anew else 0)
     staged.tell(inserted=added, updated=updated, unchanged=max(0, total - added - updated))
 
 
-def _with_children(staged: Staged, match: exp.Expression) -> Steps:
+def _with_children(staged: Staged, match: exp.Expression, anew: bool) -> Steps:
     root, known = staged.root, Noted(staged, "known")
     skips = bool(root.extra.get("x-skip-unchanged"))
     total = (yield staged.live(counted()))[0]
@@ -78,33 +79,30 @@ def _with_children(staged: Staged, match: exp.Expression) -> Steps:
         if staged.marked is not None:
             staged.tell(deleted=(yield staged.delete(root, staged.matching(match, staged.marked))))
         wanted = [known.has(col(ROW_ID, NEW), *touched)] if skips else []
-        updated = yield _changed(staged, match, *wanted)
+        updated = yield _changed(staged, match, anew, *wanted)
     rows = staged.live(*staged.given(root))
-    if found != 0 and _anew(staged):
+    if found != 0 and anew:
         rows = rows.where(*(exp.not_(known.has(col(ROW_ID, NEW), exp.not_(t))) for t in touched))
     elif found != 0:
         rows = rows.where(exp.not_(known.has(col(ROW_ID, NEW))))
-    added = _added(staged, (yield staged.insert(root, rows)), updated)
+    added = _added((yield staged.insert(root, rows)), updated if anew else 0)
     same = [exp.not_(known.has(col(ROOT_ID, NEW), exp.not_(t))) for t in touched]
     yield from staged.insert_children(*same)
     yield known.forget()
     staged.tell(inserted=added, updated=updated, unchanged=max(0, total - added - updated))
 
 
-def _anew(staged: Staged) -> bool:
-    """Whether known rows are deleted, and added with those that are new: then nothing of them is left."""
-    return staged.session.replaces_rows() and not staged.shared
+def _added(inserted: int, again: int) -> int:
+    """Return how many of the inserted rows are new ones; -1 where the engine doesn't count."""
+    return max(0, inserted - again) if again > 0 else inserted
 
 
-def _added(staged: Staged, inserted: int, updated: int) -> int:
-    """Return how many of the inserted rows are new ones."""
-    return max(0, inserted - updated) if _anew(staged) else inserted
-
-
-def _changed(staged: Staged, match: exp.Expression, *conditions: exp.Expression) -> exp.Expression:
+def _changed(
+    staged: Staged, match: exp.Expression, anew: bool, *conditions: exp.Expression
+) -> exp.Expression:
     """UPDATE the old rows by those waiting rows that ask for no deletion, or DELETE those old rows."""
     wanted = [*conditions, *([exp.not_(staged.marked)] if staged.marked is not None else [])]
-    if _anew(staged):
+    if anew:
         return staged.delete(staged.root, staged.matching(match, *wanted))
     return _update(staged, match, *wanted)
 

@@ -1,0 +1,47 @@
+"""Compiles `ladle.extract._cells` when ladle is built or installed; without a C compiler ladle works, slower.
+
+`LADLE_PURE=1` in the environment leaves it out.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+from setuptools import Distribution, Extension
+
+_MODULE = "ladle.extract._cells"
+
+
+class CompiledHook(BuildHookInterface):
+    """Adds the compiled module to wheels and, for an editable install, to `src`."""
+
+    PLUGIN_NAME = "custom"
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Compile, and tell the builder."""
+        if self.target_name != "wheel" or os.environ.get("LADLE_PURE"):
+            return
+        os.chdir(self.root)
+        source = "src/" + _MODULE.replace(".", "/") + ".c"
+        extension = Extension(_MODULE, [source])
+        command = Distribution({"ext_modules": [extension], "package_dir": {"": "src"}}).get_command_obj(
+            "build_ext"
+        )
+        command.inplace = True
+        command.force = True
+        command.ensure_finalized()
+        try:
+            with tempfile.TemporaryDirectory() as command.build_temp:
+                command.run()
+        except Exception as error:  # noqa: BLE001 - whatever is missing here, ladle does without
+            print(f"ladle is installed without its compiled part: {error}", file=sys.stderr)  # noqa: T201
+            return
+        built = Path(command.get_ext_fullpath(_MODULE)).relative_to(Path(self.root).resolve())
+        build_data["pure_python"] = False
+        build_data["infer_tag"] = True
+        build_data["force_include"][str(built)] = str(built.relative_to("src"))

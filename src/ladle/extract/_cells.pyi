@@ -1,0 +1,6 @@
+from typing import Any
+
+Column = tuple[str, int, bytes | None, Any, Any]
+
+def cells(values: list[Any]) -> Column: ...
+def gather(rows: list[Any]) -> list[tuple[str, Column]] | None: ...
