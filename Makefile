@@ -15,7 +15,9 @@ PY := $(VENV)/bin/python
 PIP_QUIET := -qq --disable-pip-version-check
 # Files in their order, and not those with the most tests first: then long ones with few tests would be the last.
 SPREAD := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
-PYTEST := $(PY) -m pytest $(SPREAD)
+# Bytecode is kept whatever the machine's environment says: else each worker compiles all tests, and each process that
+# one of them starts all of ladle.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(PY) -m pytest $(SPREAD)
 
 # The reference is run beside ladle and compared by what it loads; its own environment keeps its versions apart.
 # It has no upper bounds of its own: sqlglot 30 breaks its relations, DuckDB 2.0.1 some of its loads.

@@ -17,12 +17,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).parents[1]
 OUR_PREFIXES = ("LADLE_", "DLT_")
 KEPT = {"LADLE_TEST_DATA", "LADLE_REFERENCE_PYTHON"}
 MEMORY = Path("/dev/shm")
 _numbers = itertools.count()
+
+# An example may take as long as a machine with other work needs for it.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 
 def pytest_configure(config: pytest.Config) -> None:

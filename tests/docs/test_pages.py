@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -18,22 +19,30 @@ from tests.docs.snippets import PAGES, ROOT, Snippet, matches, snippets
 RUNNER = Path(__file__).with_name("runner.py")
 
 
-def commands(folder: Path) -> Path:
-    """Return a folder with `python` and `ladle`, as somebody has them who installed it."""
-    folder.mkdir()
-    for name, arguments in (("python", ""), ("ladle", " -m ladle")):
-        script = folder / name
-        script.write_text(f'#!/bin/sh\nexec "{sys.executable}"{arguments} "$@"\n', encoding="utf-8")
-        script.chmod(0o755)
-    return folder
+@pytest.fixture(scope="module")
+def door() -> Iterator[Path]:
+    """Return where the process that runs the pages can be asked to run a command; such a path has to be short."""
+    with tempfile.TemporaryDirectory(prefix="pages-", dir="/tmp") as folder:
+        yield Path(folder) / "door"
 
 
 @pytest.fixture(scope="module")
-def runner() -> Iterator[subprocess.Popen[str]]:
+def commands(door: Path) -> Path:
+    """Return a folder with `python` and `ladle`, as somebody has them who installed it."""
+    for name, arguments in (("python", ""), ("ladle", " -m ladle")):
+        script = door.with_name(name)
+        client = f'exec "{sys.executable}" -I -S "{RUNNER.with_name("client.py")}" "{door}"'
+        script.write_text(f'#!/bin/sh\n{client}{arguments} "$@"\n', encoding="utf-8")
+        script.chmod(0o755)
+    return door.parent
+
+
+@pytest.fixture(scope="module")
+def runner(door: Path) -> Iterator[subprocess.Popen[str]]:
     """Start the process that runs the pages."""
     env = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "PYTHONWARNINGS": "error"}
     with subprocess.Popen(
-        [sys.executable, RUNNER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env
+        [sys.executable, RUNNER, door], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env
     ) as process:
         yield process
         assert process.stdin is not None
@@ -52,7 +61,6 @@ def run(
         return []
     folder, report, log = tmp_path / "page", tmp_path / "report.json", tmp_path / "log"
     folder.mkdir()
-    bin_folder = commands(tmp_path / "bin")
     jobs = [
         {
             "page": page.name,
@@ -68,7 +76,6 @@ def run(
         **os.environ,
         "PYTHONPATH": str(ROOT / "src"),
         "PYTHONWARNINGS": "error",
-        "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}",
         "COLUMNS": "120",
         **extra,
     }
@@ -95,10 +102,14 @@ def settings(server: str, request: pytest.FixtureRequest) -> dict[str, str] | No
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
 def test_the_snippets_of_a_page_run_and_print_what_it_shows(
-    page: Path, tmp_path: Path, runner: subprocess.Popen[str], request: pytest.FixtureRequest
+    page: Path,
+    tmp_path: Path,
+    runner: subprocess.Popen[str],
+    commands: Path,
+    request: pytest.FixtureRequest,
 ) -> None:
     blocks = [block for block in snippets(page.read_text(encoding="utf-8")) if block.runs]
-    extra: dict[str, str] = {}
+    extra = {"PATH": f"{commands}{os.pathsep}{os.environ['PATH']}"}
     for server in {block.options.get("needs") for block in blocks}.intersection(SERVERS):
         if (found := settings(server, request)) is None:
             blocks = [block for block in blocks if block.options.get("needs") != server]

@@ -94,11 +94,16 @@ def read(database: Path | str, schema: str, error: str | None = None) -> Dataset
     if error is not None or not Path(database).exists():
         return Dataset(error=error)
     with duckdb.connect(str(database), read_only=True) as connection:
-        columns = _columns(connection, schema)
-        data = {name: kinds for name, kinds in columns.items() if not name.startswith(SYSTEM_PREFIXES)}
-        tables = {
-            name: Table(name, kinds, _rows(connection, schema, name, kinds)) for name, kinds in data.items()
-        }
+        return read_from(connection, schema)
+
+
+def read_from(connection: duckdb.DuckDBPyConnection, schema: str) -> Dataset:
+    """Read every table of a schema of an open database."""
+    columns = _columns(connection, schema)
+    data = {name: kinds for name, kinds in columns.items() if not name.startswith(SYSTEM_PREFIXES)}
+    tables = {
+        name: Table(name, kinds, _rows(connection, schema, name, kinds)) for name, kinds in data.items()
+    }
     roots, orphans = link(tables)
     return Dataset(
         tables, roots, orphans, {name: kinds for name, kinds in columns.items() if name not in data}

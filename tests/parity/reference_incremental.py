@@ -89,7 +89,11 @@ def run(histories: list[Any], scratch: str) -> dict[str, list[Any]]:
         state = pipeline.state.get("sources", {}).get("histories", {}).get("resources", {})
         for name in going:
             found = state.get(name, {}).get("incremental", {}).get("c")
-            kept = found and {k: found.get(k) for k in ("last_value", "unique_hashes")}
+            # the hashes are a set, whose order differs from process to process
+            kept = found and {
+                "last_value": found.get("last_value"),
+                "unique_hashes": sorted(found["unique_hashes"]),
+            }
             outcomes[name].append((sorted(loaded.get(name, [])), kept))
     return {history["id"]: outcomes[f"r{n}"] for n, history in enumerate(histories)}
 

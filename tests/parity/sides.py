@@ -12,7 +12,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from tests.parity.dataset import Dataset, read
+from tests.parity.dataset import Dataset, read, read_from
 from tests.parity.documents import TABLE, Document
 
 DATASET = "parity"
@@ -50,21 +50,26 @@ def run_reference(python: Path, documents: Iterable[Document], folder: Path) -> 
 
 
 def load_with_ladle(document: Document, records: Sequence[Any], folder: Path) -> Dataset:
-    """Load records with ladle into a new DuckDB file and read it back; a failed load is its error."""
+    """Load records with ladle into a new DuckDB and read it back; a failed load is its error.
+
+    It is in memory: a file is opened, written and closed twice for each load, which other tests look at.
+    """
+    import duckdb
+
     import ladle
 
-    database = folder / "ladle.duckdb"
-    pipeline = ladle.pipeline(
-        "parity",
-        destination=ladle.destinations.duckdb(str(database)),
-        dataset_name=DATASET,
-        pipelines_dir=str(folder / "pipelines"),
-    )
-    try:
-        pipeline.run(ladle.resource(records, name=TABLE, **document.options))
-    except Exception as error:
-        return Dataset(error=f"{type(error).__name__}: {error}")
-    return read(database, DATASET)
+    with duckdb.connect() as connection:
+        pipeline = ladle.pipeline(
+            "parity",
+            destination=ladle.destinations.duckdb(connection),
+            dataset_name=DATASET,
+            pipelines_dir=str(folder / "pipelines"),
+        )
+        try:
+            pipeline.run(ladle.resource(records, name=TABLE, **document.options))
+        except Exception as error:
+            return Dataset(error=f"{type(error).__name__}: {error}")
+        return read_from(connection, DATASET)
 
 
 def _job(document: Document, number: int, folder: Path) -> dict[str, Any]:

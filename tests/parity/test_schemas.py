@@ -129,8 +129,12 @@ def test_rows_loaded_by_one_schema_make_the_same_tables(
             continue
         if not case.rows:
             continue
-        by_ours = load(ladle.Schema.from_dict(read(case.ours, name)), case.rows, folder)
-        by_theirs = load(ladle.Schema.from_dict(read(their["theirs"], name)), case.rows, folder)
+        ours, theirs_read = (
+            ladle.Schema.from_dict(read(text, name)) for text in (case.ours, their["theirs"])
+        )
+        by_ours = load(ours, case.rows, folder)
+        # of one schema, one load
+        by_theirs = by_ours if same(theirs_read, ours) else load(theirs_read, case.rows, folder)
         if not by_ours == by_theirs == tables_of(their["tables"]):
             wrong[name] = difference(by_ours, tables_of(their["tables"])) or difference(by_ours, by_theirs)
     assert not wrong
@@ -140,6 +144,11 @@ def test_rows_loaded_by_one_schema_make_the_same_tables(
         "event.schema.json",
         "event_user.schema.json",
     ]
+
+
+def same(one: ladle.Schema, other: ladle.Schema) -> bool:
+    """Whether two schemas say the same in the same order, whatever their versions are called."""
+    return repr((one.name, one.content())) == repr((other.name, other.content()))
 
 
 def difference(one: Tables, other: Tables) -> dict[str, Any]:
