@@ -28,7 +28,7 @@ PEER_PACKAGES := 'ingestr==0.15.9' 'sling-linux-amd64==1.4.10'
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo clouds test test-slow test-all test-lowest check fmt bench docs packages reference peers clean
+.PHONY: help demo clouds test test-slow test-all test-lowest recorded check fmt bench docs packages reference peers clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -41,6 +41,9 @@ test: $(VENV)/.test $(REFERENCE)/.installed ## run the suite
 
 test-slow: $(VENV)/.test $(REFERENCE)/.installed ## run only what `make test` leaves out
 	$(PYTEST) -m slow $(ARGS); code=$$?; test $$code -eq 0 || test $$code -eq 5 # 5: there is none
+
+recorded: $(VENV)/.test $(REFERENCE)/.installed ## ask the reference again what tests/parity has recorded of it
+	RECORD_REFERENCE=1 $(PYTEST) tests/parity/test_recorded.py $(ARGS)
 
 test-all: clouds test test-slow ## run the suite and what needs minutes, or the clouds' clients
 

@@ -1,124 +1,24 @@
-"""Three ways to replace, watched by a second connection: never an empty table, never a mixed one."""
+"""Three ways to replace: what is there afterwards. `test_replace_watched.py` looks while rows are coming."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import psycopg
 import pytest
+from tests.contract.replaced import EACH, SEEN, STRATEGIES, Place, load, opened, rows, whole
 
 import ladle
 from ladle.errors import ConfigError, DestinationError
 from ladle.events import Durable
-
-STRATEGIES = ("truncate-and-insert", "insert-from-staging", "staging-optimized")
-EACH = pytest.mark.parametrize("strategy", STRATEGIES)
-ROWS, KIDS = 300, 2
-SEEN = (
-    "SELECT (SELECT count(*) FROM {0}.t), (SELECT min(v) FROM {0}.t), (SELECT max(v) FROM {0}.t),"
-    " (SELECT count(*) FROM {0}.t__kids), (SELECT min(v) FROM {0}.t__kids), (SELECT max(v) FROM {0}.t__kids),"
-    " (SELECT count(*) FROM {0}.t__kids AS k JOIN {0}.t AS r ON r._dlt_id = k._dlt_parent_id)"
-)
-
-
-class Place:
-    """A database, with a way in for who watches."""
-
-    def __init__(self, destination: Any, dataset: str, read: Callable[[str], list[Any]]) -> None:
-        self.destination, self.dataset, self.read = destination, dataset, read
-
-    def seen(self) -> tuple[Any, ...]:
-        return self.read(SEEN.format(self.dataset))[0]
 
 
 @pytest.fixture(params=["duckdb", "postgres"])
 def place(request: pytest.FixtureRequest, tmp_path: Path, dataset: str) -> Iterator[Place]:
     with opened(request, tmp_path, dataset) as found:
         yield found
-
-
-@contextmanager
-def opened(request: pytest.FixtureRequest, tmp_path: Path, dataset: str) -> Iterator[Place]:
-    if request.param == "duckdb":
-        with duckdb.connect(str(tmp_path / "x.duckdb")) as db:
-            read = lambda sql: db.cursor().execute(sql).fetchall()  # noqa: E731
-            yield Place(ladle.destinations.duckdb(db), dataset, read)
-        return
-    url = request.getfixturevalue("postgres_url")
-
-    def ask(sql: str) -> list[Any]:
-        with psycopg.connect(url, autocommit=True, options="-c lock_timeout=20s") as connection:
-            return connection.execute(sql).fetchall()  # type: ignore[no-any-return]
-
-    yield Place(ladle.destinations.postgres(url), dataset, ask)
-
-
-def rows(v: int, count: int = ROWS) -> list[dict[str, Any]]:
-    return [{"id": i, "v": v, "kids": [{"v": v, "n": n} for n in range(KIDS)]} for i in range(count)]
-
-
-def load(place: Place, folder: Path, data: Any, strategy: str | None, **options: Any) -> Any:
-    pipeline = ladle.pipeline(
-        "p", folder, destination=place.destination, dataset_name=place.dataset, **options
-    )
-    way = {"disposition": "replace", "strategy": strategy} if strategy else "replace"
-    return pipeline.run(ladle.resource(data, name="t", write_disposition=way))
-
-
-def whole(v: int) -> tuple[Any, ...]:
-    return (ROWS, v, v, ROWS * KIDS, v, v, ROWS * KIDS)
-
-
-@EACH
-def test_a_second_connection_sees_the_old_or_the_new_at_every_step(
-    place: Place, tmp_path: Path, strategy: str
-) -> None:
-    load(place, tmp_path, rows(1), strategy)
-    found: list[tuple[str, tuple[Any, ...]]] = []
-
-    def watch(event: Any) -> None:
-        if not isinstance(event, Durable) or not event.name.startswith("load."):
-            return
-        name = f"{'after' if event.done else 'before'} {event.name}"
-        # From the swap to the commit a reader in Postgres waits: here it would wait for itself.
-        swapped = strategy == "staging-optimized" and name in ("after load.merge", "before load.commit")
-        if not swapped or place.destination.type_name == "duckdb":
-            found.append((name, place.seen()))
-
-    load(place, tmp_path, rows(2), strategy, progress=watch)
-    assert [seen for name, seen in found if name == "after load.commit"] == [whole(2)]
-    assert {seen for name, seen in found if name != "after load.commit"} == {whole(1)}
-    assert len(found) > 6
-
-
-@EACH
-def test_who_watches_all_the_time_never_sees_an_empty_or_mixed_table(
-    place: Place, tmp_path: Path, strategy: str
-) -> None:
-    load(place, tmp_path, rows(0), strategy)
-    found: list[tuple[Any, ...]] = []
-    done = threading.Event()
-
-    def watch() -> None:
-        while not done.is_set():
-            found.append(place.seen())
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    try:
-        for v in range(1, 5):
-            load(place, tmp_path, rows(v), strategy)
-    finally:
-        done.set()
-        thread.join()
-    assert found
-    assert set(found) <= {whole(v) for v in range(5)}
-    assert [seen[1] for seen in found] == sorted(seen[1] for seen in found)
 
 
 @EACH

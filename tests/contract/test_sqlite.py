@@ -399,6 +399,40 @@ def test_a_merge_reads_tables_once_not_once_per_row(strategy: str, pipeline: Any
         assert client.execute_sql("SELECT count(*) FROM t__kids") == [(15_000,)]
 
 
+@pytest.mark.parametrize(
+    ("trigger", "heard"),
+    [
+        ("AFTER UPDATE ON t", [("old",), ("new",)]),
+        ("AFTER DELETE ON t", [("old",)]),
+        ("AFTER UPDATE ON other", [("old",), ("new",)]),
+    ],
+)
+def test_an_upsert_deletes_nothing_where_a_trigger_would_hear_of_it(
+    trigger: str, heard: list[Any], pipeline: Any, tmp_path: Path
+) -> None:
+    """A trigger hears only what is done to its own table; a row that keeps its place keeps its number."""
+    hints: dict[str, Any] = {
+        "table_name": "t",
+        "primary_key": "id",
+        "write_disposition": {"disposition": "merge", "strategy": "upsert"},
+    }
+    pipeline.run([{"id": 1, "v": "old"}, {"id": 2, "v": "old"}], **hints)
+    file = tmp_path / "x__ds.db"
+    with closing(sqlite3.connect(file)) as db:
+        db.execute("CREATE TABLE heard AS SELECT v FROM t WHERE id = 1")
+        db.execute("CREATE TABLE other AS SELECT * FROM t")
+        table = "NEW" if "UPDATE" in trigger else "OLD"
+        db.execute(f"CREATE TRIGGER tell {trigger} BEGIN INSERT INTO heard VALUES ({table}.v); END")
+        db.commit()
+    before = query(file, "SELECT _rowid_ FROM t WHERE id = 1")
+    info = pipeline.run([{"id": 1, "v": "new"}, {"id": 3, "v": "new"}], **hints)
+    assert info.merged["t"] == {"inserted": 1, "updated": 1, "deleted": 0, "unchanged": 0}
+    assert query(file, "SELECT id, v FROM t ORDER BY id") == [(1, "new"), (2, "old"), (3, "new")]
+    on_t = trigger.endswith(" t")
+    assert query(file, "SELECT v FROM heard") == (heard if on_t else [("old",)])
+    assert (query(file, "SELECT _rowid_ FROM t WHERE id = 1") == before) == on_t
+
+
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_a_merge_searches_by_indexes_and_makes_none_for_a_statement(strategy: str, tmp_path: Path) -> None:
     made = ladle.destinations.sqlite(tmp_path / "x.db")

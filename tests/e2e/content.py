@@ -7,7 +7,7 @@ import gzip
 import json
 import sqlite3
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ import psycopg
 import pymysql
 from psycopg.rows import dict_row
 from pyarrow import parquet
-from pymysql.cursors import DictCursor
+from pymysql.cursors import Cursor, DictCursor
 
 Row = dict[str, Any]
 Tables = dict[str, list[Row]]
@@ -30,6 +30,36 @@ def read(destination: str, dataset: str, only: str = "") -> Tables:
     """Read all tables of a dataset, or `only` one; `destination` is `kind:place`. No dataset: no tables."""
     kind, place = destination.split(":", 1)
     return _READERS[kind](place, dataset, only)
+
+
+def committed(destination: str, dataset: str) -> Callable[[], str]:
+    """Return a function whose text stays the same while nothing is committed on a destination's server.
+
+    Destinations without a server: all of it is in their files.
+    """
+    kind, place = destination.split(":", 1)
+    if kind in ("postgres", "sqlalchemy"):
+        url = place.replace("postgresql+psycopg:", "postgresql:", 1).rpartition("/")[0]
+        db = psycopg.connect(f"{url}/postgres", autocommit=True)
+        # Which transactions are open, and which were: to read tables would mean to wait for their locks.
+        return lambda: repr(db.execute("SELECT pg_current_snapshot()::text").fetchall())
+    if kind == "mysql":
+        cursor = pymysql.connect(**_mysql_login(place), autocommit=True).cursor()
+        return lambda: _mysql_sums(cursor, dataset)
+    return lambda: ""
+
+
+def _mysql_sums(cursor: Cursor, database: str) -> str:
+    columns = (
+        "SELECT table_name, column_name, column_type FROM information_schema.columns WHERE table_schema = %s"
+    )
+    cursor.execute(f"{columns} ORDER BY table_name, column_name", [database])
+    found = [*cursor.fetchall()]
+    tables = ", ".join(f"`{database}`.`{table}`" for table in dict.fromkeys(row[0] for row in found))
+    if tables:
+        cursor.execute(f"CHECKSUM TABLE {tables}")
+        found += cursor.fetchall()
+    return repr(found)
 
 
 _TABLES = """
@@ -85,18 +115,16 @@ def _timed(row: Row) -> Row:
     return row
 
 
+def _mysql_login(place: str) -> dict[str, Any]:
+    url = urlsplit(place)
+    return {"host": url.hostname, "port": url.port, "user": url.username, "password": url.password}
+
+
 def _mysql(place: str, dataset: str, only: str) -> Tables:
     """Read the database that the place ends with."""
-    url = urlsplit(place)
-    database = url.path.strip("/")
-    at: dict[str, Any] = {
-        "host": url.hostname,
-        "port": url.port,
-        "user": url.username,
-        "password": url.password,
-    }
+    database = urlsplit(place).path.strip("/")
     tables = "SELECT table_name AS n FROM information_schema.tables WHERE table_schema = %s AND %s IN (table_name, '')"
-    with pymysql.connect(**at, cursorclass=DictCursor) as db, db.cursor() as cursor:
+    with pymysql.connect(**_mysql_login(place), cursorclass=DictCursor) as db, db.cursor() as cursor:
         cursor.execute(tables, [database, only])
         found: Tables = {}
         for name in [row["n"] for row in cursor.fetchall()]:

@@ -1,7 +1,8 @@
 """Kills processes at their durable steps, lets others recover, and compares with what nobody disturbed.
 
 The tests at the end are the same for each destination. A file of its own imports them, as xdist spreads by
-file; it has the fixture `undisturbed`, and as `QUICK` what of them is not left to the slow ones.
+file. It says what they kill in constants that `conftest.py` reads: `KIND` of destination (without: DuckDB) and
+`STORY` (without: `victim`) for the fixtures, and as `QUICK` what of the tests is not left to the slow ones.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ class Quick:
 
     `recoveries`: steps of the run `GROWN`, whose recoveries are killed too. `slow`: runs that the slow tests
     kill in any state. `slow_recoveries`: runs and their steps, whose recoveries the slow tests kill; the dice of
-    `test_killed_twice_or_more_at_random` reach others.
+    `test_killed_twice_or_more_at_random` reach others. `ahead`: each how-many-th step of the run `GROWN` is one to
+    be killed at while rows are loaded ahead.
     """
 
     runs: Sequence[int]
@@ -45,6 +47,7 @@ class Quick:
     times: int = 0
     slow: Sequence[int] = (FIRST, GROWN, LAST)
     slow_recoveries: Sequence[tuple[int, str]] = ((LAST, "after load.commit"),)
+    ahead: int = 0
 
 
 def undisturbed_runs(kind: str, root: Path, server: str = "", **options: Any) -> Undisturbed:
@@ -135,34 +138,25 @@ def survives_moments(undisturbed: Undisturbed, seed: int, times: int, root: Path
         recovers(undisturbed, site, run, f"moment {i}")
 
 
-DATABASES = ["duckdb", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("sqlite", "mysql", *SERVED))]
-"""Kinds of sites for a fixture: one in every run of the suite, the others with the slow tests."""
+DATABASES = ("duckdb", "sqlite", "mysql", *SERVED)
+ENGINES = (*DATABASES, "filesystem")
+"""Kinds of sites for `undisturbed`."""
 
 
-def server(request: pytest.FixtureRequest) -> str:
-    """Return the URL of the server that a kind of site, the fixture's parameter, works with."""
-    if request.param == "mysql":
+def server(request: pytest.FixtureRequest, kind: str) -> str:
+    """Return the URL of the server that a kind of site works with."""
+    if kind == "mysql":
         return str(request.getfixturevalue("mysql_url"))
-    return str(request.getfixturevalue("postgres_url")) if request.param in SERVED else ""
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    quick: Quick = metafunc.module.QUICK
-    names = metafunc.fixturenames
-    if "quick_run" in names:
-        slow_runs = [pytest.param(run, marks=pytest.mark.slow) for run in quick.slow if run not in quick.runs]
-        metafunc.parametrize("quick_run", [*quick.runs, *slow_runs])
-    if "quick_recovery" in names:
-        metafunc.parametrize("quick_recovery", quick.recoveries)
-    if "slow_recovery" in names:
-        metafunc.parametrize("slow_recovery", quick.slow_recoveries)
-    if "seed" in names:
-        slow = pytest.param(2, 8, marks=pytest.mark.slow)
-        metafunc.parametrize(("seed", "times"), [(1, quick.times), slow])
+    return str(request.getfixturevalue("postgres_url")) if kind in SERVED else ""
 
 
 def test_killed_in_any_state(undisturbed: Undisturbed, quick_run: int, tmp_path: Path) -> None:
     survives_each(undisturbed, quick_run, undisturbed.steps[quick_run].distinct(), tmp_path)
+
+
+@pytest.mark.slow
+def test_killed_in_any_state_on_postgres(served: Undisturbed, tmp_path: Path) -> None:
+    survives_each(served, GROWN, served.steps[GROWN].distinct(), tmp_path)
 
 
 def test_killed_again_in_any_state_of_the_recovery(
@@ -187,3 +181,11 @@ def test_killed_twice_or_more_at_random(
 @pytest.mark.slow
 def test_killed_at_any_moment(undisturbed: Undisturbed, tmp_path: Path) -> None:
     survives_moments(undisturbed, seed=3, times=8, root=tmp_path)
+
+
+def test_rows_are_loaded_ahead(ahead: Undisturbed) -> None:
+    assert [name for name in ahead.steps[FIRST].names if name.startswith("after load.ahead.")]
+
+
+def test_killed_while_rows_are_loaded_ahead(ahead: Undisturbed, every: int, tmp_path: Path) -> None:
+    survives_most(ahead, GROWN, every, tmp_path)

@@ -7,6 +7,8 @@ import inspect
 from dataclasses import dataclass
 from types import ModuleType
 
+from tests.e2e.killing import DATABASES, ENGINES
+
 
 @dataclass(frozen=True)
 class Proof:
@@ -30,17 +32,11 @@ class Proof:
         return f"`{self.module}.py`"
 
 
-_EACH_STEP = (
-    "test_killed_in_any_state",
-    "test_killed_again_in_any_state_of_the_recovery",
-    "test_killed_at_any_moment",
+_BEFORE_AND_AFTER = ("test_killed_before_and_after_each_step",)
+_APPEND, _MERGE, _REPLACE, _SCD2 = (
+    Proof("test_kill_strategies", _BEFORE_AND_AFTER, f"victim_{part}")
+    for part in ("append", "merge", "replace", "scd2")
 )
-_AROUND = ("test_killed_around_the_merge", "test_killed_at_every_second_step")
-_MERGE, _REPLACE, _SCD2 = (
-    Proof("test_kill_strategies", _AROUND, f"victim_{part}") for part in ("merge", "replace", "scd2")
-)
-_SQLALCHEMY = Proof("test_kill_sqlalchemy", ("test_killed_in_any_state",), "victim")
-_DATABASES = ("duckdb", "postgres", "sqlite", "mysql", "sqlalchemy")
 _FUNCTION = Proof(
     "test_kill_function",
     (
@@ -52,24 +48,11 @@ _FUNCTION = Proof(
 _REPLACES = ("truncate-and-insert", "insert-from-staging", "staging-optimized")
 _MERGES = ("delete-insert", "upsert", "insert-only")
 
-
-def _plain(kind: str) -> dict[tuple[str, str], Proof]:
-    proof = Proof(f"test_kill_{kind}", _EACH_STEP, "victim")
-    return {(kind, "append"): proof, (kind, _REPLACES[0]): proof}
-
-
 PROOFS: dict[tuple[str, str], Proof] = {
-    **_plain("duckdb"),
-    **_plain("postgres"),
-    **_plain("sqlite"),
-    **_plain("mysql"),
-    **_plain("filesystem"),
-    **{("sqlalchemy", way): _SQLALCHEMY for way in ("append", _REPLACES[0])},
-    **{(kind, way): _MERGE for kind in _DATABASES for way in _MERGES},
-    **{(kind, way): _REPLACE for kind in _DATABASES for way in _REPLACES[1:]},
-    **{(kind, "scd2"): _SCD2 for kind in _DATABASES},
-    # Files have one way to replace, whatever it is called.
-    **{("filesystem", way): Proof("test_kill_filesystem", _EACH_STEP, "victim") for way in _REPLACES},
+    **{(kind, "append"): _APPEND for kind in ENGINES},
+    **{(kind, way): _REPLACE for kind in ENGINES for way in _REPLACES},
+    **{(kind, way): _MERGE for kind in DATABASES for way in _MERGES},
+    **{(kind, "scd2"): _SCD2 for kind in DATABASES},
     # It gets rows, whatever their disposition is.
     **{("function", way): _FUNCTION for way in ("append", *_REPLACES)},
 }

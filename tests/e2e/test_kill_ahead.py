@@ -8,35 +8,30 @@ import pytest
 from tests.e2e import content
 from tests.e2e.killing import FIRST, GROWN, LAST, Undisturbed, survives_most, undisturbed_runs
 
-
-@pytest.fixture(scope="module", params=["duckdb", "postgres"])
-def undisturbed(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, postgres_url: str
-) -> Undisturbed:
-    return undisturbed_runs(request.param, tmp_path_factory.mktemp("ahead"), postgres_url, ahead=True)
+pytestmark = pytest.mark.parametrize("ahead", ["duckdb", "postgres"], indirect=True, scope="module")
 
 
-def test_the_first_run_loads_every_table_ahead(undisturbed: Undisturbed) -> None:
-    names = undisturbed.steps[FIRST].names
+def test_the_first_run_loads_every_table_ahead(ahead: Undisturbed) -> None:
+    names = ahead.steps[FIRST].names
     tables = ("orders", "orders__items", "rates", "rates__days", "readings")
     assert {f"after load.ahead.{table}" for table in tables} <= {*names}
     assert not [name for name in names if "load.write" in name]
 
 
 def test_what_lands_is_what_lands_without(
-    undisturbed: Undisturbed, tmp_path_factory: pytest.TempPathFactory, postgres_url: str
+    ahead: Undisturbed, tmp_path_factory: pytest.TempPathFactory, postgres_url: str
 ) -> None:
-    kind = undisturbed.sites[0].kind
+    kind = ahead.sites[0].kind
     afterwards = undisturbed_runs(kind, tmp_path_factory.mktemp("afterwards"), postgres_url)
-    for ours, theirs in zip(undisturbed.tables, afterwards.tables, strict=True):
+    for ours, theirs in zip(ahead.tables, afterwards.tables, strict=True):
         assert not content.differences(ours, theirs)
 
 
-def test_killed_at_some_steps(undisturbed: Undisturbed, tmp_path: Path) -> None:
-    survives_most(undisturbed, FIRST, 7, tmp_path)
+def test_killed_at_some_steps(ahead: Undisturbed, tmp_path: Path) -> None:
+    survives_most(ahead, FIRST, 7, tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("run", [GROWN, LAST])
-def test_killed_at_many_steps(undisturbed: Undisturbed, run: int, tmp_path: Path) -> None:
-    survives_most(undisturbed, run, 3, tmp_path)
+def test_killed_at_many_steps(ahead: Undisturbed, run: int, tmp_path: Path) -> None:
+    survives_most(ahead, run, 3, tmp_path)

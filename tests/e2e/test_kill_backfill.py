@@ -8,47 +8,15 @@ are there, and the live cursor is that of the live rows.
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
 from tests.e2e import victim_backfill
 from tests.e2e.killing import (  # noqa: F401 - pytest finds the tests here
     GROWN,
     Quick,
-    Undisturbed,
-    pytest_generate_tests,
-    survives_most,
     test_killed_in_any_state,
-    undisturbed_runs,
+    test_killed_while_rows_are_loaded_ahead,
+    test_rows_are_loaded_ahead,
 )
 
-QUICK = Quick(runs=[], slow=[GROWN])
+STORY = victim_backfill
+QUICK = Quick(runs=[], slow=[GROWN], ahead=12)
 """The other runs are those of any cursor."""
-
-
-def server(request: pytest.FixtureRequest) -> str:
-    return request.getfixturevalue("postgres_url") if request.param == "postgres" else ""
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
-    return undisturbed_runs("duckdb", tmp_path_factory.mktemp("runs"), story=victim_backfill.__name__)
-
-
-@pytest.fixture(scope="module", params=["duckdb", pytest.param("postgres", marks=pytest.mark.slow)])
-def ahead(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
-    root = tmp_path_factory.mktemp("ahead")
-    return undisturbed_runs(request.param, root, server(request), story=victim_backfill.__name__, ahead=True)
-
-
-def test_rows_are_loaded_ahead(ahead: Undisturbed) -> None:
-    assert [n for n in ahead.steps[0].names if n.startswith("after load.ahead.numbers")]
-
-
-def test_killed_while_rows_are_loaded_ahead(ahead: Undisturbed, tmp_path: Path) -> None:
-    survives_most(ahead, GROWN, 12, tmp_path)
-
-
-@pytest.mark.slow
-def test_killed_at_many_steps_while_rows_are_loaded_ahead(ahead: Undisturbed, tmp_path: Path) -> None:
-    survives_most(ahead, GROWN, 3, tmp_path)

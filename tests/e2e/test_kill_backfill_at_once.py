@@ -13,17 +13,12 @@ import pytest
 from tests.e2e import victim_backfill_at_once
 from tests.e2e.content import Tables
 from tests.e2e.forks import KILLED, call, error_of
-from tests.e2e.killing import GROWN, Undisturbed, undisturbed_runs
+from tests.e2e.killing import GROWN, Undisturbed
 from tests.e2e.victim import main
 
+STORY = victim_backfill_at_once
 STEPS = 120
 """More than a run has: the last processes end without being killed."""
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
-    root = tmp_path_factory.mktemp("runs")
-    return undisturbed_runs("duckdb", root, story=victim_backfill_at_once.__name__)
 
 
 def loaded(tables: Tables) -> dict[str, list[Any]]:

@@ -6,62 +6,19 @@ destination is never ahead of the rows that are there, and never behind.
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
 from tests.e2e import victim_cursor
 from tests.e2e.killing import (  # noqa: F401 - pytest finds the tests here
     GROWN,
     Quick,
-    Undisturbed,
-    pytest_generate_tests,
-    survives_each,
-    survives_most,
     test_killed_again_in_any_state_of_the_recovery,
     test_killed_at_any_moment,
     test_killed_in_any_state,
+    test_killed_in_any_state_on_postgres,
     test_killed_twice_or_more_at_random,
-    undisturbed_runs,
+    test_killed_while_rows_are_loaded_ahead,
+    test_rows_are_loaded_ahead,
 )
 
-QUICK = Quick(runs=[GROWN], recoveries=["after load.commit"], times=2)
+STORY = victim_cursor
+QUICK = Quick(runs=[GROWN], recoveries=["after load.commit"], times=2, ahead=6)
 """On DuckDB: what is particular to a server, its own kill test has."""
-
-
-def server(request: pytest.FixtureRequest) -> str:
-    return request.getfixturevalue("postgres_url") if request.param == "postgres" else ""
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
-    return undisturbed_runs("duckdb", tmp_path_factory.mktemp("runs"), story=victim_cursor.__name__)
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Undisturbed:
-    root = tmp_path_factory.mktemp("served")
-    return undisturbed_runs("postgres", root, postgres_url, story=victim_cursor.__name__)
-
-
-@pytest.mark.slow
-def test_killed_in_any_state_on_postgres(served: Undisturbed, tmp_path: Path) -> None:
-    survives_each(served, GROWN, served.steps[GROWN].distinct(), tmp_path)
-
-
-@pytest.fixture(scope="module", params=["duckdb", pytest.param("postgres", marks=pytest.mark.slow)])
-def ahead(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
-    root = tmp_path_factory.mktemp("ahead")
-    return undisturbed_runs(request.param, root, server(request), story=victim_cursor.__name__, ahead=True)
-
-
-def test_rows_are_loaded_ahead(ahead: Undisturbed) -> None:
-    assert [n for n in ahead.steps[0].names if n.startswith("after load.ahead.events")]
-
-
-def test_killed_while_rows_are_loaded_ahead(ahead: Undisturbed, tmp_path: Path) -> None:
-    survives_most(ahead, GROWN, 6, tmp_path)
-
-
-@pytest.mark.slow
-def test_killed_at_many_steps_while_rows_are_loaded_ahead(ahead: Undisturbed, tmp_path: Path) -> None:
-    survives_most(ahead, GROWN, 3, tmp_path)

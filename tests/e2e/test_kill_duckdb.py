@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
 from tests.e2e.killing import (  # noqa: F401 - pytest finds the tests here
     FIRST,
     GROWN,
     LAST,
     Quick,
     Undisturbed,
-    pytest_generate_tests,
     test_killed_again_in_any_state_of_any_recovery,
     test_killed_again_in_any_state_of_the_recovery,
     test_killed_at_any_moment,
     test_killed_in_any_state,
     test_killed_twice_or_more_at_random,
-    undisturbed_runs,
 )
 
 QUICK = Quick(
@@ -28,11 +25,6 @@ QUICK = Quick(
         (LAST, "after load.commit"),
     ],
 )
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
-    return undisturbed_runs("duckdb", tmp_path_factory.mktemp("runs"))
 
 
 STEPS = {

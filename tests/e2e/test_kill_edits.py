@@ -14,19 +14,9 @@ from tests.e2e.killing import (
     GROWN,
     Undisturbed,
     survives_each,
-    undisturbed_runs,
 )
 
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
-    return undisturbed_runs("duckdb", tmp_path_factory.mktemp("runs"), story=victim_edits.__name__)
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Undisturbed:
-    root = tmp_path_factory.mktemp("served")
-    return undisturbed_runs("postgres", root, postgres_url, story=victim_edits.__name__)
+STORY = victim_edits
 
 
 def test_killed_around_an_edit(undisturbed: Undisturbed, tmp_path: Path) -> None:

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
 from tests.e2e.killing import (  # noqa: F401 - pytest finds the tests here
     GROWN,
     Quick,
-    Undisturbed,
-    pytest_generate_tests,
     test_killed_again_in_any_state_of_any_recovery,
     test_killed_again_in_any_state_of_the_recovery,
     test_killed_at_any_moment,
     test_killed_in_any_state,
     test_killed_twice_or_more_at_random,
-    undisturbed_runs,
 )
 
+KIND = "filesystem"
 QUICK = Quick(runs=[GROWN], recoveries=["after load.commit"], times=4)
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
-    return undisturbed_runs("filesystem", tmp_path_factory.mktemp("runs"))

@@ -9,41 +9,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from tests.e2e import victim_replay
 from tests.e2e.killing import (  # noqa: F401 - pytest finds the tests here
     GROWN,
     LAST,
     Quick,
     Undisturbed,
-    pytest_generate_tests,
     survives_each,
     test_killed_in_any_state,
-    undisturbed_runs,
+    test_killed_in_any_state_on_postgres,
 )
 
+STORY = victim_replay
 AROUND = ("package.extracted", "load.commit")
 QUICK = Quick(runs=[], slow=[GROWN, LAST])
 """The first run is a plain load with rejects."""
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
-    return undisturbed_runs("duckdb", tmp_path_factory.mktemp("runs"), story=victim_replay.__name__)
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Undisturbed:
-    root = tmp_path_factory.mktemp("served")
-    return undisturbed_runs("postgres", root, postgres_url, story=victim_replay.__name__)
 
 
 def test_killed_around_the_commit(undisturbed: Undisturbed, tmp_path: Path) -> None:
     steps = undisturbed.steps[GROWN]
     around = [steps.number(f"{when} {step}") for when in ("before", "after") for step in AROUND]
     survives_each(undisturbed, GROWN, around, tmp_path)
-
-
-@pytest.mark.slow
-def test_killed_in_any_state_on_postgres(served: Undisturbed, tmp_path: Path) -> None:
-    survives_each(served, GROWN, served.steps[GROWN].distinct(), tmp_path)

@@ -36,7 +36,9 @@ Row = dict[str, Any]
 
 @pytest.fixture(params=KINDS)
 def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
-    found = Site(request.param, tmp_path / f"site_{tmp_path.name}"[-60:], server(request)).made()
+    found = Site(
+        request.param, tmp_path / f"site_{tmp_path.name}"[-60:], server(request, request.param)
+    ).made()
     yield found
     if found.kind == "mysql":
         found.removed()
@@ -315,9 +317,8 @@ def merges(
 ) -> Callable[[str], Undisturbed]:
     @functools.cache
     def runs(kind: str) -> Undisturbed:
-        url = request.getfixturevalue(f"{kind}_url") if kind != "sqlite" else ""
         root = tmp_path_factory.mktemp(f"zombie_merge_{kind}")
-        return undisturbed_runs(kind, root, url, story=victim_merge.__name__)
+        return undisturbed_runs(kind, root, server(request, kind), story=victim_merge.__name__)
 
     return runs
 

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from tests.e2e.content import Tables, load_ids, read
+from tests.e2e.content import Tables, committed, load_ids, read
 
 import ladle
-from ladle.events import Durable, Event, durable, silent
+from ladle.events import Durable, Emit, Event, durable, silent
 
 PIPELINE = "victim"
 DATASET = "shop_data"
@@ -36,7 +36,7 @@ class Job:
 
     `runs`: how many of `RUNS` to bring to an end. `kill_at`: the durable step to die at, None for not at all.
     `finish_first`: finish what is pending in a run of its own, before any new data. `signal`: what it gets.
-    `watched`: note a digest of the folder with each step. `ahead`: load while extract goes on, from the first row.
+    `watched`: note with each step what a kill would leave. `ahead`: load while extract goes on, from the first row.
     `story`: the module that says what is loaded: its `RUNS`, `live` and `check`.
     """
 
@@ -54,43 +54,51 @@ class Job:
 class Hook:
     """Hears events; kills the process at durable step `kill_at`, counted from 1, before and after apart.
 
-    With `watched`, `seen` has for each step also a digest of what is in that folder.
+    With `watched`, `seen` has for each step also a digest of what is in that job's folder and destination.
     """
 
     def __init__(
-        self, kill_at: int | None, with_signal: int = signal.SIGKILL, watched: Path | None = None
+        self, kill_at: int | None, with_signal: int = signal.SIGKILL, watched: Job | None = None
     ) -> None:
         self.kill_at = kill_at
         self.signal = with_signal
         self.watched = watched
+        self._server = watched and committed(watched.destination, dataset_of(watched.destination))
         self.seen: list[tuple[str, str]] = []
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Durable):
             name = f"{'after' if event.done else 'before'} {event.name}"
-            self.seen.append((name, digest(self.watched) if self.watched else ""))
+            self.seen.append((name, self._left() if self.watched else ""))
             if len(self.seen) == self.kill_at:
                 os.kill(os.getpid(), self.signal)
 
-    @contextmanager
-    def counting_files(self, folder: str) -> Iterator[None]:
-        """Count each rename and removal of a file below `folder` as a durable step too."""
-        originals = {name: getattr(os, name) for name in ("replace", "unlink")}
+    def _left(self) -> str:
+        """Return a digest of all that a kill would leave."""
+        assert self.watched
+        assert self._server
+        return hashlib.sha256(f"{digest(self.watched.folder)} {self._server()}".encode()).hexdigest()
 
-        def counted(name: str) -> Callable[..., None]:
-            def call(path: Any, *args: Any, **kwargs: Any) -> None:
-                with durable(self if str(path).startswith(folder) else silent, f"os.{name}"):
-                    originals[name](path, *args, **kwargs)
 
-            return call
+@contextmanager
+def file_steps(emit: Emit, folder: str) -> Iterator[None]:
+    """Tell of each rename and removal of a file below `folder` as a durable step too."""
+    originals = {name: getattr(os, name) for name in ("replace", "unlink")}
 
-        for name in originals:
-            setattr(os, name, counted(name))
-        try:
-            yield
-        finally:
-            for name, original in originals.items():
-                setattr(os, name, original)
+    def counted(name: str) -> Callable[..., None]:
+        def call(path: Any, *args: Any, **kwargs: Any) -> None:
+            with durable(emit if str(path).startswith(folder) else silent, f"os.{name}"):
+                originals[name](path, *args, **kwargs)
+
+        return call
+
+    for name in originals:
+        setattr(os, name, counted(name))
+    try:
+        yield
+    finally:
+        for name, original in originals.items():
+            setattr(os, name, original)
 
 
 def digest(folder: Path) -> str:
@@ -204,9 +212,9 @@ def main(job: Job) -> None:
     """Do the job in a process of its own; `seen.json` gets the durable steps, `error.txt` what went wrong."""
     if job.ahead:
         os.environ["LOAD__AHEAD_BYTES"] = "0"
-    hook = Hook(job.kill_at, job.signal, job.folder if job.watched else None)
+    hook = Hook(job.kill_at, job.signal, job if job.watched else None)
     try:
-        with hook.counting_files(str(job.folder / "lake")):
+        with file_steps(hook, str(job.folder / "lake")):
             importlib.import_module(job.story).live(job, hook)
     except BaseException:
         (job.folder / "error.txt").write_text(traceback.format_exc())

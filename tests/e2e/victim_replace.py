@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tests.e2e.content import Tables
+from tests.e2e.content import Tables, load_ids
 
 import ladle
 
@@ -32,15 +32,16 @@ def resources(run: int) -> Iterator[Any]:
         )
 
 
-def of_run(tables: Tables) -> set[int]:
-    """Return the runs of which there are rows."""
-    return {row["run"] for name in WAYS for row in tables.get(name, [])}
-
-
 def check(tables: Tables, whole: bool) -> None:
-    """Check that all tables are of one run, and that each list has its row."""
-    assert len(of_run(tables)) <= 1
+    """Check that all tables are of the newest load on record, and each list has its row.
+
+    Not `whole`: rows of the load before or after it may be there too, but no table is empty or lacks rows.
+    """
+    newest = [*range(len(load_ids(tables)))][-1:]
     for name in WAYS:
-        ids = {row["_dlt_id"] for row in tables.get(name, [])}
-        assert len(ids) in (0, 3)
-        assert all(row["_dlt_parent_id"] in ids for row in tables.get(f"{name}__days", []))
+        rows = tables.get(name, [])
+        assert {(run, i) for run in newest for i in range(3)} <= {(row["run"], row["id"]) for row in rows}
+        assert not whole or {row["run"] for row in rows} == {*newest}
+        ids = {row["_dlt_id"] for row in rows}
+        assert not whole or len(ids) == 3 * len(newest)
+        assert not whole or all(row["_dlt_parent_id"] in ids for row in tables.get(f"{name}__days", []))

@@ -25,10 +25,8 @@ KEYS: dict[str, Row] = {"whole": {}, "changes": {"merge_key": "id"}}
 
 def resources(run: int) -> Iterator[Any]:
     def rows() -> Iterator[list[Row]]:
-        state = ladle.current.resource_state()
-        if state.get("done") != run:
-            state["done"] = run
-            yield RUNS[run]
+        ladle.current.resource_state()["done"] = run
+        yield RUNS[run]
 
     for name, key in KEYS.items():
         yield ladle.resource(

@@ -31,7 +31,7 @@ ENGINES = (
     "sqlglot.dialects.postgres",
     "sqlglot.dialects.sqlite",
 )
-STORIES = ("cursor", "edits", "replay", "backfill_at_once", "strategies")
+STORIES = ("cursor", "edits", "replay", "backfill_at_once", "strategies", "refresh")
 for _name in (*ENGINES, *(f"tests.e2e.victim_{story}" for story in STORIES)):
     importlib.import_module(_name)
 

@@ -1,4 +1,6 @@
-"""What contracts do to rows, the same cells with either library: `python contracts.py FOLDER` with the reference.
+"""What contracts do to rows, the same cells with either library: `python contracts.py IN OUT` with the reference.
+
+IN isn't read; OUT gets a pickle of the outcomes by cell.
 
 A table per cell, so that all cells share a few runs: starting a run costs the reference more than its rows.
 """
@@ -7,7 +9,9 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -162,5 +166,6 @@ if __name__ == "__main__":
     import dlt
 
     os.environ.update(RUNTIME__DLTHUB_TELEMETRY="false", RUNTIME__LOG_LEVEL="CRITICAL")
-    made = outcomes(dlt, Path(sys.argv[1]))
-    (Path(sys.argv[1]) / "outcomes.json").write_text(json.dumps(made))
+    with tempfile.TemporaryDirectory(prefix="reference-") as scratch:
+        made = outcomes(dlt, Path(scratch))
+    Path(sys.argv[2]).write_bytes(pickle.dumps(made))

@@ -9,13 +9,16 @@ import sys
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from tests.parity.documents import REPO
+from tests.parity.recorded import fingerprint, recorded
 
 COUNT = 100
+NAME = "histories"
 DAY = datetime(2024, 1, 1)
 KINDS: dict[str, Any] = {
     "int": lambda n: n,
@@ -93,9 +96,19 @@ def _row(row: tuple[int, int, int], kind: Any, gaps: str, numbers: dict[Any, int
 
 @lru_cache(maxsize=1)
 def generated() -> list[dict[str, Any]]:
-    """`COUNT` histories, the same in every process; drawn apart, as hypothesis looks at imported modules."""
-    drawn = subprocess.run([sys.executable, "-m", __name__], cwd=REPO, capture_output=True, check=True)
-    return list(pickle.loads(base64.b64decode(drawn.stdout)))
+    """`COUNT` histories, as recorded; the same in every process."""
+    return list(recorded(NAME, key(), drawn))
+
+
+def key() -> str:
+    """What the recorded histories are found by. Other versions of hypothesis draw others."""
+    return fingerprint(Path(__file__).read_text(encoding="utf-8"))
+
+
+def drawn() -> list[dict[str, Any]]:
+    """Draw them in a process of its own, as hypothesis looks at imported modules."""
+    done = subprocess.run([sys.executable, "-m", __name__], cwd=REPO, capture_output=True, check=True)
+    return list(pickle.loads(base64.b64decode(done.stdout)))
 
 
 def draw() -> list[dict[str, Any]]:

@@ -1,20 +1,20 @@
-"""Loads rows by given schemas with the reference: `python schemas_reference.py JOBS RESULTS` in its venv.
+"""Loads rows by given schemas with the reference: `python schemas_reference.py IN OUT` in its venv.
 
-JOBS has a JSON line for each schema: `{"id", "ours", "theirs", "rows"}`, `ours` as ladle exports it, `theirs` as it
-was found. RESULTS gets a line for each: what the reference exports of `theirs`, what it makes of `ours`, and the
-tables that a load of the rows by `ours` leaves in DuckDB; or the error.
+IN is a pickle of a list, `{"id", "ours", "theirs", "rows"}` for each schema, `ours` as ladle exports it, `theirs` as it
+was found. OUT is a pickle by `id`: what the reference exports of `theirs`, what it makes of `ours`, and the tables that
+a load of the rows by `ours` leaves in DuckDB; or the error.
 """
 
 from __future__ import annotations
 
-import json
 import os
+import pickle
 import sys
 from pathlib import Path
 from typing import Any
 
 
-def main(jobs: str, results: str) -> None:
+def main(jobs_file: str, results_file: str) -> None:
     os.environ.update(
         {
             "RUNTIME__DLTHUB_TELEMETRY": "false",
@@ -22,19 +22,17 @@ def main(jobs: str, results: str) -> None:
             "RESTORE_FROM_DESTINATION": "false",
         }
     )
-    os.environ["DLT_DATA_DIR"] = str(Path(results).parent / "reference")
+    os.environ["DLT_DATA_DIR"] = str(Path(results_file).parent / "reference")
     import dlt
     import yaml
 
-    with Path(jobs).open() as lines, Path(results).open("w") as out:
-        for line in lines:
-            job = json.loads(line)
-            try:
-                result = done(job, dlt, yaml)
-            except Exception as error:
-                result = {"error": f"{type(error).__name__}: {error}"[:2000]}
-            out.write(json.dumps({"id": job["id"], **result}) + "\n")
-            out.flush()
+    results = {}
+    for job in pickle.loads(Path(jobs_file).read_bytes()):
+        try:
+            results[job["id"]] = done(job, dlt, yaml)
+        except Exception as error:
+            results[job["id"]] = {"error": f"{type(error).__name__}: {error}"[:2000]}
+    Path(results_file).write_bytes(pickle.dumps(results))
 
 
 def done(job: dict[str, Any], dlt: Any, yaml: Any) -> dict[str, Any]:

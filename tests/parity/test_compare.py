@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +12,6 @@ from tests.parity.compare import Case, compare, report
 from tests.parity.dataset import Dataset, read
 from tests.parity.documents import Document
 from tests.parity.shapes import shapes
-from tests.parity.sides import ReferenceRun
 
 ROOT = """
     create schema d;
@@ -108,15 +107,14 @@ def test_a_side_that_failed_is_the_only_difference(make: Make) -> None:
     assert compare(Case([], bad, bad)) == []
 
 
-def twins() -> list[tuple[Document, Document]]:
-    """Pairs of the same records under two ids, loaded twice."""
-    return [(document, replace(document, id=f"{document.id} again")) for document in shapes()]
+TWINS = [(document, replace(document, id=f"{document.id} again")) for document in shapes()][:8]
+"""Pairs of the same records under two ids, loaded twice."""
 
 
 @pytest.mark.needs_reference
-@pytest.mark.parametrize(("document", "twin"), twins()[:8], ids=lambda document: document.id)
+@pytest.mark.parametrize(("document", "twin"), TWINS, ids=lambda document: document.id)
 def test_the_reference_is_the_same_as_itself(
-    document: Document, twin: Document, reference: ReferenceRun
+    document: Document, twin: Document, reference_datasets: Mapping[str, Dataset]
 ) -> None:
-    found = compare(Case(document.sample(), reference.dataset(document), reference.dataset(twin)))
+    found = compare(Case(document.sample(), reference_datasets[document.id], reference_datasets[twin.id]))
     assert not found, report(found)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.parity import contracts
+from tests.parity.recorded import Batch
 
 import ladle
 
@@ -30,16 +28,16 @@ DIFFERENT: dict[str, Any] = {
 CELLS = [cell for cell, *_ in contracts.cells()]
 
 
+def batch() -> Batch:
+    """What the reference is asked: the outcomes by cell, which its program knows."""
+    return Batch("contracts", Path(contracts.__file__), CELLS)
+
+
 @pytest.fixture(scope="module")
 def both(reference_python: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
     """The outcomes there and here, by cell."""
     there, here = tmp_path_factory.mktemp("there"), tmp_path_factory.mktemp("here")
-    command = [str(reference_python), str(contracts.__file__), str(there)]
-    env = {**os.environ, "DLT_DATA_DIR": str(there)}
-    env.pop("PYTHONPATH", None)
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=600, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return json.loads((there / "outcomes.json").read_text()), contracts.outcomes(ladle, here)
+    return batch().answer(reference_python, there), contracts.outcomes(ladle, here)
 
 
 @pytest.mark.parametrize("cell", CELLS)

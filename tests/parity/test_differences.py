@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
 import pytest
 from tests.parity.compare import Case, Known, compare, report, unexplained
+from tests.parity.dataset import Dataset
 from tests.parity.differences import KNOWN_DIFFERENCES
 from tests.parity.documents import REPO, Document, select
-from tests.parity.sides import ReferenceRun, load_with_ladle
+from tests.parity.sides import load_with_ladle
 
 NAMES = [known.name for known in KNOWN_DIFFERENCES]
 
@@ -25,10 +27,10 @@ def examples() -> list[tuple[Known, Document]]:
 @pytest.mark.needs_reference
 @pytest.mark.parametrize(("known", "document"), examples(), ids=NAMES)
 def test_a_known_difference_is_seen_in_its_example(
-    known: Known, document: Document, reference: ReferenceRun, tmp_path: Path
+    known: Known, document: Document, reference_datasets: Mapping[str, Dataset], tmp_path: Path
 ) -> None:
     records = document.sample()
-    case = Case(records, reference.dataset(document), load_with_ladle(document, records, tmp_path))
+    case = Case(records, reference_datasets[document.id], load_with_ladle(document, records, tmp_path))
     found = compare(case)
     assert any(known.explains(difference, case) for difference in found), f"dead entry: {report(found)}"
     left = unexplained(found, case, [known])

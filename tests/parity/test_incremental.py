@@ -5,8 +5,6 @@ What may differ is named in `DIFFERENCES`, with the reason that docs/differences
 
 from __future__ import annotations
 
-import pickle
-import subprocess
 import tempfile
 from collections import Counter
 from functools import lru_cache
@@ -16,13 +14,13 @@ from typing import Any
 import pytest
 from tests.loading import Site
 from tests.parity.cursors import COUNT, generated
+from tests.parity.recorded import Batch
 from tests.parity.reference_incremental import as_form, resource
 
 import ladle
 from ladle.errors import LadleError
 
 pytestmark = pytest.mark.needs_reference
-SCRIPT = Path(__file__).with_name("reference_incremental.py")
 
 
 def arrow_without_cursor(history: dict[str, Any]) -> bool:
@@ -42,16 +40,14 @@ def arrow_decimals(history: dict[str, Any]) -> bool:
 DIFFERENCES = {"arrow-without-cursor": arrow_without_cursor, "arrow-decimals": arrow_decimals}
 
 
+def batch() -> Batch:
+    """What the reference is asked: the outcomes of all histories."""
+    return Batch("incremental", Path(__file__).with_name("reference_incremental.py"), generated())
+
+
 @pytest.fixture(scope="module")
-def reference(reference_python: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The outcomes of all histories."""
-    folder = tmp_path_factory.mktemp("incremental")
-    (folder / "in").write_bytes(pickle.dumps(generated()))
-    command = [reference_python, SCRIPT, folder / "in", folder / "out"]
-    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=folder, timeout=600)
-    assert done.returncode == 0, done.stderr.decode()[-2000:]
-    found: dict[str, Any] = pickle.loads((folder / "out").read_bytes())
-    return found
+def reference(reference_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return batch().answer(reference_python, tmp_path_factory.mktemp("incremental"))
 
 
 @lru_cache(maxsize=COUNT)

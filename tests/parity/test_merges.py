@@ -3,15 +3,14 @@ reference doesn't say which remains (upsert loads all), so the histories here ha
 
 from __future__ import annotations
 
-import pickle
 import random
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.loading import Site
 from tests.merges import Way, key_of, merged, plain
+from tests.parity.recorded import Batch
 from tests.unit.load.test_merge import landed
 
 import ladle
@@ -68,18 +67,18 @@ def hints_there(way: Way, hints: dict[str, Any]) -> dict[str, Any]:
     return {**hints, "write_disposition": {"disposition": "merge", "strategy": "cdc"}}
 
 
-@pytest.fixture(scope="module")
-def reference(reference_python: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[int, Any]:
-    folder = tmp_path_factory.mktemp("merges")
+def batch() -> Batch:
+    """What the reference is asked."""
     given = [
         {"id": h["id"], "batches": h["batches"], "hints": hints_there(h["way"], h["hints"])}
         for h in HISTORIES
     ]
-    (folder / "in").write_bytes(pickle.dumps(given))
-    script = Path(__file__).with_name("reference_merges.py")
-    subprocess.run([reference_python, script, folder / "in", folder / "out"], check=True, timeout=600)
-    found: dict[int, Any] = pickle.loads((folder / "out").read_bytes())
-    return found
+    return Batch("merges", Path(__file__).with_name("reference_merges.py"), given)
+
+
+@pytest.fixture(scope="module")
+def reference(reference_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return batch().answer(reference_python, tmp_path_factory.mktemp("merges"))
 
 
 @pytest.mark.parametrize("number", range(COUNT))

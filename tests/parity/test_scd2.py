@@ -6,14 +6,13 @@ keys don't read alike, equal rows have no lists, and nothing is marked to delete
 
 from __future__ import annotations
 
-import pickle
 import random
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.loading import Site
+from tests.parity.recorded import Batch
 from tests.parity.reference_scd2 import COLUMNS, rows_of
 from tests.scd2 import Way, kept, plain
 
@@ -59,18 +58,18 @@ def history(number: int) -> dict[str, Any]:
 HISTORIES = [history(n) for n in range(COUNT)]
 
 
+def batch(url: str = "") -> Batch:
+    """What the reference is asked to do on DuckDB, or on a Postgres."""
+    given = [{**{k: v for k, v in h.items() if k != "way"}, "url": url} for h in HISTORIES]
+    return Batch("scd2", Path(__file__).with_name("reference_scd2.py"), given)
+
+
 @pytest.fixture(scope="module", params=["duckdb", pytest.param("postgres", marks=pytest.mark.slow)])
 def reference(
     request: pytest.FixtureRequest, reference_python: Path, tmp_path_factory: pytest.TempPathFactory
-) -> dict[int, Any]:
-    folder = tmp_path_factory.mktemp("histories")
+) -> Any:
     url = request.getfixturevalue("postgres_url") if request.param == "postgres" else ""
-    given = [{**{k: v for k, v in h.items() if k != "way"}, "url": url} for h in HISTORIES]
-    (folder / "in").write_bytes(pickle.dumps(given))
-    script = Path(__file__).with_name("reference_scd2.py")
-    subprocess.run([reference_python, script, folder / "in", folder / "out"], check=True, timeout=600)
-    found: dict[int, Any] = pickle.loads((folder / "out").read_bytes())
-    return found
+    return batch(url).answer(reference_python, tmp_path_factory.mktemp("histories"))
 
 
 @pytest.mark.parametrize("number", range(COUNT))

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +11,12 @@ import duckdb
 import pytest
 import yaml
 from tests.parity import schemas
+from tests.parity.recorded import Batch
 
 import ladle
 from ladle.errors import LadleError
 from ladle.schema.yaml import read
 
-SCRIPT = Path(__file__).with_name("schemas_reference.py")
 MORE = {"made_at": 1700000000, "code": 5, "must_have": 1, "when": "2024-01-02T03:04:05Z", "day": "2024-01-02"}
 Tables = Mapping[str, Mapping[str, str]]
 
@@ -33,9 +30,8 @@ class Case:
     rows: dict[str, list[dict[str, Any]]]
 
 
-@pytest.fixture(scope="module")
-def cases(test_data: Path) -> dict[str, Case]:
-    found = {**schemas.real(test_data), **schemas.generated()}
+def made_of(found: Mapping[str, dict[str, Any]]) -> dict[str, Case]:
+    """Return cases by name."""
     made = {}
     for name, stored in found.items():
         schema = ladle.Schema.from_dict(stored)
@@ -44,24 +40,45 @@ def cases(test_data: Path) -> dict[str, Case]:
     return made
 
 
-@pytest.fixture(scope="module")
-def theirs(
-    cases: dict[str, Case], reference_python: Path, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, dict[str, Any]]:
-    """What the reference made of all cases, in one process."""
-    folder = tmp_path_factory.mktemp("schemas")
-    jobs, results = folder / "jobs", folder / "results"
+def batch(cases: Mapping[str, Case]) -> Batch:
+    """What the reference is asked: what it makes of cases."""
     lines = [
         {"id": f"case_{n}", "ours": case.ours, "theirs": case.stored, "rows": case.rows}
         for n, case in enumerate(cases.values())
     ]
-    jobs.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    subprocess.run(
-        [str(reference_python), str(SCRIPT), str(jobs), str(results)], check=True, cwd=folder, env=environment
-    )
-    found = {r["id"]: r for r in map(json.loads, results.read_text().splitlines())}
-    return {name: found[f"case_{n}"] for n, name in enumerate(cases)}
+    return Batch("schemas", Path(__file__).with_name("schemas_reference.py"), lines)
+
+
+@pytest.fixture(scope="module")
+def real(test_data: Path) -> dict[str, Case]:
+    return made_of(schemas.real(test_data))
+
+
+@pytest.fixture(scope="module")
+def generated() -> dict[str, Case]:
+    return made_of(schemas.generated())
+
+
+@pytest.fixture(scope="module")
+def cases(real: dict[str, Case], generated: dict[str, Case]) -> dict[str, Case]:
+    return real | generated
+
+
+@pytest.fixture(scope="module")
+def theirs(
+    real: dict[str, Case],
+    generated: dict[str, Case],
+    reference_python: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, dict[str, Any]]:
+    """What the reference makes of all cases; of those that aren't ours nothing is recorded."""
+    there = batch(real).live(reference_python, tmp_path_factory.mktemp("real"))
+    made = batch(generated).answer(reference_python, tmp_path_factory.mktemp("generated"))
+    return {
+        name: found[f"case_{n}"]
+        for some, found in ((real, there), (generated, made))
+        for n, name in enumerate(some)
+    }
 
 
 def load(schema: ladle.Schema, rows: Mapping[str, Any], folder: Path) -> Tables:

@@ -39,6 +39,31 @@ def test_an_append_keeps_to_the_budget_of_its_batches(connection):
     assert _limit(connection) == "65.0 MiB"
 
 
+@pytest.mark.parametrize(
+    ("batch_bytes", "columns", "threads", "limit"),
+    [
+        (4 << 20, 20, 2, "84.0 MiB"),  # rows
+        (9 << 20, 20, 1, "164.0 MiB"),
+        (9 << 20, 20, 2, "340.0 MiB"),
+        (9 << 20, 20, 8, "340.0 MiB"),
+        (9 << 20, 4, 8, "476.0 MiB"),
+        (9 << 20, 40, 2, "184.0 MiB"),
+        (64 << 20, 20, 2, "1.0 GiB"),
+    ],
+)
+def test_frames_get_what_another_thread_asks_for(connection, batch_bytes, columns, threads, limit):
+    connection.execute(f"SET threads = {threads}")
+    connection.expect(batch_bytes, columns)
+    assert _limit(connection) == limit
+
+
+def test_no_other_thread_where_the_database_may_not_have_the_memory(connection):
+    connection.execute("SET memory_limit = '300MiB'")
+    connection.execute("SET threads = 2")
+    connection.expect(9 << 20, 20)
+    assert _limit(connection) == "164.0 MiB"
+
+
 def test_a_merge_may_take_half_a_gigabyte(connection):
     connection.expect(1 << 20, 1)
     _ingest(connection, "temp")

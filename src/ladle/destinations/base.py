@@ -261,3 +261,9 @@ def readable(destination: Destination) -> Readable:
     if not hasattr(destination, "reader"):
         raise UsageError(f"the destination `{destination.name}` takes data, and can't be read")
     return cast(Readable, destination)
+
+
+def is_missing(destination: Destination, dataset: str) -> bool:
+    """Whether nothing is there, as there is nothing yet to connect to; False where only connecting tells."""
+    look: Callable[[str], bool] | None = getattr(destination, "missing", None)
+    return look is not None and look(dataset)

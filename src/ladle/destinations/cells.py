@@ -15,6 +15,8 @@ _TEXT = pa.large_string()
 _FREQUENT = (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t"))
 """The backslash first: the others bring new ones."""
 
+_CONTROLS = bytes(range(0x20))
+
 
 def json_lines(batch: pa.RecordBatch, columns: list[Column]) -> pa.Buffer:
     """Return one JSON object per row, each with a line end; nulls are left out.
@@ -31,7 +33,10 @@ def json_lines(batch: pa.RecordBatch, columns: list[Column]) -> pa.Buffer:
         key = f",{orjson.dumps(column.name).decode()}:"
         if column.data_type == "json":
             # Line ends in JSON text can only stand between its tokens.
-            members.append(_joined(key, _replaced(array.cast(_TEXT), r"[\r\n]", " "), ""))
+            text = array.cast(_TEXT)
+            for end in "\r\n":
+                text = _substituted(text, end, " ")
+            members.append(_joined(key, text, ""))
         elif _is_number(array.type):
             members.append(_joined(key, number_text(array, finite=True), ""))
         else:
@@ -84,12 +89,18 @@ def _joined(before: str, text: pa.Array, after: str) -> pa.Array:
     return pc.binary_join_element_wise(_scalar(before), text, _scalar(after), _scalar(""))
 
 
+def has_any(text: pa.Array, chars: bytes) -> bool:
+    """Say whether one of some ASCII characters is in a column of text: much faster than Arrow's search."""
+    if not len(text):
+        return False
+    offsets = memoryview(text.buffers()[1]).cast("q" if pa.types.is_large_string(text.type) else "i")
+    begin, end = offsets[text.offset], offsets[text.offset + len(text)]
+    data = memoryview(text.buffers()[2] or b"")[begin:end].tobytes()
+    return chars in data if len(chars) == 1 else len(data.translate(None, chars)) < len(data)
+
+
 def _has(text: pa.Array, pattern: str) -> bool:
     return bool(pc.any(pc.match_substring_regex(text, pattern)).as_py())
-
-
-def _replaced(text: pa.Array, pattern: str, by: str) -> pa.Array:
-    return pc.replace_substring_regex(text, pattern, by) if _has(text, pattern) else text
 
 
 def _is_number(arrow: pa.DataType) -> bool:
@@ -146,20 +157,18 @@ def _without_zeros(text: pa.Array) -> pa.Array:
 
 def json_escaped(text: pa.Array) -> pa.Array:
     """Return text as it stands between the quotes of a JSON string."""
-    if not _has(text, r'["\\\x00-\x1f]'):
+    if not has_any(text, _CONTROLS + b'"\\'):
         return text
     for char, escape in _FREQUENT:
         text = _substituted(text, char, escape)
-    if _has(text, r"[\x00-\x1f]"):
+    if has_any(text, _CONTROLS):
         for code in range(0x20):
             text = _substituted(text, chr(code), f"\\u{code:04x}")
     return text
 
 
 def _substituted(text: pa.Array, char: str, escape: str) -> pa.Array:
-    # Looking costs a tenth of making a new column.
-    found = pc.any(pc.match_substring(text, char)).as_py()
-    return pc.replace_substring(text, char, escape) if found else text
+    return pc.replace_substring(text, char, escape) if has_any(text, char.encode()) else text
 
 
 def decimal_text(array: pa.Array) -> pa.Array:

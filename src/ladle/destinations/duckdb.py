@@ -42,6 +42,7 @@ _TYPES = {
 }
 _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 _DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
+_URL = re.compile(r"\w\w+:")  # a database that isn't a file of this machine, as MotherDuck's
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
 _SOURCE = "_ladle_batches"
 _COUNTED = ("INSERT", "UPDATE", "DELETE", "MERGE", "CREATE TEMPORARY TABLE")
@@ -53,6 +54,11 @@ _ROWS_KEPT = (
     "SELECT estimated_size FROM duckdb_tables() "
     "WHERE database_name = current_database() AND schema_name = $1 AND table_name = $2"
 )
+_SETTINGS = "SELECT current_setting('memory_limit'), current_setting('threads')"
+_HELPERS_BYTES = 512 << 20
+_HELPER_BYTES = (
+    17 << 20
+)  # for each column: DuckDB wants 4 MB of a quarter of the limit, or a thread stays idle
 _COLUMN_BYTES = 1 << 20  # a block and a half for each column that is being written, on each thread
 _LIMITS = Limits(
     max_table_name=None,
@@ -172,13 +178,26 @@ class DuckDb:
         """Open a connection of its own (a cursor, where an open connection was given)."""
         if self.connection is not None:
             return DuckDbConnection(self.connection.cursor(), owned=False)
+        return DuckDbConnection(opened(self._path(dataset), self.lock_wait_s), owned=True)
+
+    def missing(self, dataset: str) -> bool:
+        """Whether there is no file yet, and its folder is one where it can be made.
+
+        Making it takes longer than all else in a small load: that is left to the load itself.
+        """
+        if self.connection is not None or _URL.match(self.path or ""):
+            return False
+        path = os.path.abspath(self._path(dataset))
+        return not os.path.exists(path) and os.access(os.path.dirname(path), os.W_OK | os.X_OK)
+
+    def _path(self, dataset: str) -> str:
         path = self.path or ""
         if os.path.splitext(os.path.basename(path))[0] == dataset:
             raise DestinationError(
                 f"the dataset `{dataset}` has the same name as the database file `{path}`",
                 hint="DuckDB can't tell them apart in a query; choose another dataset_name or file name",
             )
-        return DuckDbConnection(opened(path, self.lock_wait_s), owned=True)
+        return path
 
 
 class DuckDbConnection:
@@ -238,9 +257,15 @@ class DuckDbConnection:
         """Bound DuckDB's memory for the load: its default, 80% of the machine, is too much for a guest."""
         if not self._owned:
             return
-        found = self._connection.execute("SELECT current_setting('memory_limit')").fetchone()
-        self._memory_limit = found[0] if found else None
-        self._limit_bytes = max(_MEMORY_BYTES, _BATCHES_IN_MEMORY * batch_bytes) + columns * _COLUMN_BYTES
+        found = self._connection.execute(_SETTINGS).fetchone()
+        self._memory_limit, threads = found or (None, 1)
+        batches = max(_MEMORY_BYTES, _BATCHES_IN_MEMORY * batch_bytes)
+        self._limit_bytes = batches + columns * _COLUMN_BYTES
+        if batches > _MEMORY_BYTES and self._memory_limit is not None:
+            # Frames come faster than one thread takes them; batches of rows, which are small, don't.
+            most = min(_HELPERS_BYTES, _bytes(self._memory_limit))
+            helper = columns * _HELPER_BYTES
+            self._limit_bytes = max(self._limit_bytes, min(threads - 1, most // helper) * helper)
         self._connection.execute(f"SET memory_limit = '{self._limit_bytes}B'")
 
     def _expect_merge(self) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from itertools import chain, islice
+from typing import Any, Protocol, TypeVar
 
 import duckdb
 import sqlglot
@@ -15,8 +16,11 @@ from ladle.destinations import dialect as statements
 from ladle.destinations.dialect import Dialect
 from ladle.destinations.duckdb import DIALECT, DuckDbConnection, column_type
 from ladle.destinations.reading import Rows, SqlReader
+from ladle.errors import DestinationError
 from ladle.schema.table import Column, Table
 
+T = TypeVar("T")
+_MORE_LOOKS = 4
 _READERS = {
     "parquet": "read_parquet({files}, union_by_name = true)",
     "jsonl": (
@@ -76,7 +80,7 @@ class FileReader:
     @property
     def native(self) -> Any:
         """DuckDB's own connection, with views of all tables as they are now."""
-        self._make_views(None)
+        self._with_views(None, lambda: None)
         return self._connection.native
 
     def exists(self, dataset: str | None = None) -> bool:
@@ -93,15 +97,20 @@ class FileReader:
 
     def execute(self, sql: str, params: Sequence[Any] = ()) -> None:
         """Run a statement; what it makes is gone with the connection."""
-        self._make_views(sql)
-        self._sql.execute(sql, params)
+        self._with_views(sql, lambda: self._sql.execute(sql, params))
 
     @contextmanager
     def stream(self, sql: str, params: Sequence[Any] = (), batch_rows: int = 1 << 16) -> Iterator[Rows]:
         """Run a query. Memory: O(batch), but for what DuckDB sorts or groups."""
-        self._make_views(sql)
-        with self._sql.stream(sql, params, batch_rows) as rows:
-            yield rows
+        with ExitStack() as opened:
+
+            def begun() -> Rows:
+                opened.close()
+                rows = opened.enter_context(self._sql.stream(sql, params, batch_rows))
+                # DuckDB opens files when it comes to them.
+                return Rows(rows.schema, chain([*islice(rows.batches, 1)], rows.batches))
+
+            yield self._with_views(sql, begun)
 
     def begin(self) -> None:
         """Start a transaction."""
@@ -119,13 +128,25 @@ class FileReader:
         """Forget the views."""
         self._sql.close()
 
-    def _make_views(self, sql: str | None) -> None:
-        """Make the views of the tables that a query names; of all where it can't be read."""
+    def _with_views(self, sql: str | None, read: Callable[[], T], more: int = _MORE_LOOKS) -> T:
+        """Make the views of the tables that a query names, of all where it can't be read, and begin to read.
+
+        A load that replaces a table deletes its old files, which may just have been looked up: then again.
+        """
         known = self._folder.tables()
         named = None if sql is None else _named(sql)
         wanted = [t for name, t in known.items() if named is None or name.lower() in named]
         files = self._folder.files(wanted)
-        for table in wanted:
+        try:
+            self._make_views(wanted, files)
+            return read()
+        except DestinationError:
+            if not more or self._folder.files(wanted) == files:
+                raise
+        return self._with_views(sql, read, more - 1)
+
+    def _make_views(self, tables: Sequence[Table], files: Mapping[str, Sequence[str]]) -> None:
+        for table in tables:
             view = DIALECT.sql(statements.table_ref(self._dataset, table.name))
             with self._connection.read_errors(f"reading the files of table `{table.name}`"):
                 query = _query(table, files[table.name], self._connection)

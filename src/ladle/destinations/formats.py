@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol, cast
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ladle.destinations.cells import csv_header, csv_lines, json_lines
@@ -18,6 +19,8 @@ from ladle.schema.change import column_comment, table_comment
 from ladle.schema.table import Column, Table
 from ladle.schema.tags import PREFIX, tags_of
 
+_SAMPLE_ROWS = 1 << 13
+_REPEATS = 2  # times that a value comes in the sample, on average, from which on a dictionary pays
 _GZIP_LEVEL = 4
 _GZIP_WINDOW = 31  # zlib's way to ask for a gzip header
 
@@ -52,16 +55,41 @@ class Format:
 
 
 class _ParquetWriter:
-    """Each chunk becomes a row group."""
+    """Each chunk becomes a row group; the first one tells which columns get a dictionary."""
 
     def __init__(self, stream: BinaryIO, schema: pa.Schema, columns: Sequence[Column]) -> None:
-        self._writer = pq.ParquetWriter(stream, schema, compression="snappy")
+        self._stream = stream
+        self._schema = schema
+        self._writer: pq.ParquetWriter | None = None
 
     def write(self, rows: pa.Table) -> None:
+        if self._writer is None:
+            self._writer = self._open(repeating(rows))
         self._writer.write_table(rows, row_group_size=rows.num_rows)
 
+    def _open(self, dictionary: bool | list[str]) -> pq.ParquetWriter:
+        # Snappy as in the reference: everything that reads Parquet reads it.
+        return pq.ParquetWriter(self._stream, self._schema, compression="snappy", use_dictionary=dictionary)
+
     def close(self) -> None:
-        self._writer.close()
+        (self._writer or self._open(True)).close()
+
+
+def repeating(rows: pa.Table) -> list[str]:
+    """Return the columns of which a sample of the first rows has each value at least twice, on average.
+
+    Of the others a dictionary is as long as the column: to find that out for each row group takes as long as
+    all the rest of writing it.
+    """
+    sample = rows.slice(0, _SAMPLE_ROWS)
+    return [name for name in rows.column_names if _REPEATS * _distinct(sample[name]) <= sample.num_rows]
+
+
+def _distinct(column: pa.ChunkedArray) -> int:
+    try:
+        return int(pc.count_distinct(column, mode="all").as_py())
+    except pa.ArrowNotImplementedError:  # nulls only, and values that are encoded already
+        return 0
 
 
 class _TextWriter:

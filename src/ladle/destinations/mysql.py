@@ -83,7 +83,8 @@ class MySql:
         credentials: what the login was made from, completed from the configuration where `configured`.
 
     Guarantee: G4 for rows. All tables' rows, the state and the loads row of a load become visible in one
-    transaction. Tables and columns are made before it, and stay where a load fails.
+    transaction. Tables and columns are made before it, and stay where a load fails; tables that a refresh
+    drops are gone before it.
     """
 
     login: Login | None

@@ -24,7 +24,7 @@ from ladle.destinations.mysql_errors import (
     waited_too_long,
 )
 from ladle.destinations.mysql_line import Line
-from ladle.destinations.mysql_load import Rows
+from ladle.destinations.mysql_load import Rows, ahead
 from ladle.destinations.mysql_login import Login
 from ladle.destinations.mysql_read import batches as read_batches
 from ladle.destinations.mysql_read import schema_of
@@ -99,7 +99,7 @@ class MySqlConnection:
             for statement in rows.inserts(into, batches):
                 self._line.run(statement)
             return rows.count
-        stored, warned = self._line.load(rows.load_statement(into), rows.lines(batches))
+        stored, warned = self._line.load(rows.load_statement(into), ahead(rows.lines(batches)))
         if warned:
             self._check_warnings(table.name)
         return stored

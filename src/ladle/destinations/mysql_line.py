@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -41,6 +42,15 @@ class Line(Connection):  # type: ignore[misc]
             local_infile=False,
             autocommit=None,
         )
+
+    def _create_ssl_ctx(self, sslp: Any) -> ssl.SSLContext:
+        """Return a context that checks nothing where nothing is asked for: to read all CAs takes 20 ms."""
+        if sslp:
+            made: ssl.SSLContext = super()._create_ssl_ctx(sslp)
+            return made
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        return context
 
     def change(self, sql: str | bytes, params: Sequence[Any] = ()) -> int:
         """Run a statement with parameters `?1`, `?2`, ...; return how many rows it concerned."""

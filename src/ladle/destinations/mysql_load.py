@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ladle.destinations.cells import has_any
 from ladle.destinations.mysql_types import Target, refused, target
 from ladle.errors import DataError
 from ladle.schema.table import Table
@@ -69,7 +71,8 @@ class Rows:
                 else self._spelled(t, piece.column(n))
                 for n, t in enumerate(self._targets)
             ]  # fmt: skip
-            yield _text(_joined(cells, "\t", "\\N"), "", "\n")[0]
+            cells[-1] = _joined([cells[-1], _scalar("")], "\n", "\\N")
+            yield _text(_joined(cells, "\t", "\\N"))[0]
 
     def inserts(self, into: str, batches: Iterable[pa.RecordBatch]) -> Iterator[bytes]:
         """Yield INSERT statements of many rows each. Memory: O(batch).
@@ -82,7 +85,8 @@ class Rows:
         most = min(_STATEMENT_BYTES, self._packet_bytes - len(head) - _MARGIN_BYTES)
         for piece in self._pieces(batches):
             cells = [self._literal(t, piece.column(n)) for n, t in enumerate(self._targets)]
-            text, ends = _text(_joined(cells, ",", "NULL"), "(", "),")
+            rows = _joined(cells, ",", "NULL")
+            text, ends = _text(pc.binary_join_element_wise(_scalar("("), rows, _scalar("),"), _scalar("")))
             for begin, end in _cuts(ends, most):
                 if end - begin > self._packet_bytes - len(head) - _MARGIN_BYTES:
                     raise self._too_long("a row", end - begin)
@@ -124,14 +128,23 @@ class Rows:
         )
 
 
+def ahead(lines: Iterable[pa.Buffer]) -> Iterator[pa.Buffer]:
+    """Yield buffers; the next one is made on a thread while the server stores the one before."""
+    source = iter(lines)
+    with ThreadPoolExecutor(1, "ladle-spell") as thread:
+        coming = thread.submit(next, source, None)
+        while (found := coming.result()) is not None:
+            coming = thread.submit(next, source, None)
+            yield found
+
+
 def _scalar(text: str) -> pa.Scalar:
     return pa.scalar(text, _LARGE)
 
 
 def _replaced(text: pa.Array, pairs: Sequence[tuple[str, str]]) -> pa.Array:
     for char, by in pairs:
-        # Looking costs a tenth of making a new column.
-        if pc.any(pc.match_substring(text, char)).as_py():
+        if has_any(text, char.encode()):
             text = pc.replace_substring(text, char, by)
     return text
 
@@ -142,9 +155,8 @@ def _joined(cells: Sequence[pa.Array], separator: str, null: str) -> pa.Array:
     )
 
 
-def _text(rows: pa.Array, before: str, after: str) -> tuple[pa.Buffer, memoryview]:
+def _text(lines: pa.Array) -> tuple[pa.Buffer, memoryview]:
     """Return all rows as one text, and where in it each begins; the last number is its length."""
-    lines = pc.binary_join_element_wise(_scalar(before), rows, _scalar(after), _scalar(""))
     ends = memoryview(lines.buffers()[1]).cast("q")[: len(lines) + 1]
     return lines.buffers()[2].slice(0, ends[-1]), ends
 

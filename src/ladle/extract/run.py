@@ -81,7 +81,7 @@ def extract(
     emit: Emit,
     sink: TableSink | Sink | None = None,
 ) -> Package:
-    """Pull all resources that the package declares and flush the raw stage to disk.
+    """Pull all resources that the package declares and write the raw stage.
 
     Args:
         source: its resources are read once each, several at once where they are async or parallel.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import cast
@@ -43,6 +43,8 @@ _CHUNK_BYTES = 4 << 20
 _WAITING_BYTES = 16 << 20
 _PATIENCE_S = 2.0
 _IDLE_RATIO = 2.0
+_LINGER_S = 0.05
+"""How long a statement waits for the next batch of its table before it ends."""
 
 
 class _GaveUp(Exception):
@@ -109,6 +111,7 @@ class LoadAhead:
         self._staged: dict[str, tuple[str, Strategy]] = {}
         self._rows: dict[str, int] = {}
         self._seconds: dict[str, float] = {}
+        self._lingered_s = 0.0
 
     @property
     def began(self) -> bool:
@@ -191,17 +194,58 @@ class LoadAhead:
 
     def _write(self, chunk: _Waiting) -> None:
         assert self._session is not None
-        name, began = chunk.table.name, time.perf_counter()
+        name, began, lingered_s = chunk.table.name, time.perf_counter(), self._lingered_s
         table = self._settled(chunk.table)
         schema = union_schema((batch.schema for batch in chunk.batches), table)
         if not set(schema.names) <= set(self._columns(name)):
             raise _GaveUp
         with durable(self._emit, f"load.ahead.{name}"):
-            rows = self._put(table, schema, chunk.batches)
+            rows = self._put(table, schema, self._batches(chunk, frozenset(schema.names)))
         self._rows[name] = self._rows.get(name, 0) + rows
-        self._seconds[name] = self._seconds.get(name, 0.0) + time.perf_counter() - began
+        worked_s = time.perf_counter() - began - (self._lingered_s - lingered_s)
+        self._seconds[name] = self._seconds.get(name, 0.0) + worked_s
 
-    def _put(self, table: Table, schema: pa.Schema, batches: Sequence[pa.RecordBatch]) -> int:
+    def _batches(self, chunk: _Waiting, columns: frozenset[str]) -> Iterator[pa.RecordBatch]:
+        """Yield a table's batches, and those that come while they are written.
+
+        One long statement instead of many short ones: an engine with threads fills whole row groups at once.
+        """
+        while chunk.batches:
+            yield chunk.batches.pop(0)  # what is written is kept no longer
+        while (batch := self._following(chunk.table, columns)) is not None:
+            yield batch
+
+    def _following(self, table: Table, columns: frozenset[str]) -> pa.RecordBatch | None:
+        """Return the next batch of a table; None where its statement had better end.
+
+        So it does when no batch comes soon, when the batch needs another statement, and when enough waits of
+        another table.
+        """
+        with self._changed:
+            began = now = time.monotonic()
+            while not self._gave_up:
+                waiting = self._waiting.get(table.name)
+                if waiting is not None:
+                    return self._taken(waiting) if _goes_with(waiting, table, columns) else None
+                others = any(w.size >= _CHUNK_BYTES for w in self._waiting.values())
+                left_s = _LINGER_S - (now - began)
+                if self._closed or others or self._size > _WAITING_BYTES or left_s <= 0:
+                    return None
+                self._changed.wait(left_s)
+                before, now = now, time.monotonic()
+                self._lingered_s += now - before
+            return None
+
+    def _taken(self, waiting: _Waiting) -> pa.RecordBatch:
+        batch = waiting.batches.pop(0)
+        waiting.size -= batch.nbytes
+        self._size -= batch.nbytes
+        if not waiting.batches:
+            del self._waiting[waiting.table.name]
+        self._changed.notify_all()
+        return batch
+
+    def _put(self, table: Table, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
         """Write rows to their table, or to where they wait."""
         assert self._session is not None
         with self._changed:
@@ -349,3 +393,8 @@ class LoadAhead:
         as_staged = self._staged == {name: waits[name] for name in self._rows if name in waits}
         if due != self._rows or not as_made or not prepared or not as_staged:
             raise _GaveUp
+
+
+def _goes_with(waiting: _Waiting, table: Table, columns: frozenset[str]) -> bool:
+    """Whether the oldest batch can be written by the statement that writes these columns of the table."""
+    return waiting.table == table and columns.issuperset(waiting.batches[0].schema.names)

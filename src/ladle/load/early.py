@@ -27,6 +27,7 @@ class EarlySession:
         self._error: Exception | None = None
         self._changing = threading.Lock()
         self._given_up = False
+        self._closing: threading.Thread | None = None
         self._thread = threading.Thread(target=self._open, name="ladle-connect", daemon=True)
         self._thread.start()
 
@@ -40,8 +41,7 @@ class EarlySession:
             if not self._given_up:
                 self._session = session
                 return
-        with suppress(LadleError):
-            session.close()
+        _close(session)
 
     def take(self) -> Session:
         """Return the session; the caller closes it. A new one where it was taken already.
@@ -56,13 +56,27 @@ class EarlySession:
         session, self._session = self._session, None
         return session or self._destination.open(self._dataset)
 
+    def give_back(self, session: Session) -> None:
+        """Close a session whose work is done, while the package is cleared away; `close` waits for that.
+
+        DuckDB writes its file anew then, which takes as long as the load of a row itself.
+        """
+        self._closing = threading.Thread(target=_close, args=(session,), name="ladle-close", daemon=True)
+        self._closing.start()
+
     def close(self) -> None:
         """Close it, unless somebody took it. Safe to repeat."""
+        if self._closing is not None:
+            self._closing.join()
         # Not for as long as it takes: it may wait for a file that another process holds.
         self._thread.join(_PATIENCE_S)
         with self._changing:
             self._given_up = True
             session, self._session = self._session, None
         if session is not None:
-            with suppress(LadleError):
-                session.close()
+            _close(session)
+
+
+def _close(session: Session) -> None:
+    with suppress(LadleError):
+        session.close()

@@ -114,34 +114,50 @@ def _load_once(
     check_merges(schema, manifest.resources, destination)
     if manifest.base_hash != schema.version_hash:
         check_held(schema, destination)
-    with closing(early.take() if early else destination.open(dataset)) as session:
-        if session.has_load(package.load_id):
-            return LoadResult(package.load_id, rows=dict(manifest.counts), already=True)
-        record = record_of(package, schema)
-        with durable(emit, "load.begin"):
-            session.begin(record)
-        newest = check_newest(session, package, schema)
-        if manifest.drop_tables:
-            with durable(emit, "load.drop"):
-                session.drop(manifest.drop_tables)
-        if manifest.alters:
-            with durable(emit, "load.alter"):
-                session.alter([from_plain(change) for change in manifest.alters])
-        changes = plan(session, package, schema, newest, destination.limits)
-        with durable(emit, "load.apply"):
-            session.apply(changes)
-        apply_comments(session, package, schema)
-        root_key_fills(session, schema, changes)
-        if manifest.empty_tables:
-            with durable(emit, "load.clear"):
-                session.clear(manifest.empty_tables)
-        rows, staged, seconds = _write(session, package, schema, emit, destination.limits)
-        merged = bring_in(session, package, schema, staged, destination.limits, emit)
-        if manifest.fills:
-            with durable(emit, "load.fill"):
-                fill(cast(MergingSession, session), schema, manifest.fills)
-        with durable(emit, "load.commit"):
-            session.commit()
+    session = early.take() if early else destination.open(dataset)
+    try:
+        result = _load_with(session, package, schema, destination, emit)
+    except BaseException:
+        session.close()
+        raise
+    if early:
+        early.give_back(session)
+    else:
+        session.close()
+    return result
+
+
+def _load_with(
+    session: Session, package: Package, schema: Schema, destination: Destination, emit: Emit
+) -> LoadResult:
+    manifest = package.manifest
+    if session.has_load(package.load_id):
+        return LoadResult(package.load_id, rows=dict(manifest.counts), already=True)
+    record = record_of(package, schema)
+    with durable(emit, "load.begin"):
+        session.begin(record)
+    newest = check_newest(session, package, schema)
+    if manifest.drop_tables:
+        with durable(emit, "load.drop"):
+            session.drop(manifest.drop_tables)
+    if manifest.alters:
+        with durable(emit, "load.alter"):
+            session.alter([from_plain(change) for change in manifest.alters])
+    changes = plan(session, package, schema, newest, destination.limits)
+    with durable(emit, "load.apply"):
+        session.apply(changes)
+    apply_comments(session, package, schema)
+    root_key_fills(session, schema, changes)
+    if manifest.empty_tables:
+        with durable(emit, "load.clear"):
+            session.clear(manifest.empty_tables)
+    rows, staged, seconds = _write(session, package, schema, emit, destination.limits)
+    merged = bring_in(session, package, schema, staged, destination.limits, emit)
+    if manifest.fills:
+        with durable(emit, "load.fill"):
+            fill(cast(MergingSession, session), schema, manifest.fills)
+    with durable(emit, "load.commit"):
+        session.commit()
     return LoadResult(package.load_id, rows, tuple(changes), seconds, merged=merged)
 
 

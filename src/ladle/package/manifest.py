@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from ladle.errors import PackageError
+from ladle.package.flushing import Unflushed, sync_folder
 from ladle.schema.provenance import Code, Input
 from ladle.state.values import from_json, to_json
 
@@ -158,15 +159,18 @@ def _damaged(where: Path) -> PackageError:
     )
 
 
-def replace_file(path: Path, data: bytes) -> None:
+def replace_file(path: Path, data: bytes, needed: Unflushed | None = None) -> None:
     """Replace `path` by `data` so that a kill or power cut leaves the old or the new, never a part.
 
-    Written beside it, flushed to disk, renamed, and the folder flushed.
+    Written beside it, flushed to disk, renamed, and the folder flushed. `needed`: what the file tells of; it
+    is flushed before the rename.
     """
     beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
         _write_all(fd, data)
+        if needed is not None:
+            needed.flush()
         os.fsync(fd)
     finally:
         os.close(fd)
@@ -178,14 +182,3 @@ def _write_all(fd: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view) :]
-
-
-def sync_folder(folder: Path) -> None:
-    """Flush the folder's entries, so that a rename survives a power cut; a no-op where not supported."""
-    if os.name == "nt":
-        return
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

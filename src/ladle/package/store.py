@@ -8,7 +8,7 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,8 +16,9 @@ import pyarrow as pa
 
 from ladle.errors import PackageError
 from ladle.events import Emit, durable
+from ladle.package.flushing import Unflushed
 from ladle.package.lock import FileLock
-from ladle.package.manifest import DataFile, Manifest, replace_file, sync_folder
+from ladle.package.manifest import DataFile, Manifest, replace_file
 
 Stage = Literal["raw", "ready"]
 _IPC = pa.ipc.IpcWriteOptions(compression="lz4")
@@ -38,12 +39,14 @@ class _OpenFile:
 
 
 class StageWriter:
-    """Appends record batches to one stage; a file per key and Arrow schema, closed and flushed by `seal`.
+    """Appends record batches to one stage; a file per key and Arrow schema, closed by `seal`.
 
     Memory: O(one batch). At most 128 files are open at once: the one unused for longest is closed first.
+    `unflushed` gets the files: they are flushed with the manifest that names them.
     """
 
-    def __init__(self, folder: Path, stage: Stage, emit: Emit) -> None:
+    def __init__(self, folder: Path, stage: Stage, emit: Emit, unflushed: Unflushed) -> None:
+        self._unflushed = unflushed
         self._folder = folder
         self._stage = stage
         self._emit = emit
@@ -78,24 +81,18 @@ class StageWriter:
         self._done.append(DataFile(file.name, key, file.rows, size, file.batch_bytes))
 
     def seal(self) -> tuple[DataFile, ...]:
-        """Close and flush all files to disk; return them in the order they were begun."""
+        """Close all files; return them in the order they were begun."""
         with durable(self._emit, f"package.seal.{self._stage}"):
-            for key in list(self._open):
-                self._close(key, self._open.pop(key))
-            for file in self._done:
-                _flush(self._folder / file.name)
-            if self._done:
-                sync_folder(self._folder / self._stage)
-        self._sealed = len(self._done)
+            self.seal_more()
         return tuple(sorted(self._done, key=lambda f: f.name))
 
     def seal_more(self) -> tuple[DataFile, ...]:
-        """Close and flush what was appended since the last seal; return these files as written."""
+        """Close what was appended since the last seal; return these files as written."""
         for key in list(self._open):
             self._close(key, self._open.pop(key))
         files = tuple(self._done[self._sealed :])
         for file in files:
-            _flush(self._folder / file.name)
+            self._unflushed.add(self._folder / file.name, file.file_bytes)
         self._sealed = len(self._done)
         return files
 
@@ -111,21 +108,17 @@ class StageWriter:
         self._open.clear()
 
 
-def _flush(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
 @dataclass(frozen=True, slots=True)
 class Package:
-    """One load package: its folder and its manifest. A value: `save` returns the next."""
+    """One load package: its folder and its manifest. A value: `save` returns the next.
+
+    `unflushed`: what its stages have written since the last one.
+    """
 
     folder: Path
     manifest: Manifest
     emit: Emit
+    unflushed: Unflushed = field(default_factory=Unflushed, compare=False, repr=False)
 
     @property
     def load_id(self) -> str:
@@ -140,17 +133,20 @@ class Package:
     def writer(self, stage: Stage) -> StageWriter:
         """Begin a stage anew: files of an attempt that was never sealed are removed."""
         shutil.rmtree(self.folder / stage, ignore_errors=True)
-        return StageWriter(self.folder, stage, self.emit)
+        return StageWriter(self.folder, stage, self.emit, self.unflushed)
 
     def with_manifest(self, **changes: Any) -> Package:
         """Return the package with `changes` in its manifest; nothing is stored yet."""
         return replace(self, manifest=replace(self.manifest, **changes))
 
     def save(self, **changes: Any) -> Package:
-        """Store the manifest with `changes` in one atomic step; returns the package as it is then."""
+        """Store the manifest with `changes` in one atomic step; returns the package as it is then.
+
+        All files that were sealed are flushed to disk before.
+        """
         manifest = replace(self.manifest, **changes)
         with durable(self.emit, f"package.{manifest.stage}"):
-            replace_file(self.folder / _MANIFEST, manifest.to_bytes())
+            replace_file(self.folder / _MANIFEST, manifest.to_bytes(), self.unflushed)
         return replace(self, manifest=manifest)
 
     def read(self, files: Sequence[DataFile]) -> Iterator[pa.RecordBatch]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ladle.config.settings import number
-from ladle.destinations.base import Destination, Session
+from ladle.destinations.base import Destination, Session, is_missing
 from ladle.events import Emit, durable
 from ladle.package.store import Package, Packages
 from ladle.pipelines.schemas import SchemaFiles
@@ -130,19 +130,29 @@ class Memory:
     def restore(self, destination: Destination, dataset: str) -> None:
         """Take state and schemas from the destination where it knows more than the working folder."""
         local = self.folder.state()
-        with self.steps.step("sync", None), closing(destination.open(dataset)) as session:
-            if not session.exists():
-                # The dataset is gone: what the folder remembers of it no longer holds.
-                if local["_state_version"] and not self.packages.waiting():
-                    with durable(self.emit, "folder.reset"):
-                        self.folder.reset()
+        with self.steps.step("sync", None):
+            if is_missing(destination, dataset):
+                self._forget(local)
                 return
-            stored = session.stored_state(self.pipeline_name)
-            if stored is None or stored["_state_version"] <= local["_state_version"]:
-                return
-            for name in stored.get("schema_names", ()):
-                self._take_schema(name, session)
-            self.save(stored, destination)
+            with closing(destination.open(dataset)) as session:
+                self._take_state(local, destination, session)
+
+    def _forget(self, local: Mapping[str, Any]) -> None:
+        """Forget what the folder remembers of a dataset that is gone: it no longer holds."""
+        if local["_state_version"] and not self.packages.waiting():
+            with durable(self.emit, "folder.reset"):
+                self.folder.reset()
+
+    def _take_state(self, local: Mapping[str, Any], destination: Destination, session: Session) -> None:
+        if not session.exists():
+            self._forget(local)
+            return
+        stored = session.stored_state(self.pipeline_name)
+        if stored is None or stored["_state_version"] <= local["_state_version"]:
+            return
+        for name in stored.get("schema_names", ()):
+            self._take_schema(name, session)
+        self.save(stored, destination)
 
     def catch_up(self, schema_name: str, destination: Destination, dataset: str) -> None:
         """Take what another run committed: its state, and its schema, which can change without the state."""

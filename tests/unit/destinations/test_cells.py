@@ -125,3 +125,23 @@ def test_names_are_escaped() -> None:
     batch = pa.RecordBatch.from_arrays([pa.array([1])], ['a"b\n'])
     assert cells.json_lines(batch, [Column('a"b\n', "bigint")]).to_pybytes() == b'{"a\\"b\\n":1}\n'
     assert cells.csv_header(['a"b', "c"]) == b'"a""b","c"\n'
+
+
+@pytest.mark.parametrize("arrow", [pa.string(), pa.large_string()])
+def test_characters_are_looked_for_in_the_slice_alone(arrow: pa.DataType) -> None:
+    text = pa.array(["a\tb", None, "", "c", "d\n"], arrow)
+    assert [cells.has_any(text, chars) for chars in (b"\t", b"\n", b"x", b"xn\n")] == [
+        True,
+        True,
+        False,
+        True,
+    ]
+    middle = text.slice(1, 3)
+    assert [cells.has_any(middle, chars) for chars in (b"\t", b"\n", b"c", b"\t\n")] == [
+        False,
+        False,
+        True,
+        False,
+    ]
+    assert not cells.has_any(text.slice(5), b"c")
+    assert not cells.has_any(pa.array([], arrow), b"c")

@@ -11,6 +11,7 @@ import pytest
 
 import ladle
 from ladle.dataset.dataset import Dataset
+from ladle.destinations.file_folder import FileFolder
 from ladle.destinations.file_reader import FileReader
 
 FORMATS = ("jsonl", "parquet", "csv")
@@ -75,6 +76,25 @@ def test_only_what_is_committed_is_read(tmp_path: Path) -> None:
         intent.unlink()
         assert ds["t"].select("a").fetchall() == [(1,), (1,)]
     session.close()
+
+
+@pytest.mark.parametrize(("place", "name"), [(FileFolder, "files"), (FileReader, "_make_views")])
+def test_files_that_are_replaced_when_a_query_begins_are_looked_up_again(
+    place: Any, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = ladle.destinations.filesystem(str(tmp_path / "lake"))
+    load(lake, tmp_path, [{"a": 1}])
+    original, replaced = getattr(place, name), []
+
+    def then_replaced(*args: Any) -> Any:
+        done = original(*args)
+        if not replaced and any(table.name == "t" for table in args[1]):
+            replaced.append(2)
+            load(lake, tmp_path, [{"a": 2}], write_disposition="replace")
+        return done
+
+    monkeypatch.setattr(place, name, then_replaced)
+    assert ladle.dataset(lake, "ds")("SELECT a FROM t").fetchall() == [(2,)]
 
 
 def test_replaced_files_are_not_read(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ladle.destinations.formats import FORMATS, chunked, file_format, write_file
+from ladle.destinations.formats import FORMATS, chunked, file_format, repeating, write_file
 from ladle.errors import UsageError
 from ladle.schema.table import Column
 
@@ -50,6 +50,27 @@ def test_the_run_chooses_the_format_then_the_table(
 def test_an_unknown_format_is_named() -> None:
     with pytest.raises(UsageError, match="did you mean `parquet`"):
         file_format(None, "parket")
+
+
+def test_only_columns_whose_values_repeat_get_a_dictionary_in_parquet() -> None:
+    count = 10_000
+    table = pa.table(
+        {
+            "unique": [f"row {n}" for n in range(count)],
+            "few": [f"kind {n % 100}" for n in range(count)],
+            "many": [n % 3_000 for n in range(count)],
+            "most": [n % 6_000 for n in range(count)],
+            "null": pa.nulls(count),
+            "rarely": pa.array([None] * (count - 100) + list(range(100)), pa.int64()),
+        }
+    )
+    assert repeating(table) == ["few", "many", "null", "rarely"]
+    stream = io.BytesIO()
+    write_file(stream, FORMATS["parquet"], True, table.schema, [], [table], 1 << 30)
+    group = pq.read_metadata(stream).row_group(0)
+    encoded = {group.column(i).path_in_schema: group.column(i).encodings for i in range(group.num_columns)}
+    assert {name for name, found in encoded.items() if "RLE_DICTIONARY" in found} == set(repeating(table))
+    assert pq.read_table(stream).equals(table)
 
 
 def test_jsonl() -> None:

@@ -75,6 +75,35 @@ def test_rows_and_children_land_once_and_are_not_written_from_files(tmp_path: Pa
     assert list(update["t"]["columns"]) == ["id", "_dlt_load_id", "_dlt_id"]
 
 
+def test_what_comes_soon_goes_into_the_same_statement(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ahead, "_LINGER_S", 20.0)
+    site, watch = Site.in_memory(tmp_path), Watch()
+    run(site, watch, ([{"id": n} for n in range(first, first + PAGE)] for first in range(0, 5 * PAGE, PAGE)))
+    assert watch.names("load") == ["load.begin", "load.apply", "load.ahead.t", "load.apply", "load.commit"]
+    assert site.query("select count(*), count(distinct id) from ds.t") == [(5 * PAGE, 5 * PAGE)]
+
+
+def test_a_statement_ends_where_another_table_has_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ahead, "_LINGER_S", 600.0)
+    site, ended = Site.in_memory(tmp_path), threading.Event()
+
+    def watch(event: Event) -> None:
+        if isinstance(event, Durable) and event.done and event.name.startswith("load.ahead."):
+            ended.set()
+
+    def rows() -> Iterator[Any]:
+        yield page(0)
+        assert ended.wait(20), "a table waits for more of its rows while those of the other wait"
+        yield page(PAGE)
+
+    site.pipeline(progress=watch).run(rows, table_name="t")
+    assert site.query("select count(*), (select count(*) from ds.t__l) from ds.t") == [(2 * PAGE, 2 * PAGE)]
+
+
 def test_little_data_waits_for_the_end_of_extract(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LOAD__AHEAD_BYTES")
     site, watch = Site.in_memory(tmp_path), Watch()

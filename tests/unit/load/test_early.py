@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.loading import Site
 
+from ladle.destinations.sql import SqlSession
 from ladle.errors import DestinationError
+from ladle.events import Durable, Event
 from ladle.load.early import EarlySession
 
 
@@ -77,3 +81,34 @@ def test_closing_does_not_wait_for_a_file_that_stays_locked(monkeypatch: pytest.
     place.may.set()
     session._thread.join(10)
     assert [one.closed for one in place.made] == [1]
+
+
+def test_what_is_given_back_is_closed_meanwhile_and_waited_for() -> None:
+    may, place = threading.Event(), Place()
+    place.may.set()
+    session = early(place)
+    taken: Any = session.take()
+    close = taken.close
+    taken.close = lambda: (may.wait(10), close())
+    session.give_back(taken)  # returns at once
+    assert taken.closed == 0
+    may.set()
+    session.close()
+    assert taken.closed == 1
+
+
+def test_a_package_is_cleared_away_while_its_session_closes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site, cleared = Site(tmp_path), threading.Event()
+
+    def watch(event: Event) -> None:
+        if isinstance(event, Durable) and event.done and event.name == "package.removed":
+            cleared.set()
+
+    site.pipeline().run([{"id": 1}], table_name="t")
+    close, waited = SqlSession.close, []
+    monkeypatch.setattr(SqlSession, "close", lambda one: (waited.append(cleared.wait(10)), close(one)))
+    site.pipeline(progress=watch).run([{"id": 2}], table_name="t")
+    assert waited == [True]
+    assert site.query("SELECT id FROM ds.t ORDER BY id") == [(1,), (2,)]  # by now the file is closed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from ladle.errors import PackageError
 from ladle.events import Durable, Event, silent
+from ladle.package import flushing
 from ladle.package.manifest import ResourceInfo
 from ladle.package.store import Package, Packages
 
@@ -36,6 +38,44 @@ def values(package: Package) -> list[Any]:
 
 
 # -- a stage
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="names of open files are had from Linux")
+@pytest.mark.parametrize("large_bytes", [0, 1 << 20])
+def test_a_manifest_is_there_once_its_files_and_their_folders_are_flushed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, large_bytes: int
+) -> None:
+    done: list[str] = []
+    flush, rename = os.fsync, os.replace
+
+    def noted_flush(descriptor: int) -> None:
+        done.append(Path(f"/proc/self/fd/{descriptor}").readlink().relative_to(tmp_path).as_posix())
+        flush(descriptor)
+
+    def noted_rename(source: Path, target: Path) -> None:
+        done.append(target.name)
+        rename(source, target)
+
+    package = packages(tmp_path).create("p")
+    monkeypatch.setattr(flushing, "LARGE_BYTES", large_bytes)
+    monkeypatch.setattr(os, "fsync", noted_flush)
+    monkeypatch.setattr(os, "replace", noted_rename)
+    raw = package.writer("raw")
+    for one in (batch(1), batch("x")):
+        raw.append("t", one)
+    package = package.save(stage="extracted", raw=raw.seal())
+    at = f"packages/{package.load_id}"
+    files = [f"{at}/raw/000000.arrows", f"{at}/raw/000001.arrows"]
+    manifest = f"{at}/manifest.json.{os.getpid()}.tmp"
+    assert done == [*files, f"{at}/raw", manifest, "manifest.json", at]
+    done.clear()
+    ready = package.writer("ready")
+    ready.append("t", batch(1))
+    files = [file.name for file in ready.seal()]
+    ready.append("u", batch(2))
+    files += [file.name for file in ready.seal_more()]
+    package.save(stage="normalized")
+    assert done == [*(f"{at}/{name}" for name in files), f"{at}/ready", manifest, "manifest.json", at]
 
 
 def test_rows_come_back_in_order_and_files_know_their_size(tmp_path: Path) -> None:
