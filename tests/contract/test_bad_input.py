@@ -378,7 +378,8 @@ _POINTS = {
     "postgres": {
         "before the rows that wait": b"CREATE TEMPORARY",
         "before the lock": b"LOCK TABLE",
-        "before the merge": b"UPDATE ",
+        "before the merge": b'DELETE FROM "ds"."t" ',
+        "before the rows": b'INSERT INTO "ds"."t" ',
         "before the lists": b"DELETE FROM",
     },
     "mysql": {

@@ -201,8 +201,13 @@ MADE_BY_OTHERS = {
         'INSERT INTO "{0}".mine SELECT * FROM "{0}".t',
         'DELETE FROM ONLY "{0}".t',
     ],
+    "publication": [
+        # without a replica identity nothing may be deleted whose deletion is published
+        'CREATE PUBLICATION "{0}" FOR TABLE "{0}".t WITH (publish = \'insert, delete\')',
+        'CREATE TABLE "{0}".mine ()',
+    ],
 }
-LEFT = {"key": [(1,)], "trigger": [("UPDATE",)], "rule": [], "heir": [("new",)]}
+LEFT = {"key": [(1,)], "trigger": [("UPDATE",)], "rule": [], "heir": [("new",)], "publication": []}
 
 
 @pytest.mark.parametrize("what", MADE_BY_OTHERS)

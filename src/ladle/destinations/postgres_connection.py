@@ -46,7 +46,8 @@ _UNIQUE = (
 _WATCHED = (
     "SELECT 1 FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace "
     "WHERE n.nspname = $1 AND c.relname = $2 AND (c.relkind <> 'r' OR c.relhassubclass OR c.relhastriggers "
-    "OR c.relhasrules OR c.relrowsecurity OR NOT has_table_privilege(c.oid, 'DELETE'))"
+    "OR c.relhasrules OR c.relrowsecurity OR NOT has_table_privilege(c.oid, 'DELETE') "
+    "OR EXISTS (SELECT 1 FROM pg_publication_tables AS p WHERE p.schemaname = $1 AND p.tablename = $2))"
 )
 _HOLDERS = (
     "SELECT DISTINCT a.pid, a.usename::text, a.application_name, a.state, left(a.query, 80) "
