@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import closing, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -114,9 +114,43 @@ def _load_once(
     check_merges(schema, manifest.resources, destination)
     if manifest.base_hash != schema.version_hash:
         check_held(schema, destination)
+    with _opened(destination, dataset, early) as session:
+        if session.has_load(package.load_id):
+            return LoadResult(package.load_id, rows=dict(manifest.counts), already=True)
+        record = record_of(package, schema)
+        with durable(emit, "load.begin"):
+            session.begin(record)
+        newest = check_newest(session, package, schema)
+        if manifest.drop_tables:
+            with durable(emit, "load.drop"):
+                session.drop(manifest.drop_tables)
+        if manifest.alters:
+            with durable(emit, "load.alter"):
+                session.alter([from_plain(change) for change in manifest.alters])
+        changes = plan(session, package, schema, newest, destination.limits)
+        with durable(emit, "load.apply"):
+            session.apply(changes)
+        apply_comments(session, package, schema)
+        root_key_fills(session, schema, changes)
+        if manifest.empty_tables:
+            with durable(emit, "load.clear"):
+                session.clear(manifest.empty_tables)
+        rows, staged, seconds = _write(session, package, schema, emit, destination.limits)
+        merged = bring_in(session, package, schema, staged, destination.limits, emit)
+        if manifest.fills:
+            with durable(emit, "load.fill"):
+                fill(cast(MergingSession, session), schema, manifest.fills)
+        with durable(emit, "load.commit"):
+            session.commit()
+    return LoadResult(package.load_id, rows, tuple(changes), seconds, merged=merged)
+
+
+@contextmanager
+def _opened(destination: Destination, dataset: str, early: EarlySession | None) -> Iterator[Session]:
+    """Open a session, and close it at the end: one of `early` while the package is cleared away."""
     session = early.take() if early else destination.open(dataset)
     try:
-        result = _load_with(session, package, schema, destination, emit)
+        yield session
     except BaseException:
         session.close()
         raise
@@ -124,41 +158,6 @@ def _load_once(
         early.give_back(session)
     else:
         session.close()
-    return result
-
-
-def _load_with(
-    session: Session, package: Package, schema: Schema, destination: Destination, emit: Emit
-) -> LoadResult:
-    manifest = package.manifest
-    if session.has_load(package.load_id):
-        return LoadResult(package.load_id, rows=dict(manifest.counts), already=True)
-    record = record_of(package, schema)
-    with durable(emit, "load.begin"):
-        session.begin(record)
-    newest = check_newest(session, package, schema)
-    if manifest.drop_tables:
-        with durable(emit, "load.drop"):
-            session.drop(manifest.drop_tables)
-    if manifest.alters:
-        with durable(emit, "load.alter"):
-            session.alter([from_plain(change) for change in manifest.alters])
-    changes = plan(session, package, schema, newest, destination.limits)
-    with durable(emit, "load.apply"):
-        session.apply(changes)
-    apply_comments(session, package, schema)
-    root_key_fills(session, schema, changes)
-    if manifest.empty_tables:
-        with durable(emit, "load.clear"):
-            session.clear(manifest.empty_tables)
-    rows, staged, seconds = _write(session, package, schema, emit, destination.limits)
-    merged = bring_in(session, package, schema, staged, destination.limits, emit)
-    if manifest.fills:
-        with durable(emit, "load.fill"):
-            fill(cast(MergingSession, session), schema, manifest.fills)
-    with durable(emit, "load.commit"):
-        session.commit()
-    return LoadResult(package.load_id, rows, tuple(changes), seconds, merged=merged)
 
 
 def check_newest(session: Session, package: Package, schema: Schema) -> str | None:
