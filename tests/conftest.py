@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parents[1]
 OUR_PREFIXES = ("LADLE_", "DLT_")
@@ -25,9 +25,15 @@ KEPT = {"LADLE_TEST_DATA", "LADLE_REFERENCE_PYTHON"}
 MEMORY = Path("/dev/shm")
 _numbers = itertools.count()
 
-# An example may take as long as a machine with other work needs for it.
-settings.register_profile("any machine", deadline=None)
-settings.load_profile("any machine")
+# The same examples every time in CI, other ones on a developer's machine; one may take as long as it needs.
+settings.register_profile(
+    "ladle",
+    deadline=None,
+    database=None,
+    derandomize="CI" in os.environ,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("ladle")
 
 
 def pytest_configure(config: pytest.Config) -> None:

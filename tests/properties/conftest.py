@@ -1,17 +1,18 @@
-"""Hypothesis: the same examples every time in CI, other ones on a developer's machine; few, as each one loads."""
+"""Few examples, as each one loads; only here."""
 
 from __future__ import annotations
 
-import os
+from collections.abc import Iterator
 
-from hypothesis import HealthCheck, settings
+import pytest
+from hypothesis import settings
 
-settings.register_profile(
-    "ladle",
-    max_examples=12,
-    deadline=None,
-    database=None,
-    derandomize="CI" in os.environ,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-)
-settings.load_profile("ladle")
+settings.register_profile("few", settings.get_profile("ladle"), max_examples=12)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_examples() -> Iterator[None]:
+    """Hold for tests that say nothing themselves, which are asked when they run."""
+    settings.load_profile("few")
+    yield
+    settings.load_profile("ladle")
