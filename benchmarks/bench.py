@@ -32,10 +32,20 @@ _RUNNERS = {
     "duckdb": "peers/duckdb_runner.py",
     "postgres": "peers/postgres_runner.py",
     "copiers": "peers/copiers_runner.py",
+    "engine": "peers/engine_runner.py",
 }
 _NOT_PASSED = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")  # else one side would be compiled at every start
 _PREPARED = ("read_json", "adbc", "encoded")  # measures that start from files of nested rows
-_CHECKED = ("incremental_rows", "incremental_arrow", "resources", "requests", "write", "copied", "piped")
+_CHECKED = (
+    "incremental_rows",
+    "incremental_arrow",
+    "resources",
+    "requests",
+    "write",
+    "merge",
+    "copied",
+    "piped",
+)
 _PEERS = ("ingestr", "sling")
 _NAMES = {"postgres": "Postgres", "mysql": "MariaDB"}
 _PACKAGES = {

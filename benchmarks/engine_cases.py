@@ -16,6 +16,7 @@ _PEERS = _ROOT / ".venv-peers"
 _SLING = "lib/python3*/site-packages/sling_linux_amd64/bin/sling-linux-amd64"
 _ROWS_BUDGET = 10.0
 _ARROW_BUDGET = 1.0
+_ALONE = "only the SQL of the merge, by statements of our own; a loader has to bring the rows there first"
 
 
 @dataclass(frozen=True)
@@ -108,8 +109,19 @@ def _writes(sizes: Sizes, name: str, engine: _Engine, merges: tuple[str, ...]) -
         case("rows", "replace", "{0} replace a table in {1}", count=sizes.flat, rows="flat", **replaced),
         case("arrow", "replace", "{0} replace a table in {1}", count=sizes.frame, **replaced),
     ]
+    alone = [_alone(name, engine, s, merge) for s in ("upsert", "scd2") if s in merges]
     strategies = [(s, form) for s in _MERGES if s in merges for form in ("rows", "arrow")]
-    return cases + [case(form, s, f"{{0}} by {s} into {known}", **merge) for s, form in strategies]
+    cases += [case(form, s, f"{{0}} by {s} into {known}", **merge) for s, form in strategies]
+    return [*cases, *alone]
+
+
+def _alone(name: str, engine: _Engine, write: str, merge: Mapping[str, int]) -> Case:
+    """Return the case that tells what an engine takes for a merge by itself: nobody can take less."""
+    asked = {"engine": name, "write": write, "form": "rows", **merge}
+    what = f"{merge['count']:,} rows by {write} into {merge['base']:,} in {engine.title}"
+    ours = Side("ladle", "ladle", {"measure": "write", **asked}, times=engine.times)
+    peer = Side(f"{engine.title} alone, rows there already", "engine", {"measure": "merge", **asked}, times=2)
+    return Case(f"{name}-{write}-alone", what, ours, peer, "shown", note=_ALONE)
 
 
 def _dlt(engine: _Engine, asked: Mapping[str, Any]) -> Side:

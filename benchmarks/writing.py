@@ -50,16 +50,21 @@ def measures(made: Made) -> dict[str, Measure]:
 def write(library: Any, pipeline: Any, arguments: Arguments) -> Figures:
     """Load rows or Arrow with the disposition asked for; before the clock starts, `base` rows are there."""
     options = arguments.get("options", {})
-    base = arguments.get("base", 0)
-    if base:
-        seed = flat_rows(min(base, _SEED_ROWS))
-        pipeline.run(_resource(library, arguments, _items(arguments, seed)), **options)
-        if base > len(seed):
-            _grow(pipeline, arguments["engine"], len(seed), base // len(seed) - 1)
+    grown(library, pipeline, arguments)
     items = _items(arguments, _data(arguments))
     figures = timed(lambda: pipeline.run(_resource(library, arguments, items), **options))
     _check(pipeline, arguments)
     return figures
+
+
+def grown(library: Any, pipeline: Any, arguments: Arguments) -> None:
+    """Have `base` rows be there: a few that the library loads, and copies of them that the engine makes."""
+    base = arguments.get("base", 0)
+    if base:
+        seed = flat_rows(min(base, _SEED_ROWS))
+        pipeline.run(_resource(library, arguments, _items(arguments, seed)), **arguments.get("options", {}))
+        if base > len(seed):
+            _grow(pipeline, arguments["engine"], len(seed), base // len(seed) - 1)
 
 
 def _data(arguments: Arguments) -> Any:

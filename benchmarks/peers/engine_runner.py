@@ -1,0 +1,125 @@
+"""An engine by itself: the SQL of a merge, rows waiting in a table of its already; nothing else is counted.
+
+No loader can take less, as it has to bring the rows there first. Statements are the fastest we know, of their
+own making: delete what is known and insert all, whatever the strategy; SCD2 ends versions and adds others.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import ladle
+import writing
+from clock import Figures, main, timed
+from data import changed_rows
+
+Arguments = Mapping[str, Any]
+Run = Callable[[str], object]
+
+_KNOWN = "SELECT n.id FROM warm.t AS n"
+_DELETES = {
+    "mysql": "DELETE t FROM ds.t AS t JOIN warm.t AS n ON n.id = t.id",
+    "": f"DELETE FROM ds.t WHERE id IN ({_KNOWN})",
+}
+_ENDS = {
+    "mysql": "UPDATE ds.t AS t JOIN warm.t AS n ON n.id = t.id SET t._dlt_valid_to = {now} "
+    "WHERE t._dlt_valid_to IS NULL AND t._dlt_id <> n._dlt_id",
+    "": f"UPDATE ds.t SET _dlt_valid_to = {{now}} WHERE _dlt_valid_to IS NULL AND id IN ({_KNOWN}) "
+    "AND _dlt_id NOT IN (SELECT _dlt_id FROM warm.t)",
+}
+_NOW = {"duckdb": "now()", "postgres": "now()", "mysql": "now(6)", "sqlite": "'2030-01-01 00:00:00'"}
+
+
+def merge(arguments: Arguments) -> Figures:
+    """Run the statements of a merge in one transaction and disconnect; tables are made by ladle before."""
+    engine, write = arguments["engine"], arguments["write"]
+    names = _make_tables(arguments)
+
+    def statements() -> Iterator[str]:
+        quote = "`" if engine == "mysql" else '"'
+        columns = ", ".join(f"{quote}{name}{quote}" for name in names)
+        if write == "scd2":
+            yield _ENDS.get(engine, _ENDS[""]).format(now=_NOW[engine])
+            values = columns.replace(f"{quote}_dlt_valid_from{quote}", _NOW[engine])
+            yield f"INSERT INTO ds.t ({columns}) SELECT {values} FROM warm.t"
+        else:
+            yield _DELETES.get(engine, _DELETES[""])
+            yield f"INSERT INTO ds.t ({columns}) SELECT {columns} FROM warm.t"
+
+    def work() -> None:
+        with _transaction(arguments) as run:
+            for statement in statements():
+                run(statement)
+
+    return timed(work)
+
+
+def _make_tables(arguments: Arguments) -> Sequence[str]:
+    """Make the table that is there and the one that waits; return the columns that rows come with."""
+    base, count = arguments["base"], arguments["count"]
+    writing.grown(ladle, _pipeline(arguments, "ds"), arguments)
+    waiting = _pipeline(arguments, "warm")
+    rows = changed_rows(base, count)
+    # with the indexes that the table has
+    hints = {"write_disposition": "merge"} | ({"primary_key": "id"} if arguments["write"] != "scd2" else {})
+    waiting.run(ladle.resource(rows, name="t", merge_key="id", **hints))
+    names = list(waiting.default_schema.tables["t"]["columns"])
+    return [*(["_dlt_valid_from"] if arguments["write"] == "scd2" else []), *names]
+
+
+def _pipeline(arguments: Arguments, dataset: str) -> Any:
+    return ladle.pipeline(
+        dataset,
+        destination=writing.destination(ladle, arguments),
+        dataset_name=dataset,
+        pipelines_dir=arguments["folder"] + "/pipelines",
+    )
+
+
+@contextmanager
+def _transaction(arguments: Arguments) -> Iterator[Run]:
+    engine, target = arguments["engine"], arguments["target"]
+    connection: Any
+    if engine == "duckdb":
+        import duckdb
+
+        connection = duckdb.connect(target)
+        connection.execute("SET max_vacuum_tasks = 0")
+        connection.execute("BEGIN")
+    elif engine == "sqlite":
+        import sqlite3
+
+        connection = sqlite3.connect(":memory:", isolation_level=None)
+        for dataset in ("ds", "warm"):
+            connection.execute(f"ATTACH '{Path(target).with_suffix('')}__{dataset}.sqlite' AS {dataset}")
+        connection.execute("BEGIN")
+    elif engine == "postgres":
+        import psycopg
+
+        connection = psycopg.connect(target)
+    else:
+        import pymysql
+
+        place = urlsplit(target)
+        connection = pymysql.connect(
+            host=place.hostname,
+            port=place.port or 3306,
+            user=place.username,
+            password=place.password or "",
+            database="ds",
+        )
+    with closing(connection):
+        cursor = connection.cursor() if engine == "mysql" else connection
+        yield cursor.execute
+        connection.commit()
+
+
+if __name__ == "__main__":
+    main({"merge": merge})
