@@ -26,7 +26,7 @@ def _move(asked: exp.Exists) -> None:
         return
     inner = {source.alias_or_name for source in asked.this.find_all(exp.Table)}
     parts = list(_conjuncts(where.this))
-    outside = [part for part in parts if not _names(part) & inner and _names(part)]
+    outside = [part for part in parts if _is_of_outer_row(part, inner)]
     if not outside or len(outside) == len(parts):
         return
     where.set("this", exp.and_(*(part.copy() for part in parts if part not in outside)))
@@ -48,5 +48,7 @@ def _conjuncts(condition: Any) -> Sequence[exp.Expression]:
     return [part for side in (found.left, found.right) for part in _conjuncts(side)]
 
 
-def _names(condition: exp.Expression) -> set[str]:
-    return {column.table for column in condition.find_all(exp.Column)}
+def _is_of_outer_row(condition: exp.Expression, inner: set[str]) -> bool:
+    """Whether a condition names columns of other tables than those inside; a bare name may be either's."""
+    names = {column.table for column in condition.find_all(exp.Column)}
+    return bool(names) and not names & {"", *inner} and condition.find(exp.Select) is None

@@ -23,6 +23,12 @@ ASKED = "EXISTS(SELECT 1 FROM s AS new WHERE {})"
         ("old.id = new.id AND new.k > 1", "{old.id = new.id AND new.k > 1}"),
         ("old.id = new.id AND 1 = 1", "{old.id = new.id AND 1 = 1}"),
         ("old.id > 1", "{old.id > 1}"),
+        ("old.id = new.id AND changed", "{old.id = new.id AND changed}"),
+        ("old.id = new.id AND (changed OR old.k > 1)", "{old.id = new.id AND (changed OR old.k > 1)}"),
+        (
+            "old.id = new.id AND EXISTS(SELECT 1 FROM f WHERE f.k = old.k)",
+            "{old.id = new.id AND EXISTS(SELECT 1 FROM f WHERE f.k = old.k)}",
+        ),
     ],
 )
 def test_what_is_asked_of_the_outer_row_alone_goes_outside(before: str, after: str) -> None:
