@@ -294,3 +294,13 @@ def test_a_process_that_wakes_up_anywhere_in_its_load_changes_nothing(
     steps = undisturbed.steps[GROWN]
     for at in range(steps.number("after package.normalized"), steps.number("after load.commit") + 1):
         wakes_up_in_vain(undisturbed, at, tmp_path)
+
+
+def test_two_packages_of_one_moment_are_two_loads(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each pipeline has a folder of its own, so nothing but chance tells their load ids apart."""
+    moment = time.time()
+    monkeypatch.setattr("ladle.package.store.time.time", lambda: moment)
+    for number in range(3):
+        pipeline(site, f"pipe_{number}").run([{"n": number}], table_name="items")
+    assert numbers(site) == [0, 1, 2]
+    assert len(set(content.load_ids(tables(site)))) == 3

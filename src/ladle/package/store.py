@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import secrets
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -228,7 +229,9 @@ class Packages:
     def _new_folder(self) -> tuple[float, str]:
         while True:
             now = time.time()
-            load_id = f"{now:.7f}".rstrip("0").rstrip(".")
+            # The last digits tell it from those of other folders: of two loads into one dataset that were made in
+            # one microsecond, the second would be taken for the first.
+            load_id = f"{now:.6f}{secrets.randbelow(9_999) + 1:04d}".rstrip("0")
             # The record of a load of that id may be there where the clock was set back.
             with suppress(FileExistsError):
                 (self._pending / load_id).mkdir()
