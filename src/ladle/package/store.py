@@ -229,7 +229,7 @@ class Packages:
     def _new_folder(self) -> tuple[float, str]:
         while True:
             now = time.time()
-            # The last digits tell it from those of other folders: of two loads into one dataset that were made in
+            # The last digits tell it from those of other folders: of two loads into one dataset that began in
             # one microsecond, the second would be taken for the first.
             load_id = f"{now:.6f}{secrets.randbelow(9_999) + 1:04d}".rstrip("0")
             # The record of a load of that id may be there where the clock was set back.
