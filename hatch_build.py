@@ -39,7 +39,8 @@ class CompiledHook(BuildHookInterface):
             with tempfile.TemporaryDirectory() as command.build_temp:
                 command.run()
         except Exception as error:  # noqa: BLE001 - whatever is missing here, ladle does without
-            print(f"ladle is installed without its compiled part: {error}", file=sys.stderr)  # noqa: T201
+            remedy = "a C compiler and Python's headers would make rows faster; all else is the same"
+            print(f"ladle is installed without its compiled part ({remedy}): {error}", file=sys.stderr)  # noqa: T201
             return
         built = Path(command.get_ext_fullpath(_MODULE)).relative_to(Path(self.root).resolve())
         build_data["pure_python"] = False
