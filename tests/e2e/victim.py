@@ -6,6 +6,7 @@ as a program would that must never give the same data twice.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib
 import json
@@ -103,11 +104,14 @@ def file_steps(emit: Emit, folder: str) -> Iterator[None]:
 
 def digest(folder: Path) -> str:
     """Return a digest of all files below a folder: names and content."""
-    found = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        found.update(str(path.relative_to(folder)).encode())
-        found.update(path.read_bytes() if path.is_file() else b"folder")
-    return found.hexdigest()
+    while True:
+        found = hashlib.sha256()
+        # DuckDB may be closing beside us, which takes a file away.
+        with contextlib.suppress(FileNotFoundError):
+            for path in sorted(folder.rglob("*")):
+                found.update(str(path.relative_to(folder)).encode())
+                found.update(path.read_bytes() if path.is_file() else b"folder")
+            return found.hexdigest()
 
 
 def place(destination: str) -> Any:

@@ -63,12 +63,13 @@ class _Waiting:
 class LoadAhead:
     """One load that begins before its package is complete. Only speed hangs on it.
 
-    The package is sealed on disk as ever, and nothing of the load is visible before `commit`. Rows that are
-    merged wait in tables of the load's own. It gives up, rolls back, and leaves the load to the package's
-    files when a table's columns change after they were made, when an existing table lacks a column or one of
-    its columns changes (changing it would lock out readers, the source perhaps among them), when rows turn
-    out to be merged in another way, when the destination fails, and when it has waited for the source for
-    2 s and twice as long as it worked: a slow source must not hold the destination's locks.
+    The package's raw files are sealed as ever, and nothing of the load is visible before `commit`. Rows that
+    are merged wait in tables of the load's own. It gives up, rolls back, and leaves the load to the package's
+    files, normalised anew, when a table's columns change after they were made, when an existing table lacks a
+    column or one of its columns changes (changing it would lock out readers, the source perhaps among them),
+    when rows turn out to be merged in another way, when the destination fails, and when it has waited for the
+    source for 2 s and twice as long as it worked: a slow source must not hold the destination's locks. For
+    one that brings not even `begin_bytes` in 2 s it doesn't begin.
 
     Args:
         package: declared, not read yet.
@@ -109,6 +110,8 @@ class LoadAhead:
         self._made: dict[str, Table] = {}
         self._tables: dict[str, Table] = {}
         self._staged: dict[str, tuple[str, Strategy]] = {}
+        self._came: dict[str, set[str]] = {}
+        self._first_put_s: float | None = None
         self._rows: dict[str, int] = {}
         self._seconds: dict[str, float] = {}
         self._lingered_s = 0.0
@@ -117,6 +120,16 @@ class LoadAhead:
     def began(self) -> bool:
         """Whether it has, or is about to."""
         return self._thread is not None
+
+    @property
+    def gave_up(self) -> bool:
+        """Whether it has: then nothing of what it took is at the destination."""
+        return self._gave_up
+
+    @property
+    def trial_bytes(self) -> int:
+        """How much ready data to have in files although it has begun: it may soon give up."""
+        return 2 * self._begin_bytes
 
     def put(self, table: Table, batch: pa.RecordBatch) -> None:
         """Hand over a ready batch and its table, columns in final order. Blocks while too much waits."""
@@ -128,6 +141,8 @@ class LoadAhead:
             if self._gave_up:
                 return
             self._tables[table.name] = table
+            if self._first_put_s is None:
+                self._first_put_s = time.monotonic()
             waiting = self._waiting.setdefault(table.name, _Waiting(table))
             waiting.table = table
             waiting.batches.append(batch)
@@ -136,9 +151,18 @@ class LoadAhead:
             self._largest = max(self._largest, batch.nbytes)
             # Once the next batch would have to wait, there must be somebody who makes room.
             if self._thread is None and self._size >= min(self._begin_bytes, _WAITING_BYTES):
-                self._thread = threading.Thread(target=self._work, name="ladle-load", daemon=True)
-                self._thread.start()
+                self._start()
             self._changed.notify_all()
+
+    def _start(self) -> None:
+        """Begin, with the lock held, unless the source is slow."""
+        if self._first_put_s is not None and time.monotonic() - self._first_put_s > _PATIENCE_S:
+            # It would only be given up later, and all that was written be made anew.
+            self._gave_up = True
+            self._waiting.clear()
+            return
+        self._thread = threading.Thread(target=self._work, name="ladle-load", daemon=True)
+        self._thread.start()
 
     # -- on its thread
 
@@ -262,6 +286,7 @@ class LoadAhead:
             for n, c in types.items()
         )
         self._staged[table.name] = waits
+        self._came.setdefault(table.name, set()).update(schema.names)
         return cast(MergingSession, self._session).stage(table, whole, conformed(batches, whole))
 
     def _columns(self, name: str) -> Iterable[str]:
@@ -352,7 +377,7 @@ class LoadAhead:
         root_key_fills(session, schema, changes)
         self._write_records(session, package, schema)
         limits = self._destination.limits
-        merged = bring_in(session, package, schema, self._staged_columns(package, schema), limits, self._emit)
+        merged = bring_in(session, package, schema, self._staged_columns(schema), limits, self._emit)
         with durable(self._emit, "load.commit"):
             session.commit(record_of(package, schema))
         for name, rows in self._rows.items():
@@ -360,12 +385,11 @@ class LoadAhead:
         counts = dict(package.manifest.counts)
         return LoadResult(package.load_id, counts, tuple(changes), self._seconds, merged=merged)
 
-    def _staged_columns(self, package: Package, schema: Schema) -> dict[str, Sequence[str]]:
-        """Return which columns waiting rows have, by table."""
-        found = {name: package.files("ready", name) for name in self._staged}
+    def _staged_columns(self, schema: Schema) -> dict[str, Sequence[str]]:
+        """Return which columns waiting rows have, by table, in the table's order."""
         return {
-            name: union_schema((package.schema_of(f) for f in files), schema.table_map[name]).names
-            for name, files in found.items()
+            name: [column for column in schema.table_map[name].columns if column in came]
+            for name, came in self._came.items()
         }
 
     def _write_records(self, session: Session, package: Package, schema: Schema) -> None:

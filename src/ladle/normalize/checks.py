@@ -225,6 +225,10 @@ class Checks:
         """Whether rows of a table may be left out at the end: its ready files must be files of their own."""
         return self._whole.may_refuse(table)
 
+    def may_leave_out_any(self) -> bool:
+        """Whether rows of any table may be left out at the end."""
+        return any(map(self._whole.may_refuse, self._ruled))
+
     def came_from(self, table: str, resource: str, positions: pa.Array) -> None:
         """Take note where the rows just written come from, if they may be left out at the end.
 

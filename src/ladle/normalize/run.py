@@ -22,6 +22,7 @@ from ladle.normalize.keys import ROOT_ID, ROW_ID, RowIds, in_order, with_key_col
 from ladle.normalize.names import Named, Names
 from ladle.normalize.nulls import as_there, is_kept, settled
 from ladle.normalize.options import Options
+from ladle.normalize.outlet import ReadyOutlet, Taker
 from ladle.normalize.parts import by_table, parts_of
 from ladle.normalize.propagate import with_propagated
 from ladle.normalize.quality.sweep import ReadyStage, sweep
@@ -43,19 +44,17 @@ from ladle.schema.schema import Schema
 from ladle.schema.stored import NO_COERCION
 from ladle.schema.table import Table
 
-__all__ = ["Normalizer", "Options", "Ready", "normalize"]
-
-Ready = Callable[[Table, pa.RecordBatch], None]
+__all__ = ["Normalizer", "Options", "normalize"]
 
 
 @dataclass(slots=True)
 class _Progress:
-    """What the fold knows of one table so far. `bare`: rows of frames were written without all keys."""
+    """What the fold knows of one table so far. `lacks`: keys without which rows of frames were written."""
 
     rows: int = 0
-    bare: bool = False
     fresh: frozenset[str] = frozenset()
     joined: set[str] = field(default_factory=set)
+    lacks: set[str] = field(default_factory=set)
 
 
 class Normalizer:
@@ -67,7 +66,7 @@ class Normalizer:
         options: which key columns frames get.
         emit: hears progress in rows of root tables, and notices.
         passing: frames whose columns need no change aren't written again.
-        ready: also gets each ready batch, with its table as it is then.
+        taker: a load that goes on beside; what it takes isn't written to files.
         grown: types that columns grew to in an earlier pass over the package.
 
     Memory: O(one batch). Feed batches of one resource in their order, from one thread.
@@ -80,11 +79,11 @@ class Normalizer:
         options: Options,
         emit: Emit,
         passing: bool = True,
-        ready: Ready | None = None,
+        taker: Taker | None = None,
         grown: Grown | None = None,
     ) -> None:
         self._package = package
-        self._ready = ready
+        self._taken = taker is not None
         self._passing = passing
         self._passed: dict[tuple[str, str], tuple[str, int]] = {}
         self._part = ("", "")
@@ -106,6 +105,7 @@ class Normalizer:
         self._root_rows: dict[str, int] = {}
         self._origins: dict[tuple[str, str], Origin] = {}
         self._writer = package.writer("ready")
+        self._outlet = ReadyOutlet(self._writer, taker)
         self._log = RejectLog(self._writer, package.load_id, options.max_rejects, limits.records)
         self._checks = options.checks()
         self._checks.begin(self._base, package.manifest, self._given.names)
@@ -118,6 +118,7 @@ class Normalizer:
         self._books = Accounts()
         self._versions = Versions()
         self._outdated = False
+        self.is_anew = False
 
     def declare(self, tables: Sequence[Table]) -> None:
         """Take tables as they are declared from here on.
@@ -271,7 +272,8 @@ class Normalizer:
         seen.fresh |= typed.fresh
         seen.joined |= typed.joined
         seen.rows += fed.count
-        seen.bare |= fed.rows.parts[0].above is None and len(fed.keys) < len(ROOT_KEYS)
+        if fed.rows.parts[0].above is None:
+            seen.lacks.update(key for key in ROOT_KEYS if key not in fed.keys)
         if self._growing.anew:
             return  # a column grew: all is written anew, once all batches were seen
         self._write(name, typed.arrays)
@@ -288,23 +290,20 @@ class Normalizer:
 
     def _write(self, name: str, arrays: dict[str, pa.Array]) -> None:
         table = self._tables[name]
-        if self._given or self._ready is not None:
+        if self._given or self._taken:
             table = self._in_order(table)
         if self._given:
             table, arrays = self._given.table(table, self._tables), self._given.arrays(table.name, arrays)
-        passes = self._unchanged is not None and not self._checks.may_leave_out(name)
-        if self._unchanged is not None and passes and is_same(self._unchanged, arrays):
+        swept = self._checks.may_leave_out(name)
+        unchanged = None if swept else self._unchanged
+        if unchanged is not None and is_same(unchanged, arrays):
             # Nothing changed: the raw file serves as the ready file.
             rows = self._passed.get(self._part, ("", 0))[1]
-            self._passed[self._part] = (table.name, rows + self._unchanged.num_rows)
-            made = self._unchanged
+            self._passed[self._part] = (table.name, rows + unchanged.num_rows)
+            self._outlet.put(table, unchanged, is_raw=True, in_files=False)
         elif arrays:
             made = pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays))
-            self._writer.append(table.name, made)
-        else:
-            return
-        if self._ready is not None:
-            self._ready(table, made)
+            self._outlet.put(table, made, is_raw=False, in_files=self._checks.may_leave_out_any())
 
     def _table_of(self, root: str) -> Callable[[Path], str]:
         return lambda path: self._names.table(root, path)
@@ -322,6 +321,7 @@ class Normalizer:
         """
         if self._outdated:
             return
+        self._outlet.settle()
         if not self._growing.anew:
             self._sweep()
         self._log.check(self._root_rows, package or self._package)
@@ -348,14 +348,19 @@ class Normalizer:
             package: as extract sealed it.
             stored: the pipeline's schema before this package, for the version.
 
+        Returns:
+            The package, stored as `normalized`; as `streamed`, and not stored, where a load has rows that are
+            in no ready file.
+
         Raises:
             DataError: as `check`.
         """
         self.check(package)
-        again = self._outdated or self._growing.anew
+        again = self._outdated or self._growing.anew or self._must_write()
         passed = None if again else self._passed_files(package)
         if passed is None:
             self.abandon()
+            self.is_anew = True
             grown = None if self._outdated else self._growing.grown
             return normalize(package, stored, self._limits, self._options, self._emit, again, grown)
         self._log.add_of_extract(package)
@@ -363,6 +368,7 @@ class Normalizer:
         files = [
             f for file in (*passed, *written) if not is_record(file.table) for f in self._rewritten(file)
         ]
+        streamed = bool(self._outlet.left_out)
         rejects = tuple(file for file in written if is_record(file.table))
         tables = [self._wanted.completed(self._final(t)) for t in self._tables.values()]
         schema = replace(self._base, table_map={t.name: t for t in tables}, stored_hash=None)
@@ -380,9 +386,9 @@ class Normalizer:
         self._log.tell(self._emit)
         self._governor.tell(self._emit)
         self._checks.tell(self._emit, self._tables)
-        return package.save(
-            stage="normalized",
-            ready=(*files, *rejects, *records),
+        made = package.with_manifest(
+            stage="streamed" if streamed else "normalized",
+            ready=(*(() if streamed else files), *rejects, *records),
             resources=resources,
             schema=schema.to_dict(),
             declared=package.manifest.schema,
@@ -392,6 +398,17 @@ class Normalizer:
             checks=tuple(self._checks.results(names)),
             origins=kept_origins(self._given.origins(self._origins) if self._options.keep_origins else {}),
         )
+        return made if streamed else made.save()
+
+    def _must_write(self) -> bool:
+        """Whether rows that a load has taken must be written to files all the same."""
+        if self._outlet.is_lost:
+            return True
+        for name in map(self._given.names.source_table, self._outlet.left_out):
+            seen, columns = self._seen[name], self._tables[name].columns
+            if seen.joined or any(key in columns for key in seen.lacks):
+                return True
+        return False
 
     def _record(
         self, package: Package, schema: Schema, stored: Schema | None
@@ -447,7 +464,7 @@ class Normalizer:
         name = self._given.names.source_table(file.table)
         seen = self._seen[name]
         typing = Typing(self._names, wei_digits=self._limits.wei_digits)
-        since = Since(self._tables[name], seen.joined, seen.bare, self._given)
+        since = Since(self._tables[name], seen.joined, bool(seen.lacks), self._given)
         files, self._tables[name] = rewritten(file, since, self._package, self._writer, typing)
         return files
 

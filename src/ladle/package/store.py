@@ -128,7 +128,7 @@ class Package:
 
     @property
     def stage(self) -> str:
-        """new, extracted, normalized, loaded or aborted."""
+        """new, extracted, streamed, normalized, loaded or aborted."""
         return self.manifest.stage
 
     def writer(self, stage: Stage) -> StageWriter:

@@ -100,12 +100,15 @@ class Memory:
         merged, changed = next_state(state, **entries)
         return NextState(merged, changed, newest)
 
-    def with_newer(self, package: Package) -> Package:
-        """Where another run committed meanwhile, put this package's state on top of that one's."""
+    def is_behind(self, package: Package) -> bool:
+        """Whether another run committed a state meanwhile which this package's doesn't come after."""
         state = package.manifest.state
+        return state is not None and state["_state_version"] <= self.folder.state()["_state_version"]
+
+    def with_newer(self, package: Package) -> Package:
+        """Put the state of a package that is behind on top of the newer one."""
+        state = package.manifest.state or {}
         current = self.folder.state()
-        if state is None or state["_state_version"] > current["_state_version"]:
-            return package
         source = package.manifest.schema["name"]
         content = {k: v for k, v in state.items() if k not in ("_state_version", "_version_hash", "sources")}
         content["schema_names"] = sorted({*current.get("schema_names", ()), *state.get("schema_names", ())})

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
 
-from ladle.config.settings import number
 from ladle.destinations.base import Destination
 from ladle.errors import DataError, DestinationError, PipelineIsRunning
 from ladle.events import Emit, Notice, durable
@@ -20,23 +19,22 @@ from ladle.governance.notify import Listener, notify
 from ladle.governance.openlineage import Run
 from ladle.governance.policy import policy
 from ladle.governance.reporter import Reporter, reporter
-from ladle.load.ahead import BEGIN_BYTES, LoadAhead
-from ladle.load.dispositions import waiting
+from ladle.load.ahead import LoadAhead
 from ladle.load.early import EarlySession
 from ladle.load.run import BehindDestination, LoadResult, StateMissing, load
 from ladle.normalize.background import BackgroundNormalizer
 from ladle.normalize.findings import check_root_tables
-from ladle.normalize.run import Normalizer, Options, Ready, normalize
+from ladle.normalize.run import Normalizer, Options, normalize
 from ladle.package.lock import FileLock
-from ladle.package.manifest import Manifest
 from ladle.package.store import Package, Packages
 from ladle.pipelines.arguments import schema_name
+from ladle.pipelines.beside import load_ahead
 from ladle.pipelines.edits import edits_of, prepared, whole
 from ladle.pipelines.evolution import exact_doubles
 from ladle.pipelines.info import ExtractInfo, NormalizeInfo, PackageInfo, now
 from ladle.pipelines.lookup import checks_for
 from ladle.pipelines.memory import Memory
-from ladle.pipelines.named import in_derived_names, in_given_names, on_top
+from ladle.pipelines.named import in_derived_names, on_top
 from ladle.pipelines.normalizing import KEPT, checked, default_contract, discarding, is_empty, options
 from ladle.pipelines.noted import noting, with_inputs
 from ladle.pipelines.order import Beside, Extracted, Order, extracted_info, loaded_info, normalized_info
@@ -163,8 +161,8 @@ class Work:
         package = self._declared(order, package, known, reset, protect)
         if order.overlap:
             beside.ahead = self._ahead(package, beside.early)
-            ready = beside.ahead.put if beside.ahead else None
-            beside.background = BackgroundNormalizer(self._normalizer(package, ready))
+            normalizer = Normalizer(package, self._limits(), self.options(), self.emit, taker=beside.ahead)
+            beside.background = BackgroundNormalizer(normalizer)
         notes: dict[str, Any] = {}
         inputs = Inputs()
         asked = ExtractOptions(
@@ -215,36 +213,24 @@ class Work:
         except BaseException:
             beside.abandon()
             raise
+        if beside.background.is_anew and beside.ahead is not None:
+            beside.ahead.abandon()  # its rows have other ids, and were found wanting
         infos = (normalized_info(package),)
         self.steps.noted("normalize", NormalizeInfo(self.owner, since, now(), infos, first_run))
         return Extracted(package, beside.ahead, beside.early)
 
     def _ahead(self, package: Package, early: EarlySession | None) -> LoadAhead | None:
         """Return a load that may begin before extract has ended, where the run holds the pipeline alone."""
-        destination, begin_bytes = self.destination, number("load", "ahead_bytes", default=BEGIN_BYTES)
-        manifest = package.manifest
-        alone = self._lock_depth > 0 and not (manifest.drop_tables or manifest.empty_tables)
-        alone = alone and not manifest.fills and self._may_wait(manifest)
-        if destination is None or not destination.streams or not alone or begin_bytes < 0:
+        if self.destination is None or self._lock_depth == 0:
             return None
-        dataset = str(self.dataset_name)
-        return LoadAhead(in_given_names(package), destination, dataset, self.emit, begin_bytes, early)
+        return load_ahead(package, self.destination, str(self.dataset_name), self.emit, early)
 
     def _early(self, known: Schema | None, ahead: LoadAhead | None) -> EarlySession | None:
-        """Connect while the rows are made ready.
-
-        Not for a first load, which may yet be refused: connecting makes the file of some destinations.
-        """
+        """Connect meanwhile; not for a first load, which may be refused: connecting makes some files."""
         destination, began = self.destination, ahead is not None and ahead.began
         if destination is None or not destination.streams or known is None or began or self._lock_depth == 0:
             return None
         return EarlySession(destination, str(self.dataset_name))
-
-    def _may_wait(self, manifest: Manifest) -> bool:
-        """Whether no rows wait until all are there, or may do so at the destination."""
-        waits = waiting(manifest, Schema.from_dict(manifest.schema), self._limits())
-        built = any(strategy.builds for _, strategy in waits.values())
-        return not waits or (self._limits().waits_ahead and not built)
 
     def _reset(self, order: Order, stored: Schema, state: dict[str, Any]) -> Reset | None:
         """Tell what a refresh will drop, before anything is read."""
@@ -290,10 +276,6 @@ class Work:
         assert self.destination is not None
         self.memory.restore(self.destination, str(self.dataset_name))
 
-    def _bare_state(self, package: Package) -> dict[str, Any]:
-        name = package.manifest.schema["name"]
-        return self.memory.next(name, {}, {}, self.destination, self.dataset_name).state
-
     def finish_pending(self) -> list[PackageInfo]:
         """Normalise and load what earlier runs left; their data comes before the new."""
         loaded = []
@@ -320,9 +302,6 @@ class Work:
         origins = self.reporter().target is not None
         return options(self.max_rejects, look, keep_origins=origins, exact=self._can().exact)
 
-    def _normalizer(self, package: Package, ready: Ready | None) -> Normalizer:
-        return Normalizer(package, self._limits(), self.options(), self.emit, ready=ready)
-
     def normalize_package(self, package: Package) -> Package:
         """Normalise an extracted package on the newest schema, or a normalised one anew.
 
@@ -334,7 +313,7 @@ class Work:
             return prepared(
                 package, stored or Schema(package.manifest.schema["name"]), edits, *self._editing()
             )
-        if package.stage == "normalized":
+        if package.stage in ("normalized", "streamed"):
             # A kill in between must find an extracted package, not one whose ready files are half rewritten.
             package = package.save(stage="extracted", ready=(), counts={}, **in_derived_names(package))
         name = package.manifest.schema["name"]
@@ -357,15 +336,20 @@ class Work:
         if stored is not None and not follows(package, schema, stored):
             package = self.normalize_package(package)
             schema = Schema.from_dict(package.manifest.schema)
+        # Edits and what was loaded ahead hold once they are committed: the folder mustn't know names that the
+        # destination hasn't, and what is normalised again must find the schema that it began with.
+        if not package.manifest.edits and package.stage != "streamed":
+            self._keep_schema(package, schema, stored)
+        return package
+
+    def _keep_schema(self, package: Package, schema: Schema, stored: Schema | None) -> None:
+        """Make a package's schema the folder's, where it is the next one."""
         # A schema may come back to an earlier content: its hash is known, and it is the newest all the same.
         is_next = stored is None or package.manifest.base_hash == stored.version_hash
-        changed = stored is None or not is_same(schema, stored)
-        # Edits hold once they are committed: the folder mustn't know names that the destination hasn't.
-        if is_next and changed and not package.manifest.edits:
+        if is_next and (stored is None or not is_same(schema, stored)):
             self._save_schema(schema)
-        elif self.memory.files.exports is not None and not package.manifest.edits:
-            self.memory.files.export(self.folder.schema(schema.name) or schema)
-        return package
+        elif self.memory.files.exports is not None:
+            self.memory.files.export(stored or schema)
 
     def _save_schema(self, schema: Schema) -> None:
         with durable(self.emit, "folder.schema"):
@@ -392,15 +376,19 @@ class Work:
             noting(self.owner, self.packages, package, notes),
             whole(self.packages, package),
         ):
-            package = self.memory.with_newer(self.settle(package))
+            package = self._with_newer(self.settle(package))
             # Settled anew, its rows aren't those that were loaded ahead.
             ahead = extracted.ahead if package is extracted.package else None
             result = ahead.commit(package) if ahead else None
             extracted.give_up()
             if result is None:
+                package = self._written(package)
                 package, result = self._load_newest(package, self.destination, extracted.early)
             if package.manifest.edits:
                 self._save_schema(Schema.from_dict(package.manifest.schema))
+            elif package.stage == "streamed":
+                schema = Schema.from_dict(package.manifest.schema)
+                self._keep_schema(package, schema, self.folder.schema(schema.name))
             if package.manifest.state is not None:
                 self.memory.save(package.manifest.state, self.destination)
             # Not after `finish`: who is killed here tells it again, instead of never.
@@ -413,6 +401,14 @@ class Work:
         grades = grades_of(package.manifest, self.destination)
         return loaded_info(package, result, grades, early)
 
+    def _written(self, package: Package) -> Package:
+        """Return a package that is all in files: normalised anew where rows were loaded ahead alone."""
+        return self.settle(self.normalize_package(package)) if package.stage == "streamed" else package
+
+    def _with_newer(self, package: Package) -> Package:
+        """Put its state on top of that of another run which committed meanwhile."""
+        return self.memory.with_newer(self._written(package)) if self.memory.is_behind(package) else package
+
     def _load_newest(
         self, package: Package, destination: Destination, early: EarlySession | None
     ) -> tuple[Package, LoadResult]:
@@ -422,10 +418,12 @@ class Work:
                 return package, load(package, destination, str(self.dataset_name), self.emit, early)
             except StateMissing:
                 # The dataset was dropped since, or the package that brings the state comes later.
-                package = package.save(state=self._bare_state(package))
+                name = package.manifest.schema["name"]
+                bare = self.memory.next(name, {}, {}, destination, self.dataset_name).state
+                package = package.save(state=bare)
             except BehindDestination:
                 self.memory.catch_up(package.manifest.schema["name"], destination, str(self.dataset_name))
-                package = self.memory.with_newer(self.settle(self.normalize_package(package)))
+                package = self._with_newer(self.settle(self.normalize_package(package)))
         return package, load(package, destination, str(self.dataset_name), self.emit)
 
     @contextmanager

@@ -75,6 +75,42 @@ def test_rows_and_children_land_once_and_are_not_written_from_files(tmp_path: Pa
     assert list(update["t"]["columns"]) == ["id", "_dlt_load_id", "_dlt_id"]
 
 
+def test_what_was_loaded_is_in_no_ready_file(tmp_path: Path) -> None:
+    site, watch, columns = Site.in_memory(tmp_path), Watch(), set()
+
+    def look(event: Event) -> None:
+        watch(event)
+        if event == Durable("load.commit", done=True):
+            for path in tmp_path.rglob("ready/*"):
+                columns.update(pa.ipc.open_stream(path.read_bytes()).schema.names)
+
+    site.pipeline(progress=look).run(pages(watch, page(PAGE)), table_name="t")
+    assert ("change" in columns, "id" in columns, "value" in columns) == (True, False, False)
+    assert "package.extracted" in watch.names("package")
+    assert "package.normalized" not in watch.names("package")
+
+
+def test_changes_are_told_where_a_load_that_was_ready_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site, watch = Site.in_memory(tmp_path), Watch()
+    run(site, watch, [{"id": 1}])
+    commit, failures = SqlSession.commit, [DestinationError("disk")]
+
+    def failing(session: Any, *args: Any) -> None:
+        if failures:
+            raise failures.pop()
+        commit(session, *args)
+
+    monkeypatch.setattr(SqlSession, "commit", failing)
+    later = Watch()
+    run(site, later, pages(later, page(PAGE)))
+    assert ("load.ahead.t" in later.names("load"), "load.write.t" in later.names("load")) == (True, True)
+    told = site.query("select table_name, change from ds._ladle_changes where schema_version = 2")
+    assert ("t__l", "add_table") in told
+    assert site.query("select count(*), count(distinct id) from ds.t") == [(2 * PAGE + 1, 2 * PAGE)]
+
+
 def test_what_comes_soon_goes_into_the_same_statement(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
