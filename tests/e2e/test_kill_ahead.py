@@ -8,7 +8,9 @@ import pytest
 from tests.e2e import content
 from tests.e2e.killing import FIRST, GROWN, LAST, Undisturbed, survives_most, undisturbed_runs
 
-pytestmark = pytest.mark.parametrize("ahead", ["duckdb", "postgres"], indirect=True, scope="module")
+pytestmark = pytest.mark.parametrize(
+    "ahead", ["duckdb", "filesystem", "postgres"], indirect=True, scope="module"
+)
 
 
 def test_the_first_run_loads_every_table_ahead(ahead: Undisturbed) -> None:

@@ -93,7 +93,7 @@ class Session(Protocol):
     def append(self, table: Table, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
         """Write rows; returns how many. All batches have `schema`, column names as in `table`.
 
-        Called for several tables at once where `Limits.writers` is more than 1.
+        Called for several tables at once where `Limits.writers` or `Limits.lanes` is more than 1.
         """
 
     def commit(self, record: LoadRecord | None = None) -> None:
@@ -203,7 +203,10 @@ class Destination(Protocol):
 
     @property
     def streams(self) -> bool:
-        """Whether a load may begin while data is still coming: many small appends cost what one does."""
+        """Whether a load may begin while data is still coming.
+
+        Many small appends cost what one does, or `Limits.lanes` says how many long ones it takes at once.
+        """
 
     def bound(self, pipeline: str) -> Destination:
         """Return the destination with defaults filled from the pipeline's name, e.g. a file name."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import secrets
+import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -78,6 +79,7 @@ class FileSession:
         self._record: LoadRecord | None = None
         self._there: dict[str, dict[str, str]] | None = None
         self._legacy = False
+        self._naming = threading.Lock()
         self._staged: dict[str, str] = {}
         self._filled: set[str] = set()
         self._cleared: list[str] = []
@@ -193,7 +195,7 @@ class FileSession:
 
     def append(self, table: Table, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
         """Write rows to files, a new one after each `max_file_bytes`. Memory: O(batch + chunk)."""
-        chunks = chunked(batches, schema, self._format(table.name))
+        chunks = chunked(batches, schema, self._format(table))
         rows = 0
         with self._errors(f"writing table `{table.name}`"):
             for first in chunks:
@@ -202,7 +204,7 @@ class FileSession:
 
     def _write_file(self, table: Table, schema: pa.Schema, chunks: Iterable[pa.Table]) -> int:
         """Write one file; what doesn't fit stays in `chunks`."""
-        kind = self._format(table.name)
+        kind = self._format(table)
         path = self._new_path(table.name, kind)
         options = self._options
         limit = options.max_file_bytes if options.layout.splits else 1 << 62
@@ -217,29 +219,30 @@ class FileSession:
         assert self._record is not None
         return str(self._record.schema["name"])
 
-    def _format(self, table: str) -> Format:
+    def _format(self, table: Table) -> Format:
         """Return the format of a table; children have that of their root."""
         assert self._record is not None
         stored = self._record.schema.get("tables", {})
-        root = table
-        while (parent := stored.get(root, {}).get("parent")) is not None:
-            root = parent
+        root, parent = table.name, table.parent
+        while parent is not None:
+            root, parent = parent, stored.get(parent, {}).get("parent")
         return file_format(self._record.file_format, self._record.formats.get(root))
 
     def _new_path(self, table: str, kind: Format) -> str:
         """Choose where a new file will be, and where it is until the commit."""
         assert self._record is not None
         zipped = kind.gzipped and self._options.compressed and not self._legacy
-        path = self._path(table, self._file_id(), kind.name + (".gz" if zipped else ""))
-        if path in self._staged:
-            raise DestinationError(
-                f"two files of load `{self._record.load_id}` would be stored at `{path}`",
-                table=table,
-                hint="add {file_id} to the layout",
-            )
-        self._filled.add(table)
-        self._staged[path] = f"{PRIVATE}/{self._record.load_id}/{self._session}/{path}"
-        return path
+        with self._naming:
+            path = self._path(table, self._file_id(), kind.name + (".gz" if zipped else ""))
+            if path in self._staged:
+                raise DestinationError(
+                    f"two files of load `{self._record.load_id}` would be stored at `{path}`",
+                    table=table,
+                    hint="add {file_id} to the layout",
+                )
+            self._filled.add(table)
+            self._staged[path] = f"{PRIVATE}/{self._record.load_id}/{self._session}/{path}"
+            return path
 
     def _file_id(self) -> str:
         """Return 10 hex digits, unique; where the load is named too, files sort in the order of the rows."""
@@ -264,12 +267,17 @@ class FileSession:
         """Move the data files into place and write the row of `_dlt_loads` last; then delete replaced files.
 
         Raises:
-            DestinationError: before the row was written; nothing of the load counts.
+            DestinationError: before the row was written; nothing of the load counts. Also where the load was
+                begun in other formats: those of tables that were declared later were not known then.
             CommitFailed: somebody took the load back meanwhile.
             CommitUnknown: writing the row failed, or another process wrote it meanwhile.
         """
-        record = self._record = record or self._record
+        begun = self._record
+        record = self._record = record or begun
+        assert begun is not None
         assert record is not None
+        if (record.file_format, record.formats) != (begun.file_format, begun.formats):
+            raise DestinationError(f"load `{record.load_id}` was begun in another file format")
         with self._errors(f"committing load `{record.load_id}`"):
             self._write_empty_tables()
             self._check_not_loaded(record)

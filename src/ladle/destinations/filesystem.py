@@ -35,6 +35,7 @@ _LIMITS = Limits(
     in_place=EVERYWHERE - _SPELLED_OTHERWISE,
     decimal_digits=38,
     folds_case=True,  # to the engines that read them
+    lanes=8,
 )
 _ARGUMENTS = (
     "bucket_url",
@@ -67,7 +68,6 @@ class Filesystem:
     type_name: str = _TYPE
     guarantee: str = "G3"
     dataset_named: bool = True
-    streams: bool = False
     sql_dialect: str = "duckdb"
     limits: Limits = _LIMITS
 
@@ -75,6 +75,11 @@ class Filesystem:
     def destination_name(self) -> str:
         """The same as `name`."""
         return self.name
+
+    @property
+    def streams(self) -> bool:
+        """Whether loads may begin while extract goes on: in folders of this machine."""
+        return _local_path(self.bucket_url) is not None
 
     @property
     def rests_on(self) -> tuple[str, ...]:

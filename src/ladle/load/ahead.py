@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import cast
@@ -114,7 +115,8 @@ class LoadAhead:
         self._first_put_s: float | None = None
         self._rows: dict[str, int] = {}
         self._seconds: dict[str, float] = {}
-        self._lingered_s = 0.0
+        self._lingered_s: dict[str, float] = {}
+        self._lanes = destination.limits.lanes
 
     @property
     def began(self) -> bool:
@@ -169,6 +171,8 @@ class LoadAhead:
     def _work(self) -> None:
         try:
             self._begin()
+            if self._lanes:
+                self._write_in_lanes()
             while (chunk := self._next()) is not None:
                 self._write(chunk)
         except Exception:  # noqa: BLE001 - whatever it is, the load from files meets it too, and tells it
@@ -216,9 +220,46 @@ class LoadAhead:
                     break
             raise _GaveUp
 
+    def _write_in_lanes(self) -> None:
+        """Write each table by one call that lasts until all its rows are there."""
+        lanes: dict[str, Future[None]] = {}
+        with ThreadPoolExecutor(self._lanes, "ladle-load") as pool:
+            try:
+                while (chunk := self._next_lane(lanes)) is not None:
+                    lanes[chunk.table.name] = pool.submit(self._write_lane, chunk)
+                for lane in lanes.values():
+                    lane.result()
+            except BaseException:
+                self._give_up()  # so that the other lanes end
+                raise
+
+    def _next_lane(self, lanes: Collection[str]) -> _Waiting | None:
+        """Return the first rows of a table that has no lane yet; None when all tables are known."""
+        with self._changed:
+            while not self._gave_up:
+                found = next((w for name, w in self._waiting.items() if name not in lanes), None)
+                if found is not None:
+                    if len(lanes) == self._lanes:
+                        break  # nobody would take its rows, and `put` wait for ever
+                    self._size -= found.size
+                    self._changed.notify_all()
+                    return self._waiting.pop(found.table.name)
+                if self._closed:
+                    return None
+                self._changed.wait()
+            raise _GaveUp
+
+    def _write_lane(self, chunk: _Waiting) -> None:
+        try:
+            self._write(chunk)
+        except BaseException:
+            self._give_up()
+            raise
+
     def _write(self, chunk: _Waiting) -> None:
         assert self._session is not None
-        name, began, lingered_s = chunk.table.name, time.perf_counter(), self._lingered_s
+        name, began = chunk.table.name, time.perf_counter()
+        lingered_s = self._lingered_s.get(name, 0.0)
         table = self._settled(chunk.table)
         schema = union_schema((batch.schema for batch in chunk.batches), table)
         if not set(schema.names) <= set(self._columns(name)):
@@ -226,7 +267,7 @@ class LoadAhead:
         with durable(self._emit, f"load.ahead.{name}"):
             rows = self._put(table, schema, self._batches(chunk, frozenset(schema.names)))
         self._rows[name] = self._rows.get(name, 0) + rows
-        worked_s = time.perf_counter() - began - (self._lingered_s - lingered_s)
+        worked_s = time.perf_counter() - began - (self._lingered_s.get(name, 0.0) - lingered_s)
         self._seconds[name] = self._seconds.get(name, 0.0) + worked_s
 
     def _batches(self, chunk: _Waiting, columns: frozenset[str]) -> Iterator[pa.RecordBatch]:
@@ -243,22 +284,29 @@ class LoadAhead:
         """Return the next batch of a table; None where its statement had better end.
 
         So it does when no batch comes soon, when the batch needs another statement, and when enough waits of
-        another table.
+        another table. In a lane it ends with the source.
         """
         with self._changed:
             began = now = time.monotonic()
             while not self._gave_up:
                 waiting = self._waiting.get(table.name)
                 if waiting is not None:
-                    return self._taken(waiting) if _goes_with(waiting, table, columns) else None
-                others = any(w.size >= _CHUNK_BYTES for w in self._waiting.values())
-                left_s = _LINGER_S - (now - began)
-                if self._closed or others or self._size > _WAITING_BYTES or left_s <= 0:
+                    if _goes_with(waiting, table, columns):
+                        return self._taken(waiting)
+                    break
+                left_s = None if self._lanes else _LINGER_S - (now - began)
+                if self._closed or (left_s is not None and (left_s <= 0 or self._is_wanted_elsewhere())):
                     return None
                 self._changed.wait(left_s)
                 before, now = now, time.monotonic()
-                self._lingered_s += now - before
+                self._lingered_s[table.name] = self._lingered_s.get(table.name, 0.0) + now - before
+            if self._lanes:
+                raise _GaveUp
             return None
+
+    def _is_wanted_elsewhere(self) -> bool:
+        """Whether enough waits of other tables to end a statement that waits for more rows."""
+        return self._size > _WAITING_BYTES or any(w.size >= _CHUNK_BYTES for w in self._waiting.values())
 
     def _taken(self, waiting: _Waiting) -> pa.RecordBatch:
         batch = waiting.batches.pop(0)
@@ -308,12 +356,15 @@ class LoadAhead:
             raise _GaveUp
         return table
 
-    def _stop(self) -> None:
+    def _give_up(self) -> None:
         with self._changed:
             self._gave_up = True
             self._waiting.clear()
             self._size = 0
             self._changed.notify_all()
+
+    def _stop(self) -> None:
+        self._give_up()
         session, self._session = self._session, None
         if session is not None:
             with suppress(LadleError):

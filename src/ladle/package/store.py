@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from ladle.errors import PackageError
 from ladle.events import Emit, durable
+from ladle.package.behind import Behind
 from ladle.package.flushing import Unflushed
 from ladle.package.lock import FileLock
 from ladle.package.manifest import DataFile, Manifest, replace_file
@@ -27,6 +28,8 @@ _MANIFEST = "manifest.json"
 _LOCK = "owner.lock"
 _KEEP_DONE = 50
 _MAX_OPEN = 128
+_BEHIND_BYTES = 1 << 18
+_BEHIND = 2
 
 
 @dataclass(slots=True)
@@ -42,8 +45,10 @@ class _OpenFile:
 class StageWriter:
     """Appends record batches to one stage; a file per key and Arrow schema, closed by `seal`.
 
-    Memory: O(one batch). At most 128 files are open at once: the one unused for longest is closed first.
-    `unflushed` gets the files: they are flushed with the manifest that names them.
+    From the first large batch on a thread of its own writes: compressing takes no Python. Failures come out
+    of a later call. Memory: O(one batch), up to four of them. At most 128 files are open at once: the one
+    unused for longest is closed first. `unflushed` gets the files: they are flushed with the manifest that
+    names them.
     """
 
     def __init__(self, folder: Path, stage: Stage, emit: Emit, unflushed: Unflushed) -> None:
@@ -55,10 +60,17 @@ class StageWriter:
         self._done: list[DataFile] = []
         self._sealed = 0
         self._numbers = itertools.count()
+        self._behind = Behind(f"ladle-{stage}", _BEHIND)
         (folder / stage).mkdir(exist_ok=True)
 
     def append(self, key: str, batch: pa.RecordBatch) -> None:
         """Append `batch`; rows keep their order within `key`."""
+        if self._behind.began or batch.nbytes >= _BEHIND_BYTES:
+            self._behind.call(self._append, key, batch)
+        else:
+            self._append(key, batch)
+
+    def _append(self, key: str, batch: pa.RecordBatch) -> None:
         current = self._open.pop(key, None)
         if current is not None and not current.schema.equals(batch.schema, check_metadata=True):
             self._close(key, current)
@@ -89,6 +101,8 @@ class StageWriter:
 
     def seal_more(self) -> tuple[DataFile, ...]:
         """Close what was appended since the last seal; return these files as written."""
+        self._behind.settle()
+        self._behind.close()
         for key in list(self._open):
             self._close(key, self._open.pop(key))
         files = tuple(self._done[self._sealed :])
@@ -102,6 +116,7 @@ class StageWriter:
 
         Never raises: on a full disk closing fails as well, and the error that led here is the one to tell.
         """
+        self._behind.close()
         for file in self._open.values():
             for part in (file.writer, file.sink):
                 with suppress(OSError, pa.ArrowException):

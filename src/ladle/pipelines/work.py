@@ -159,6 +159,7 @@ class Work:
         content = copy.deepcopy(reset.state if reset else base)
         protect = policy()
         package = self._declared(order, package, known, reset, protect)
+        package = package.with_manifest(file_format=order.file_format)
         if order.overlap:
             beside.ahead = self._ahead(package, beside.early)
             normalizer = Normalizer(package, self._limits(), self.options(), self.emit, taker=beside.ahead)
@@ -195,7 +196,6 @@ class Work:
         return package.save(
             state=after.state if after.changed else None,
             state_base=after.base if after.changed else None,
-            file_format=order.file_format,
             package_state=notes,
         )
 

@@ -33,7 +33,9 @@ class Limits:
     `tables_first`: whether changes of tables are committed before the rows; a load that fails may leave
     empty tables. `astral_names`: whether names can have characters beyond U+FFFF, such as emoji.
     `waits_ahead`: whether rows that are merged may come in while a source is still read: the merge sees what
-    others commit meanwhile, and keeps them out from then on.
+    others commit meanwhile, and keeps them out from then on. `lanes`: tables that a load which begins ahead
+    may write at once, each by one call that lasts until all its rows are there; 0 where it writes by one
+    statement after another.
     """
 
     max_table_name: int | None = None
@@ -55,6 +57,7 @@ class Limits:
     tables_first: bool = False
     astral_names: bool = True
     waits_ahead: bool = False
+    lanes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
