@@ -29,7 +29,7 @@ _LOCK = "owner.lock"
 _KEEP_DONE = 50
 _MAX_OPEN = 128
 _BEHIND_BYTES = 1 << 18
-_BEHIND = 2
+_BEHIND = 1
 
 
 @dataclass(slots=True)
