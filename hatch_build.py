@@ -1,4 +1,4 @@
-"""Compiles `ladle.extract._cells` when ladle is built or installed; without a C compiler ladle works, slower.
+"""Compiles the C of ladle when it is built or installed; without a C compiler ladle works, slower.
 
 `LADLE_PURE=1` in the environment leaves it out.
 """
@@ -14,11 +14,11 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 from setuptools import Distribution, Extension
 
-_MODULE = "ladle.extract._cells"
+_MODULES = ("ladle.extract._cells", "ladle.destinations._rows")
 
 
 class CompiledHook(BuildHookInterface):
-    """Adds the compiled module to wheels and, for an editable install, to `src`."""
+    """Adds the compiled modules to wheels and, for an editable install, to `src`."""
 
     PLUGIN_NAME = "custom"
 
@@ -27,9 +27,8 @@ class CompiledHook(BuildHookInterface):
         if self.target_name != "wheel" or os.environ.get("LADLE_PURE"):
             return
         os.chdir(self.root)
-        source = "src/" + _MODULE.replace(".", "/") + ".c"
-        extension = Extension(_MODULE, [source])
-        command = Distribution({"ext_modules": [extension], "package_dir": {"": "src"}}).get_command_obj(
+        extensions = [Extension(name, [f"src/{name.replace('.', '/')}.c"]) for name in _MODULES]
+        command = Distribution({"ext_modules": extensions, "package_dir": {"": "src"}}).get_command_obj(
             "build_ext"
         )
         command.inplace = True
@@ -42,7 +41,8 @@ class CompiledHook(BuildHookInterface):
             remedy = "a C compiler and Python's headers would make rows faster; all else is the same"
             print(f"ladle is installed without its compiled part ({remedy}): {error}", file=sys.stderr)  # noqa: T201
             return
-        built = Path(command.get_ext_fullpath(_MODULE)).relative_to(Path(self.root).resolve())
         build_data["pure_python"] = False
         build_data["infer_tag"] = True
-        build_data["force_include"][str(built)] = str(built.relative_to("src"))
+        for name in _MODULES:
+            built = Path(command.get_ext_fullpath(name)).relative_to(Path(self.root).resolve())
+            build_data["force_include"][str(built)] = str(built.relative_to("src"))

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from ladle.destinations import dialect as statements
 from ladle.destinations.dialect import Dialect
+from ladle.destinations.rows import rows
 from ladle.destinations.sqlite_errors import explained, is_busy, is_read_only, locked, unread
 from ladle.destinations.sqlite_read import declared_types, read_batches
 from ladle.destinations.sqlite_rewrite import rewritten
@@ -32,7 +33,7 @@ _UNIQUE = (
     'WHERE l."unique" GROUP BY l.name, l.origin HAVING count(*) = 1 AND max(i.name) = ?3'
 )
 _WATCHED = "SELECT 1 FROM sqlite_master WHERE type = 'trigger' AND tbl_name = ?2"
-_PARAMETERS = 100
+_PARAMETERS = 200
 """Of one INSERT, at most, if a row hasn't more."""
 
 _CACHE_KB = 64 << 10
@@ -165,13 +166,14 @@ class SqliteConnection:
         into = DIALECT.sql(statements.table_ref(dataset, table.name))
         names = ", ".join(map(_quoted, schema.names))
         count = 0
-        for widths, number, columns in Encoder(table, schema, there).encoded(batches):
+        for widths, columns in Encoder(table, schema, there).encoded(batches):
             row = ", ".join("?" if n == 1 else f"coalesce({', '.join('?' * n)})" for n in widths)
-            for values, rows in _statements(columns, number):
+            # To run a statement costs as much as ten of its values.
+            for number, found in rows(columns, max(1, _PARAMETERS // len(columns))):
                 db.executemany(
-                    f"INSERT INTO {into} ({names}) VALUES {', '.join([f'({row})'] * values)}", rows
+                    f"INSERT INTO {into} ({names}) VALUES {', '.join([f'({row})'] * number)}", found
                 )
-            count += number
+            count += len(columns[0])
         return count
 
     # -- the transaction
@@ -296,20 +298,6 @@ class SqliteConnection:
             yield
         except sqlite3.Error as exc:
             raise unread(exc, doing, self._file) from exc
-
-
-def _statements(
-    columns: Sequence[Sequence[Any]], number: int
-) -> Iterator[tuple[int, Iterator[tuple[Any, ...]]]]:
-    """Yield parameters for a statement of several rows, then for one of a single row: how many, and which.
-
-    To run a statement costs as much as ten of its values. The tuples are one, filled again each time.
-    """
-    most = max(1, _PARAMETERS // len(columns))
-    whole = number - number % most
-    for start, end, step in ((0, whole, most), (whole, number, 1)):
-        if start < end:
-            yield step, zip(*(c[start + n : end : step] for n in range(step) for c in columns), strict=True)
 
 
 def _is_there(file: str) -> bool:

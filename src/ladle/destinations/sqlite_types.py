@@ -28,7 +28,7 @@ from ladle.schema.types import arrow_type
 
 WEI_DIGITS = 76
 _BATCH_ROWS = 10_000
-"""Rows that are Python values at one time."""
+"""Rows that are spelled at one time."""
 
 _TYPES = {
     "text": "TEXT",
@@ -46,8 +46,8 @@ _YEARS = ("0001-01-01", "9999-12-31")
 _LONG_NUMBER = r"^\s*-?[0-9.]{16}"
 _EXACT_DIGITS = 15
 
-Parts = tuple[Sequence[Any], ...]
-"""Lists of values that make one column: its value is the first of them that isn't null."""
+Parts = tuple[pa.Array, ...]
+"""Values that make one column: its value is the first of them that isn't null."""
 
 
 def column_type(column: Column) -> str:
@@ -130,10 +130,8 @@ class Encoder:
         for f in schema:
             _check_declared(table.name, table.columns[f.name], f.type, there.get(f.name, ""))
 
-    def encoded(
-        self, batches: Iterable[pa.RecordBatch]
-    ) -> Iterator[tuple[tuple[int, ...], int, list[Sequence[Any]]]]:
-        """Yield, for each small cut, how many values make each column, the number of rows, and the values.
+    def encoded(self, batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[tuple[int, ...], list[pa.Array]]]:
+        """Yield, for each small cut, how many values make each column, and the values.
 
         Memory: O(rows of a cut).
 
@@ -144,7 +142,7 @@ class Encoder:
             for start in range(0, batch.num_rows, _BATCH_ROWS):
                 piece = batch.slice(start, _BATCH_ROWS)
                 columns = [self._parts(n, a) for n, a in zip(self._names, piece.columns, strict=True)]
-                yield tuple(map(len, columns)), piece.num_rows, [part for parts in columns for part in parts]
+                yield tuple(map(len, columns)), [part for parts in columns for part in parts]
 
     def _parts(self, name: str, values: pa.Array) -> Parts:
         column = self._table.columns[name]
@@ -173,21 +171,21 @@ def stored(column: Column, values: pa.Array) -> Parts:
     if pa.types.is_decimal(kind):
         return _numbers(values)
     if pa.types.is_boolean(kind):
-        return (_plain(values.cast(pa.int8())),)
+        return (values.cast(pa.int8()),)
     if pa.types.is_floating(kind):
         nan = pc.is_nan(values)
         if not pc.any(nan).as_py():
-            return (_plain(values),)
+            return (values,)
         words = pc.if_else(nan, "NaN", pa.scalar(None, pa.string()))
-        return _plain(pc.if_else(nan, None, values)), _plain(words)
+        return pc.if_else(nan, None, values), words
     if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
-        return (_plain(_moment_text(values)),)
+        return (_moment_text(values),)
     if pa.types.is_time(kind):
-        return (_plain(values.cast(pa.time64("us")).cast(pa.string())),)
+        return (values.cast(pa.time64("us")).cast(pa.string()),)
     if column.data_type == "json" and pc.any(long := pc.match_substring_regex(values, _LONG_NUMBER)).as_py():
         # a number, to SQLite: it would keep 15 of its digits
-        return _plain(pc.if_else(long, None, values)), _plain(_bytes_where(long, values))
-    return (_plain(values),)
+        return pc.if_else(long, None, values), _bytes_where(long, values)
+    return (values,)
 
 
 def stored_value(column: Column, value: Any) -> Any:
@@ -203,7 +201,7 @@ def stored_value(column: Column, value: Any) -> Any:
         parts = stored(column, pa.array([value], arrow))
     except (pa.ArrowInvalid, pa.ArrowTypeError, ValueError) as exc:
         raise DataError(f"`{value}` is no {column.data_type}", column=column.name) from exc
-    return next((part[0] for part in parts if part[0] is not None), None)
+    return next((part[0].as_py() for part in parts if part.null_count == 0), None)
 
 
 def _from_text(column: Column, value: str) -> Any:
@@ -235,11 +233,6 @@ def bound(value: Any) -> Any:
         scale = max(0, -exponent) if isinstance(exponent, int) else 0
         return stored_value(Column("", "decimal", precision=WEI_DIGITS, scale=scale), value)
     return value
-
-
-def _plain(values: pa.Array) -> Sequence[Any]:
-    plain: Sequence[Any] = values.to_pylist()
-    return plain
 
 
 def _moment_text(values: pa.Array) -> pa.Array:
@@ -275,11 +268,11 @@ def _numbers(values: pa.Array) -> Parts:
     digits = pc.utf8_trim(pc.replace_substring(pc.utf8_ltrim(short, "-"), ".", ""), "0")
     long = pc.greater(pc.utf8_length(digits), _EXACT_DIGITS)
     if not pc.any(long).as_py():
-        return (_plain(short.cast(pa.float64())),)
+        return (short.cast(pa.float64()),)
     numbers = pc.if_else(long, None, short).cast(pa.float64())
     whole = pc.and_(long, _is_int64(short))
     integers = pc.if_else(whole, short, pa.scalar(None, short.type)).cast(pa.int64())
-    return _plain(numbers), _plain(integers), _plain(_bytes_where(pc.and_not(long, whole), short))
+    return numbers, integers, _bytes_where(pc.and_not(long, whole), short)
 
 
 def _is_int64(text: pa.Array) -> pa.Array:
