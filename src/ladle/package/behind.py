@@ -52,6 +52,6 @@ class Behind:
         """End the thread; what hasn't begun is not called, what failed is not told. Safe to repeat."""
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
-            wait(self._calls)
+            wait([call for call in self._calls if not call.cancelled()])
             self._pool = None
         self._calls.clear()

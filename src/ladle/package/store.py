@@ -6,6 +6,7 @@ import itertools
 import os
 import secrets
 import shutil
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -23,7 +24,6 @@ from ladle.package.lock import FileLock
 from ladle.package.manifest import DataFile, Manifest, replace_file
 
 Stage = Literal["raw", "ready"]
-_IPC = pa.ipc.IpcWriteOptions(compression="lz4")
 _MANIFEST = "manifest.json"
 _LOCK = "owner.lock"
 _KEEP_DONE = 50
@@ -45,13 +45,15 @@ class _OpenFile:
 class StageWriter:
     """Appends record batches to one stage; a file per key and Arrow schema, closed by `seal`.
 
-    From the first large batch on a thread of its own writes: compressing takes no Python. Failures come out
-    of a later call. Memory: O(one batch), up to four of them. At most 128 files are open at once: the one
-    unused for longest is closed first. `unflushed` gets the files: they are flushed with the manifest that
-    names them.
+    With `behind` a thread of its own writes from the first large batch on: compressing takes no Python.
+    Failures come out of a later call. Memory: O(one batch), up to three of them. At most 128 files are open
+    at once: the one unused for longest is closed first. `unflushed` gets the files: they are flushed with
+    the manifest that names them.
     """
 
-    def __init__(self, folder: Path, stage: Stage, emit: Emit, unflushed: Unflushed) -> None:
+    def __init__(
+        self, folder: Path, stage: Stage, emit: Emit, unflushed: Unflushed, behind: bool = True
+    ) -> None:
         self._unflushed = unflushed
         self._folder = folder
         self._stage = stage
@@ -61,11 +63,14 @@ class StageWriter:
         self._sealed = 0
         self._numbers = itertools.count()
         self._behind = Behind(f"ladle-{stage}", _BEHIND)
+        self._least_bytes = _BEHIND_BYTES if behind else sys.maxsize
+        # Where all is written by one thread, others help it to compress.
+        self._options = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=not behind)
         (folder / stage).mkdir(exist_ok=True)
 
     def append(self, key: str, batch: pa.RecordBatch) -> None:
         """Append `batch`; rows keep their order within `key`."""
-        if self._behind.began or batch.nbytes >= _BEHIND_BYTES:
+        if self._behind.began or batch.nbytes >= self._least_bytes:
             self._behind.call(self._append, key, batch)
         else:
             self._append(key, batch)
@@ -81,7 +86,9 @@ class StageWriter:
                 self._close(oldest, self._open.pop(oldest))
             name = f"{self._stage}/{next(self._numbers):06d}.arrows"
             sink = pa.OSFile(str(self._folder / name), "wb")
-            current = _OpenFile(name, batch.schema, sink, pa.ipc.new_stream(sink, batch.schema, options=_IPC))
+            current = _OpenFile(
+                name, batch.schema, sink, pa.ipc.new_stream(sink, batch.schema, options=self._options)
+            )
         self._open[key] = current
         current.writer.write_batch(batch)
         current.rows += batch.num_rows
@@ -128,13 +135,15 @@ class StageWriter:
 class Package:
     """One load package: its folder and its manifest. A value: `save` returns the next.
 
-    `unflushed`: what its stages have written since the last one.
+    `unflushed`: what its stages have written since the last one. `behind`: whether threads of their own write
+    its stages. An engine that loads beside has the processor and the memory to itself without them.
     """
 
     folder: Path
     manifest: Manifest
     emit: Emit
     unflushed: Unflushed = field(default_factory=Unflushed, compare=False, repr=False)
+    behind: bool = field(default=True, compare=False, repr=False)
 
     @property
     def load_id(self) -> str:
@@ -149,7 +158,7 @@ class Package:
     def writer(self, stage: Stage) -> StageWriter:
         """Begin a stage anew: files of an attempt that was never sealed are removed."""
         shutil.rmtree(self.folder / stage, ignore_errors=True)
-        return StageWriter(self.folder, stage, self.emit, self.unflushed)
+        return StageWriter(self.folder, stage, self.emit, self.unflushed, self.behind)
 
     def with_manifest(self, **changes: Any) -> Package:
         """Return the package with `changes` in its manifest; nothing is stored yet."""

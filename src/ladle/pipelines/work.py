@@ -6,7 +6,7 @@ import contextlib
 import copy
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal
 
@@ -162,6 +162,7 @@ class Work:
         package = package.with_manifest(file_format=order.file_format)
         if order.overlap:
             beside.ahead = self._ahead(package, beside.early)
+            package = replace(package, behind=beside.ahead is None or self._limits().lanes > 0)
             normalizer = Normalizer(package, self._limits(), self.options(), self.emit, taker=beside.ahead)
             beside.background = BackgroundNormalizer(normalizer)
         notes: dict[str, Any] = {}
