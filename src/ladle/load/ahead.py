@@ -472,4 +472,5 @@ class LoadAhead:
 
 def _goes_with(waiting: _Waiting, table: Table, columns: frozenset[str]) -> bool:
     """Whether the oldest batch can be written by the statement that writes these columns of the table."""
-    return waiting.table == table and columns.issuperset(waiting.batches[0].schema.names)
+    same = waiting.table == table or waiting.table.typed_columns() == table.typed_columns()
+    return same and columns.issuperset(waiting.batches[0].schema.names)

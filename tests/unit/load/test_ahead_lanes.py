@@ -119,6 +119,18 @@ def test_a_table_that_changes_is_loaded_from_the_package(tmp_path: Path, extra: 
     assert lake.left_over == []
 
 
+def test_a_key_that_never_has_a_value_changes_nothing(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+
+    def rows() -> Iterator[Any]:
+        yield from (page(0), page(PAGE))
+        assert lake.writes_children.wait(20)
+        yield page(2 * PAGE, late=None)
+
+    lake.run(rows)
+    assert (lake.ids, lake.wrote("t")) == (list(range(3 * PAGE)), (True, False))
+
+
 def test_more_tables_than_lanes_are_loaded_from_the_package(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
     many = {f"l{n}": [n] for n in range(20)}
