@@ -159,6 +159,7 @@ _LIMITS = (
     ("holds_nul", "NUL in text is kept", ""),
     ("renames", "tables and columns that are there can be renamed", ""),
     ("writers", "tables that may be written at once", ""),
+    ("lanes", "tables that may be written at once while the source is read, each by one call", ""),
 )
 
 

@@ -277,7 +277,10 @@ class FileSession:
         assert begun is not None
         assert record is not None
         if (record.file_format, record.formats) != (begun.file_format, begun.formats):
-            raise DestinationError(f"load `{record.load_id}` was begun in another file format")
+            raise DestinationError(
+                f"load `{record.load_id}` was begun in another file format",
+                hint="load the package from its files: what was written in the old format is taken away",
+            )
         with self._errors(f"committing load `{record.load_id}`"):
             self._write_empty_tables()
             self._check_not_loaded(record)

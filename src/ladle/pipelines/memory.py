@@ -100,13 +100,13 @@ class Memory:
         merged, changed = next_state(state, **entries)
         return NextState(merged, changed, newest)
 
-    def is_behind(self, package: Package) -> bool:
+    def overtaken(self, package: Package) -> bool:
         """Whether another run committed a state meanwhile which this package's doesn't come after."""
         state = package.manifest.state
         return state is not None and state["_state_version"] <= self.folder.state()["_state_version"]
 
     def with_newer(self, package: Package) -> Package:
-        """Put the state of a package that is behind on top of the newer one."""
+        """Put the state of a package that was overtaken on top of the newer one."""
         state = package.manifest.state or {}
         current = self.folder.state()
         source = package.manifest.schema["name"]

@@ -408,7 +408,7 @@ class Work:
 
     def _with_newer(self, package: Package) -> Package:
         """Put its state on top of that of another run which committed meanwhile."""
-        return self.memory.with_newer(self._written(package)) if self.memory.is_behind(package) else package
+        return self.memory.with_newer(self._written(package)) if self.memory.overtaken(package) else package
 
     def _load_newest(
         self, package: Package, destination: Destination, early: EarlySession | None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from ladle.destinations.sql import SqlSession
 from ladle.errors import CommitFailed, CommitUnknown, ConfigError, DestinationError, SourceError
 from ladle.events import Durable, Event, Progress
 from ladle.load import ahead
+from ladle.package import store
 
 PAGE = 70  # rows; the first raw batch has 64
 
@@ -148,6 +150,36 @@ def test_little_data_waits_for_the_end_of_extract(tmp_path: Path, monkeypatch: p
         [],
         ["load.write.t", "load.write.t__l"],
     )
+
+
+def test_it_does_not_begin_beside_a_slow_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOAD__AHEAD_BYTES", "30000")
+    monkeypatch.setattr(ahead, "_PATIENCE_S", 0.05)
+    site, watch = Site.in_memory(tmp_path), Watch()
+
+    def rows() -> Iterator[Any]:
+        for first in range(0, 10 * PAGE, PAGE):
+            yield page(first)
+            time.sleep(0.1)
+
+    run(site, watch, rows)
+    assert (watch.names("load.ahead"), "package.normalized" in watch.names("package")) == ([], True)
+    assert site.query("select count(*), count(distinct id) from ds.t") == [(10 * PAGE, 10 * PAGE)]
+
+
+def test_beside_an_engine_no_thread_writes_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "_BEHIND_BYTES", 0)
+    site, watch, found = Site.in_memory(tmp_path), Watch(), set()
+
+    def rows() -> Iterator[Any]:
+        for first in range(0, 5 * PAGE, PAGE):
+            found.update(thread.name for thread in threading.enumerate())
+            yield page(first)
+
+    run(site, watch, rows)
+    assert not [name for name in found if name.startswith(("ladle-raw", "ladle-ready"))]
 
 
 def test_it_can_be_switched_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from ladle.destinations.files import LocalFiles
 from ladle.errors import PipelineStepFailed
 from ladle.events import Durable, Event
 from ladle.load import ahead
+from ladle.package import store
 
 PAGE = 70  # rows; the first raw batch has 64
 
@@ -142,11 +144,34 @@ def test_more_tables_than_lanes_are_loaded_from_the_package(tmp_path: Path) -> N
 
 
 def test_a_source_that_stops_for_long_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ahead, "_PATIENCE_S", 0.0)
-    monkeypatch.setattr(ahead, "_IDLE_RATIO", 0.0)
     lake = Lake(tmp_path)
-    lake.run(page(first) for first in (0, PAGE))
-    assert lake.ids == list(range(2 * PAGE))
+
+    def rows() -> Iterator[Any]:
+        yield from (page(0), page(PAGE))
+        assert lake.writes_children.wait(20)
+        # after it has begun: it doesn't begin beside a source that is slow from the start
+        monkeypatch.setattr(ahead, "_PATIENCE_S", 0.0)
+        monkeypatch.setattr(ahead, "_IDLE_RATIO", 0.0)
+        time.sleep(0.3)
+        yield page(2 * PAGE)
+
+    lake.run(rows)
+    assert (lake.ids, lake.wrote("t")) == (list(range(3 * PAGE)), (True, False))
+
+
+def test_package_files_are_written_by_a_thread_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "_BEHIND_BYTES", 0)
+    found: set[str] = set()
+
+    def rows() -> Iterator[Any]:
+        for first in range(0, 5 * PAGE, PAGE):
+            found.update(thread.name for thread in threading.enumerate())
+            yield page(first)
+
+    Lake(tmp_path).run(rows)
+    assert "ladle-raw_0" in found
 
 
 def test_a_source_that_fails_leaves_no_file(tmp_path: Path) -> None:
