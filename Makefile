@@ -84,7 +84,7 @@ clean: ## remove the environments and what the demo left
 	rm -rf $(VENV) $(REFERENCE) $(PEERS) $(LOWEST) .demo demo.duckdb demo.duckdb.wal build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # Set-up. A stamp is older than one of these when something has to be installed again.
-INSTALLED_FROM := pyproject.toml hatch_build.py src/ladle/extract/_cells.c src/ladle/destinations/_rows.c
+INSTALLED_FROM := pyproject.toml hatch_build.py src/ladle/extract/_cells.c src/ladle/destinations/_copy.c src/ladle/destinations/_rows.c
 
 # Some systems ship Python without ensurepip: then the pip that is there fills the environment.
 define make-venv
@@ -117,11 +117,11 @@ $(PEERS)/.installed: Makefile
 	@$(PEERS)/bin/python -m pip install $(PIP_QUIET) $(PEER_PACKAGES)
 	@touch $@
 
-# Every `name>=version` of the core and of its extras becomes `name==version`.
+# Every `name>=version` of the core and of its extras becomes `name==version`, without extras of its own.
 LOWEST_VERSIONS := import re, tomllib; \
 	project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
 	extras = [project["optional-dependencies"][name] for name in ("postgres", "pandas", "polars", "pydantic")]; \
-	print(*(r.replace(">=", "==") for r in sum(extras, project["dependencies"])), sep="\n")
+	print(*(re.sub(r"\[.*\]", "", r).replace(">=", "==") for r in sum(extras, project["dependencies"])), sep="\n")
 
 $(LOWEST)/.installed: $(INSTALLED_FROM)
 	$(call make-venv,$(LOWEST))

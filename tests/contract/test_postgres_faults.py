@@ -181,6 +181,22 @@ def test_a_line_may_break_at_any_message(
         )
 
 
+def test_the_server_hears_nothing_of_values_that_cannot_be_sent(
+    postgres_url: str, dataset: str, tmp_path: Path, query: Query
+) -> None:
+    query(f"CREATE SCHEMA {dataset}")
+    query(f"CREATE TABLE {dataset}.t (id smallint, _dlt_load_id varchar, _dlt_id varchar)")
+    sent: list[bytes] = []
+    with (
+        line(postgres_url, lambda kind, payload: sent.append(kind + payload) or FORWARD) as (_, url),
+        pytest.raises(DataError, match="70707"),
+    ):
+        _pipeline(url, dataset, tmp_path / "work").run([{"id": 70707}], table_name="t")
+    given_up = [message for message in sent if message.startswith(b"f")]
+    assert len(given_up) == 1  # CopyFail, whose text goes into the server's log
+    assert b"70707" not in b"".join(sent)
+
+
 # Zombies
 
 _TABLE = Table("t", columns={"a": Column("a", data_type="bigint")})

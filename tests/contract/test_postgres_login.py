@@ -91,7 +91,7 @@ _LOGINS: dict[str, tuple[str, str, str]] = {
     "wrong password": ("{a.role}:{a.password}x@{a.host}/postgres", "authentication failed", "check username"),
     "no password": ("{a.role}@{a.host}/postgres", "no password supplied", "add one"),
     "unknown database": ("{a.role}:{a.password}@{a.host}/nope", "does not exist", "check the names"),
-    "unknown host": ("{a.role}:{a.password}@nohost.invalid/x", "could not translate", "check the host"),
+    "unknown host": ("{a.role}:{a.password}@nohost.invalid/x", "failed to resolve host", "check the host"),
     "nobody listens": ("{a.role}:{a.password}@127.0.0.1:1/x", "Connection refused", "listens"),
     "unknown option": (
         "{a.role}:{a.password}@{a.host}/x?bogus=1",

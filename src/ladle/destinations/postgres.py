@@ -1,8 +1,7 @@
-"""Postgres 15 and later: one transaction per load, rows in by binary COPY from Arrow (ADBC)."""
+"""Postgres 15 and later: one transaction per load, rows in by binary COPY, answers as Arrow."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
@@ -16,17 +15,16 @@ from ladle.destinations import postgres_login
 from ladle.destinations.base import Session
 from ladle.destinations.capabilities import Capabilities, capabilities, overridden
 from ladle.destinations.postgres_connection import DIALECT, PostgresConnection
-from ladle.destinations.postgres_errors import cause, refused
 from ladle.destinations.postgres_login import Login
+from ladle.destinations.postgres_read import PostgresReading
 from ladle.destinations.reading import Reader, SqlReader
 from ladle.destinations.sql import SqlSession
-from ladle.errors import MissingDependency, UsageError
+from ladle.errors import UsageError
 from ladle.schema.change import MERGES, REPLACES, Limits
 from ladle.schema.lattice import EVERYWHERE
 from ladle.schema.naming_rules import ByteLength
 
 _MAX_BYTES = 63
-_MIN_DRIVER = (1, 13)
 _LIMITS = Limits(
     max_table_name=ByteLength(_MAX_BYTES),
     max_column_name=ByteLength(_MAX_BYTES),
@@ -93,7 +91,7 @@ class Postgres:
         """Connect.
 
         Raises:
-            ConfigError: no credentials, or a driver that is too old.
+            ConfigError: no credentials.
             DestinationError: no connection.
             UsageError: the server would cut the dataset's name.
         """
@@ -101,47 +99,33 @@ class Postgres:
             raise UsageError(
                 f"the dataset name `{dataset}` is too long", expected=f"at most {_MAX_BYTES} bytes"
             )
-        return SqlSession(self.connect(), replace(DIALECT, unique_indexes=self.create_indexes), dataset)
+        return SqlSession(self._connect(), replace(DIALECT, unique_indexes=self.create_indexes), dataset)
 
     def reader(self, dataset: str) -> Reader:
         """Connect to read.
 
         Raises:
-            ConfigError: no credentials, or a driver that is too old.
+            ConfigError: no credentials.
             DestinationError: no connection.
         """
-        return SqlReader(self.connect(), DIALECT, dataset)
+        return SqlReader(PostgresReading(self._database, self._found()), DIALECT, dataset)
 
-    def connect(self) -> PostgresConnection:
-        """Open a connection of its own."""
+    def _connect(self) -> PostgresConnection:
+        return PostgresConnection(self._found(), self.lock_wait_s, self.fence_wait_s)
+
+    def _found(self) -> Login:
         if self.login is None:
             raise postgres_login.missing(self.name)
-        try:
-            connection = adbc.AdbcConnection(self._database)
-        except adbc.Error as exc:
-            raise refused(exc, self.login) from cause(exc, self.login)
-        return PostgresConnection(connection, self.login, self.lock_wait_s, self.fence_wait_s)
+        return self.login
 
     @cached_property
     def _database(self) -> adbc.AdbcDatabase:
         # No connection: the types that the server knows. Reading them takes longer than connecting.
-        assert self.login is not None
-        _check_driver(adbc_driver_postgresql.__version__)
-        database: adbc.AdbcDatabase = adbc_driver_postgresql.connect(self.login.url)
+        database: adbc.AdbcDatabase = adbc_driver_postgresql.connect(self._found().url)
         return database
 
     def __getstate__(self) -> dict[str, Any]:
         return {f.name: getattr(self, f.name) for f in fields(self)}
-
-
-def _check_driver(version: str) -> None:
-    """Raise where the driver would store wrong numbers without a word: 1.5 as 15 before 1.11, for example."""
-    if tuple(int(part) for part in re.findall(r"\d+", version)[:2]) < _MIN_DRIVER:
-        raise MissingDependency(
-            f"adbc-driver-postgresql {version} stores wrong decimals",
-            expected=".".join(map(str, _MIN_DRIVER)) + " or later",
-            hint='pip install --upgrade "ladle[postgres]"',
-        )
 
 
 def postgres_destination(

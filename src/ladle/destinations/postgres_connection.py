@@ -8,14 +8,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
-import adbc_driver_manager as adbc
+import psycopg
 import pyarrow as pa
 
 from ladle.destinations import dialect as statements
 from ladle.destinations.dialect import Dialect
-from ladle.destinations.postgres_errors import cause, explained, is_lost, unread, waited_too_long
+from ladle.destinations.postgres_copy import encoded
+from ladle.destinations.postgres_errors import cause, explained, is_lost, refused, waited_too_long
 from ladle.destinations.postgres_login import Login
-from ladle.destinations.postgres_read import decode, decoded, needs_no_copy
 from ladle.destinations.postgres_types import Encoder, column_type
 from ladle.errors import CommitUnknown, DestinationError
 from ladle.schema.table import Table
@@ -76,41 +76,35 @@ DIALECT = Dialect(
 
 
 class PostgresConnection:
-    """The driver's side of a SQL session. Outside a transaction each statement commits by itself."""
+    """The driver's side of a SQL session. Outside a transaction each statement commits by itself.
 
-    def __init__(
-        self, connection: adbc.AdbcConnection, login: Login, lock_wait_s: float, fence_wait_s: float
-    ) -> None:
-        self._connection = connection
+    Raises:
+        DestinationError: no connection.
+    """
+
+    def __init__(self, login: Login, lock_wait_s: float, fence_wait_s: float) -> None:
         self._login = login
         self._lock_wait_s = lock_wait_s
         self._fence_wait_s = fence_wait_s
         self._bounded = False
+        try:
+            # Statements aren't prepared: poolers in front of a server may not know them.
+            self._connection = psycopg.connect(
+                login.url, autocommit=True, prepare_threshold=None, cursor_factory=psycopg.RawCursor
+            )
+        except psycopg.Error as exc:
+            raise refused(exc, login) from cause(exc, login)
+        self._connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
 
     def execute(self, sql: str, params: Sequence[Any] = ()) -> int:
         """Run a statement; return how many rows it changed."""
-        with self._statement(sql, params) as statement:
-            changed: int = statement.execute_update()
-        return changed
+        with self._connection.cursor() as cursor:
+            return cursor.execute(sql.encode(), params or None).rowcount
 
     def query(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run a query; return all rows."""
-        with self._statement(sql, params) as statement:
-            stream, _ = statement.execute_query()
-            table = pa.RecordBatchReader.from_stream(stream).read_all()
-        return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
-
-    @contextmanager
-    def _statement(self, sql: str, params: Sequence[Any]) -> Iterator[adbc.AdbcStatement]:
-        statement = adbc.AdbcStatement(self._connection)
-        try:
-            statement.set_sql_query(sql)
-            if params:
-                arrays = [pa.array([value]) for value in params]
-                statement.bind(pa.RecordBatch.from_arrays(arrays, names=[str(i) for i in range(len(arrays))]))
-            yield statement
-        finally:
-            statement.close()
+        with self._connection.cursor() as cursor:
+            return cursor.execute(sql.encode(), params or None).fetchall()
 
     def ingest(
         self,
@@ -122,25 +116,14 @@ class PostgresConnection:
     ) -> int:
         """COPY in binary form; columns are matched by name. Memory: O(batch)."""
         encoder = Encoder(table, schema, there)
-        rows = _Stream(encoder.encoded(batches))
-        statement = adbc.AdbcStatement(self._connection)
-        try:
-            statement.set_options(
-                **{
-                    adbc.INGEST_OPTION_TARGET_TABLE: table.name,
-                    "adbc.ingest.target_db_schema": dataset,
-                    adbc.INGEST_OPTION_MODE: adbc.INGEST_OPTION_MODE_APPEND,
-                }
-            )
-            statement.bind_stream(pa.RecordBatchReader.from_batches(encoder.schema, rows))
-            statement.execute_update()
-        except adbc.Error:
-            if rows.failure is not None:
-                raise rows.failure from rows.failure.__cause__
-            raise
-        finally:
-            statement.close()
-        return rows.count
+        pieces = _Pieces(encoded(encoder.schema, encoder.jsonb, encoder.encoded(batches)))
+        sql = _copy(dataset, table.name, encoder.schema.names)
+        with suppress(_GivenUp), self._connection.cursor() as cursor, cursor.copy(sql) as copy:
+            for data in pieces:
+                copy.write(data)
+        if pieces.failure is not None:
+            raise pieces.failure
+        return pieces.rows
 
     def expect(self, batch_bytes: int, columns: int) -> None:
         """Nothing to do: a batch is encoded and sent, nothing is kept."""
@@ -148,8 +131,7 @@ class PostgresConnection:
     def begin(self) -> None:
         """Start a transaction that sees what others commit meanwhile."""
         self._bound_waits()
-        self._connection.set_autocommit(False)
-        self.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        self._connection.autocommit = False
 
     def commit(self) -> None:
         """Commit it.
@@ -159,7 +141,7 @@ class PostgresConnection:
         """
         try:
             self._connection.commit()
-        except adbc.Error as exc:
+        except psycopg.Error as exc:
             if not is_lost(exc):
                 raise
             raise CommitUnknown(
@@ -216,41 +198,9 @@ class PostgresConnection:
         ref = DIALECT.sql(statements.table_ref(dataset, table))
         self.execute(f"LOCK TABLE {ref} IN SHARE ROW EXCLUSIVE MODE")
 
-    def end(self, *, commit: bool) -> None:
-        """End a transaction outside a load; what follows commits by itself again."""
-        if commit:
-            self._connection.commit()
-        else:
-            self._connection.rollback()
-        self._connection.set_autocommit(True)
-
-    @property
-    def native(self) -> adbc.AdbcConnection:
-        """The driver's own connection."""
-        return self._connection
-
-    def use(self, dataset: str) -> None:
-        """Look up names without a schema in the dataset."""
-        name = '"' + dataset.replace('"', '""') + '"'
-        self.execute(f"SET search_path TO {name}")
-
-    @contextmanager
-    def stream(self, sql: str, params: Sequence[Any], batch_rows: int) -> Iterator[pa.RecordBatchReader]:
-        """Run a query; its rows come as they are read. Memory: O(16 MB), which is the driver's batch."""
-        with self._statement(sql, params) as statement:
-            if needs_no_copy(sql):
-                statement.set_options(**{"adbc.postgresql.use_copy": "false"})
-            found, _ = statement.execute_query()
-            reader = pa.RecordBatchReader.from_stream(found)
-            schema, steps = decoded(reader.schema)
-            try:
-                yield pa.RecordBatchReader.from_batches(schema, (decode(b, schema, steps) for b in reader))
-            finally:
-                reader.close()
-
     def close(self) -> None:
         """Disconnect; the server rolls back what isn't committed."""
-        with suppress(adbc.Error):
+        with suppress(psycopg.Error):
             self._connection.close()
 
     @contextmanager
@@ -258,7 +208,7 @@ class PostgresConnection:
         """Turn the driver's errors into ours."""
         try:
             yield
-        except adbc.Error as exc:
+        except psycopg.Error as exc:
             error = explained(exc, doing, self._login)
             if waited_too_long(exc):
                 error = self._blocked(doing)
@@ -267,9 +217,9 @@ class PostgresConnection:
     def _blocked(self, doing: str) -> DestinationError:
         """Return the error for a wait that took too long; names who holds locks, as far as one may see."""
         found: list[tuple[Any, ...]] = []
-        with suppress(adbc.Error):
+        with suppress(psycopg.Error):
             self._connection.rollback()  # an error where no transaction is open
-        with suppress(adbc.Error):
+        with suppress(psycopg.Error):
             found = self.query(_HOLDERS)
         held = "; ".join(_holder(*row) for row in found) or "nobody that this user may see"
         pid = found[0][0] if found else "process"
@@ -281,14 +231,6 @@ class PostgresConnection:
         error.retryable = True
         return error
 
-    @contextmanager
-    def read_errors(self, doing: str) -> Iterator[None]:
-        """Turn the driver's errors into ours, outside a load."""
-        try:
-            yield
-        except adbc.Error as exc:
-            raise unread(exc, doing, self._login) from cause(exc, self._login)
-
 
 def _holder(pid: int, user: str | None, program: str | None, state: str | None, query: str | None) -> str:
     """Say who holds a lock."""
@@ -296,27 +238,32 @@ def _holder(pid: int, user: str | None, program: str | None, state: str | None, 
     return f"process {pid} ({who}: {' '.join((query or '').split())})"
 
 
-class _Stream:
-    """Batches for the driver, which hands on only texts of errors: keeps the error, and counts rows."""
+class _GivenUp(Exception):
+    """The rows to send could not be made: all that the server, and its log, hear of that."""
 
-    def __init__(self, batches: Iterator[pa.RecordBatch]) -> None:
-        self._batches = batches
-        self.count = 0
-        self.failure: BaseException | None = None
 
-    def __iter__(self) -> _Stream:
-        return self
+class _Pieces:
+    """What is sent; counts rows, and keeps an error from the driver, which would send its text."""
 
-    def __next__(self) -> pa.RecordBatch:
+    def __init__(self, pieces: Iterator[tuple[int, bytes]]) -> None:
+        self._pieces = pieces
+        self.rows = 0
+        self.failure: Exception | None = None
+
+    def __iter__(self) -> Iterator[bytes]:
         try:
-            batch = next(self._batches)
-        except StopIteration:
-            raise
-        except BaseException as exc:
+            for rows, data in self._pieces:
+                yield data
+                self.rows += rows
+        except Exception as exc:  # noqa: BLE001 - raised again once the COPY has ended
             self.failure = exc
-            raise
-        self.count += batch.num_rows
-        return batch
+            raise _GivenUp from None
+
+
+def _copy(dataset: str, table: str, columns: Sequence[str]) -> bytes:
+    place = DIALECT.sql(statements.table_ref(dataset, table))
+    names = ", ".join(DIALECT.sql(statements.column_ref(name)) for name in columns)
+    return f"COPY {place} ({names}) FROM STDIN (FORMAT binary)".encode()
 
 
 def _key(*words: str) -> int:

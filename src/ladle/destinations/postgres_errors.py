@@ -7,9 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import adbc_driver_manager as adbc
+import psycopg
 
 from ladle.destinations.postgres_login import Login
 from ladle.errors import CommitFailed, DataError, DestinationError, shorten
+
+DriverError = psycopg.Error | adbc.Error
+"""Of the driver that writes, or of the one that reads."""
 
 _AGAIN = "the package is kept: run again"
 _MEND = "the package is kept: mend the cause and run again"
@@ -70,15 +74,14 @@ _RIGHTS = (
 _RETRYABLE = ("53300",)
 # Their detail shows a row's values, which may be nobody's to see, and tells nothing of the cause.
 _WHOLE_ROW = ("23502", "23514")
+_HOST = "check the host in the credentials, and that this machine can resolve it"
 # libpq doesn't tell the SQLSTATE of a login that failed; servers may answer in other languages.
 _LOGIN = (
     ("password authentication failed", _HINTS["28P01"]),
     ("no password supplied", "the server wants a password: add one to the credentials"),
     ("pg_hba.conf", _HINTS["28"]),
-    (
-        "could not translate host name",
-        "check the host in the credentials, and that this machine can resolve it",
-    ),
+    ("could not translate host name", _HOST),
+    ("failed to resolve host", _HOST),
     ("Connection refused", "check host and port, and that the server runs and listens on that address"),
     ("timeout expired", "no answer: check host, port and firewalls, or raise connect_timeout"),
     ("too many clients", _HINTS["53300"]),
@@ -87,6 +90,7 @@ _LOGIN = (
     ("SSL", "check sslmode in the credentials, and what the server offers"),
     ("invalid URI query parameter", "take the option out of the credentials: libpq doesn't know it"),
 )
+_DETAILS = ("MESSAGE_PRIMARY", "MESSAGE_DETAIL", "CONTEXT", "TABLE_NAME", "COLUMN_NAME", "SOURCE_FUNCTION")
 _FOR_NOW = (
     "Connection refused",
     "timeout expired",
@@ -96,23 +100,25 @@ _FOR_NOW = (
 )
 
 
-def is_lost(exc: adbc.Error) -> bool:
+def is_lost(exc: DriverError) -> bool:
     """Whether the line broke, so that nobody knows what the server made of the last message."""
     code = exc.sqlstate or ""
     return code[:2] in ("08", "XX") or code.startswith("57P") or (not code and _is_io(exc))
 
 
-def waited_too_long(exc: adbc.Error) -> bool:
+def waited_too_long(exc: DriverError) -> bool:
     """Whether the server gave up a wait for a lock, as it was told to."""
     gave_up = "lock timeout" in str(exc) or _details(exc).get("SOURCE_FUNCTION") == "ProcessInterrupts"
     return exc.sqlstate == "55P03" and gave_up
 
 
-def _is_io(exc: adbc.Error) -> bool:
+def _is_io(exc: DriverError) -> bool:
+    if isinstance(exc, psycopg.Error):
+        return isinstance(exc, psycopg.OperationalError | psycopg.InterfaceError)
     return bool(exc.status_code in (adbc.AdbcStatusCode.IO, adbc.AdbcStatusCode.UNKNOWN))
 
 
-def explained(exc: adbc.Error, doing: str, login: Login) -> DestinationError | DataError:
+def explained(exc: DriverError, doing: str, login: Login) -> DestinationError | DataError:
     """Return our error for the driver's, passwords masked."""
     what = login.masked(_message(exc))
     code = exc.sqlstate or ""
@@ -137,14 +143,14 @@ def explained(exc: adbc.Error, doing: str, login: Login) -> DestinationError | D
     return error
 
 
-def unread(exc: adbc.Error, doing: str, login: Login) -> DestinationError:
+def unread(exc: DriverError, doing: str, login: Login) -> DestinationError:
     """Return our error for a statement that failed outside a load, passwords masked."""
     error = DestinationError(f"Postgres failed while {doing}: {login.masked(_message(exc))}")
     error.retryable = is_lost(exc)
     return error
 
 
-def refused(exc: adbc.Error, login: Login) -> DestinationError:
+def refused(exc: DriverError, login: Login) -> DestinationError:
     """Return our error for a connection that could not be made."""
     what = login.masked(_message(exc))
     hint = next(
@@ -155,7 +161,7 @@ def refused(exc: adbc.Error, login: Login) -> DestinationError:
     return error
 
 
-def cause(exc: adbc.Error, login: Login) -> adbc.Error | None:
+def cause(exc: DriverError, login: Login) -> DriverError | None:
     """Return the error to chain: none, where it shows a secret."""
     return exc if login.masked(str(exc)) == str(exc) else None
 
@@ -164,26 +170,29 @@ def _lookup(table: Mapping[str, str], code: str) -> str | None:
     return next((table[code[:n]] for n in (5, 3, 2) if code[:n] in table), None)
 
 
-def _details(exc: adbc.Error) -> dict[str, str]:
+def _details(exc: DriverError) -> dict[str, str]:
     found: dict[str, str] = {}
+    if isinstance(exc, psycopg.Error):
+        told = {name: getattr(exc.diag, name.lower()) for name in _DETAILS}
+        return {name: text for name, text in told.items() if text is not None}
     for key, value in exc.details or ():
         name, text = (x.decode("utf-8", "replace") if isinstance(x, bytes) else str(x) for x in (key, value))
         found[name.removeprefix("PG_DIAG_")] = text
     return found
 
 
-def _message(exc: adbc.Error) -> str:
+def _message(exc: DriverError) -> str:
     details = _details(exc)
     primary = details.get("MESSAGE_PRIMARY")
     if primary is None:
         text = str(exc).split(". SQLSTATE", 1)[0]
-        primary = re.sub(r"^[A-Z_]+: (\[libpq\] )?(Failed to connect: )?", "", text)
+        primary = re.sub(r"^(connection failed: |[A-Z_]+: (\[libpq\] )?(Failed to connect: )?)", "", text)
     elif "MESSAGE_DETAIL" in details and (exc.sqlstate or "") not in _WHOLE_ROW:
         primary = f"{primary} ({details['MESSAGE_DETAIL']})"
     return shorten(" ".join(primary.split()), _MAX_CHARS)
 
 
-def _place(exc: adbc.Error, login: Login) -> dict[str, Any]:
+def _place(exc: DriverError, login: Login) -> dict[str, Any]:
     """Return table, column and row (from 1, in the order written) where the server names them."""
     details = _details(exc)
     found = re.match(r"COPY (.+), line (\d+)(?:, column (.+?)(?::|$))?", details.get("CONTEXT", ""))

@@ -105,6 +105,7 @@ class Encoder:
             f.name: _target(table.name, table.columns[f.name], f.type, there.get(f.name, "")) for f in schema
         }
         self.schema = pa.schema([(name, target.arrow) for name, target in self._targets.items()])
+        self.jsonb = frozenset(name for name, target in self._targets.items() if target.put is _jsonb)
 
     def encoded(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Yield the batches, cut small. Memory: O(batch).
@@ -146,7 +147,7 @@ def _target(table: str, column: Column, arrow: pa.DataType, there: str) -> _Targ
             column=column.name,
         )
     if base == "jsonb":
-        return _Target(pa.binary(), _jsonb)
+        return _Target(pa.string(), _jsonb)
     if base in (_AWARE, _NAIVE):
         return _timestamp(arrow, digits)
     if base == "numeric":
@@ -169,8 +170,7 @@ def _jsonb(values: pa.Array) -> pa.Array:
         # Twice: a neighbour's last letter is part of the match.
         for _ in range(2):
             values = pc.replace_substring_regex(values, _NUL_ESCAPE, "\\1\u2400")
-    # the binary form of jsonb: a version number, then the text
-    return pc.binary_join_element_wise(b"\x01", values.cast(pa.binary()), b"")
+    return values.cast(pa.string())
 
 
 def _timestamp(arrow: pa.TimestampType, digits: int | None) -> _Target:

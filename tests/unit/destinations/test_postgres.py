@@ -9,7 +9,7 @@ from ladle.destinations import dialect as statements
 from ladle.destinations.changing import still_missing
 from ladle.destinations.postgres import postgres_destination
 from ladle.destinations.postgres_connection import DIALECT
-from ladle.errors import DestinationError, MissingDependency, UsageError
+from ladle.errors import UsageError
 from ladle.schema.change import AddColumn, AddTable
 from ladle.schema.table import Column, Table
 
@@ -63,20 +63,3 @@ def test_the_driver_comes_without_pandas_and_its_friends() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-
-
-@pytest.mark.parametrize("version", ["1.1.0", "1.9.0", "1.12.0", "0.20"])
-def test_a_driver_that_stores_wrong_decimals_is_refused(
-    version: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("adbc_driver_postgresql.__version__", version)
-    with pytest.raises(MissingDependency, match=f"{version} stores wrong decimals") as caught:
-        postgres_destination("postgresql://127.0.0.1:1/d").open("ds")
-    assert "pip install" in str(caught.value.hint)
-
-
-@pytest.mark.parametrize("version", ["1.13.0", "1.14.0rc1", "2.0.0"])
-def test_newer_drivers_are_taken(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("adbc_driver_postgresql.__version__", version)
-    with pytest.raises(DestinationError, match="cannot connect"):
-        postgres_destination("postgresql://127.0.0.1:1/d").open("ds")

@@ -67,7 +67,7 @@ _PUT: list[tuple[dict[str, Any], str, Any, pa.DataType, Any]] = [
     ({"data_type": "text"}, "character varying", "x", pa.string(), "x"),
     ({"data_type": "text"}, "character varying(3)", "x", pa.string(), "x"),
     ({"data_type": "text"}, "text", "x", pa.string(), "x"),
-    ({"data_type": "json"}, "jsonb", '{"a":1}', pa.binary(), b'\x01{"a":1}'),
+    ({"data_type": "json"}, "jsonb", '{"a":1}', pa.string(), '{"a":1}'),
     ({"data_type": "json"}, "json", '{"a":1}', pa.string(), '{"a":1}'),
     ({"data_type": "json"}, "text", '{"a":1}', pa.string(), '{"a":1}'),
     ({"data_type": "bigint"}, "bigint", -1, pa.int64(), -1),
@@ -168,7 +168,7 @@ def test_a_value_that_would_lose_something_is_an_error(hints: dict[str, Any], th
     ],
 )
 def test_nul_in_json_becomes_its_symbol(text: str, expected: str) -> None:
-    assert _encoded({"data_type": "json"}, "jsonb", [text]).to_pylist() == [b"\x01" + expected.encode()]
+    assert _encoded({"data_type": "json"}, "jsonb", [text]).to_pylist() == [expected]
 
 
 def test_batches_are_cut_small_and_keep_their_rows() -> None:

@@ -1,0 +1,3 @@
+from typing import Any
+
+def copied(columns: list[Any], start: int, stop: int) -> bytes: ...
