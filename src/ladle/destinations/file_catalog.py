@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import orjson
 
-from ladle.destinations.base import LoadRecord
+from ladle.destinations.base import LoadOwner, LoadRecord
 from ladle.destinations.files import PRIVATE, Files
 from ladle.errors import DestinationError
 from ladle.schema.schema import ENGINE_VERSION, LOADS_TABLE, STATE_TABLE, SYSTEM_TABLE_MAP, VERSION_TABLE
@@ -78,6 +78,12 @@ class FileCatalog:
     def committed(self) -> set[str]:
         """Return the ids of all committed loads."""
         return {_stem(path).rpartition("__")[2] for path in self._files.list(f"{LOADS_TABLE}/")}
+
+    def load_owner(self, load_id: str) -> LoadOwner:
+        """Return whose committed load has the load id."""
+        named = [_stem(path).rpartition("__") for path in self._files.list(f"{LOADS_TABLE}/")]
+        states = {f.name for f in self._stored(STATE_TABLE) if f.key == load_id}
+        return LoadOwner(tuple(schema for schema, _, key in named if key == load_id), tuple(states))
 
     def exists(self) -> bool:
         """Whether the dataset is there."""

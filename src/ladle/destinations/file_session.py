@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from ladle.destinations.base import LoadRecord
+from ladle.destinations.base import LoadOwner, LoadRecord
 from ladle.destinations.file_catalog import INIT, FileCatalog, Intent
 from ladle.destinations.files import PRIVATE, Files, age_s, errors, unique_name
 from ladle.destinations.formats import Format, chunked, described, file_format, write_file
@@ -105,6 +105,11 @@ class FileSession:
                 if intent.load_id == load_id:
                     self._tidy_up(intent)
             return True
+
+    def load_owner(self, load_id: str) -> LoadOwner:
+        """Return whose committed load has the load id."""
+        with self._errors("looking for the load"):
+            return self._catalog.load_owner(load_id)
 
     def tables(self) -> Mapping[str, Mapping[str, str]]:
         """Return data types by column by table, from the stored schemas."""

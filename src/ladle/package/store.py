@@ -135,8 +135,9 @@ class StageWriter:
 class Package:
     """One load package: its folder and its manifest. A value: `save` returns the next.
 
-    `unflushed`: what its stages have written since the last one. `behind`: whether threads of their own write
-    its stages. An engine that loads beside has the processor and the memory to itself without them.
+    `fresh`: made by this process, which never tried to commit it. `unflushed`: what its stages have written
+    since the last one. `behind`: whether threads of their own write its stages. An engine that loads beside
+    has the processor and the memory to itself without them.
     """
 
     folder: Path
@@ -144,6 +145,12 @@ class Package:
     emit: Emit
     unflushed: Unflushed = field(default_factory=Unflushed, compare=False, repr=False)
     behind: bool = field(default=True, compare=False, repr=False)
+    fresh: bool = field(default=False, compare=False, repr=False)
+
+    @property
+    def is_untried(self) -> bool:
+        """Whether nobody has loaded it, not even who took it while this process was stopped."""
+        return self.fresh and (self.folder / _MANIFEST).exists()
 
     @property
     def load_id(self) -> str:
@@ -248,14 +255,18 @@ class Packages:
         with durable(self._emit, "package.new"):
             created_at, load_id = self._new_folder()
         manifest = Manifest(load_id=load_id, pipeline=pipeline, created_at=created_at)
-        return Package(self._pending / load_id, manifest, self._emit)
+        return Package(self._pending / load_id, manifest, self._emit, fresh=True)
+
+    def another_id(self) -> str:
+        """Return a load id that no package of the pipeline has, for one that has its folder already."""
+        while (self._pending / (load_id := _load_id(time.time()))).exists() or self.is_done(load_id):
+            time.sleep(1e-6)
+        return load_id
 
     def _new_folder(self) -> tuple[float, str]:
         while True:
             now = time.time()
-            # The last digits tell it from those of other folders: of two loads into one dataset that began in
-            # one microsecond, the second would be taken for the first.
-            load_id = f"{now:.6f}{secrets.randbelow(9_999) + 1:04d}".rstrip("0")
+            load_id = _load_id(now)
             # The record of a load of that id may be there where the clock was set back.
             with suppress(FileExistsError):
                 (self._pending / load_id).mkdir()
@@ -397,6 +408,11 @@ class Packages:
             return []
         paths = sorted(self._done.glob("*.json"), key=lambda p: _number(p.stem))
         return [Manifest.from_bytes(p.read_bytes(), p) for p in paths]
+
+
+def _load_id(now_s: float) -> str:
+    # The last digits tell it from those of other folders, whose loads may begin in the same microsecond.
+    return f"{now_s:.6f}{secrets.randbelow(9_999) + 1:04d}".rstrip("0")
 
 
 def _number(load_id: str) -> float:
