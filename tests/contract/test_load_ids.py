@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -149,3 +151,105 @@ def test_a_package_that_another_run_left_meets_a_load_with_its_id(
     assert place.pipeline().list_completed_load_packages() == info.loads_ids
     assert place.pipeline().run(source([2])).loads_ids != info.loads_ids
     assert [v for v, _ in place.rows()] == [1, 2]
+
+
+@pytest.mark.parametrize("runs_before", [0, 1], ids=["with a state", "without"])
+def test_a_package_that_was_committed_and_not_noted_is_not_loaded_again(
+    place: Place, given: list[str], runs_before: int
+) -> None:
+    for number in range(runs_before):
+        place.pipeline().run(source([number]))
+    given += [ID]
+    left = place.pipeline()
+    left.extract(source([7]))
+    left.normalize()
+    folder, copy = Path(left.working_dir), place.root / "copy"
+    shutil.copytree(folder, copy)
+    left.load()
+    # Another pipeline goes on with its own loads, and this one from elsewhere.
+    place.pipeline("another").run(source([8]))
+    shutil.rmtree(folder)
+    shutil.copytree(copy, folder)
+    info = place.pipeline().load()
+    assert info.loads_ids == [ID]
+    assert [v for v, _ in place.rows()] == [*range(runs_before), 7, 8]
+    assert place.told == []
+
+
+def test_rows_that_would_be_loaded_ahead(
+    place: Place, given: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOAD__AHEAD_BYTES", "1")
+    place.pipeline().run(source([1]))
+    given += [ID]
+    place.commit_another(ID, "ours", "p", has_state=False)
+    info = place.pipeline().run(ladle.resource(({"v": v} for v in range(2, 5_000)), name="t"), schema="ours")
+    found = place.rows()
+    assert [v for v, _ in found] == list(range(1, 5_000))
+    assert {load_id for _, load_id in found[1:]} == {*info.loads_ids} != {ID}
+    assert [load_id for load_id, _ in place.loads()].count(ID) == 1
+
+
+def test_two_pipelines_with_one_load_id_at_once(place: Place, given: list[str]) -> None:
+    place.pipeline("first").run(source([0]))
+    given += [ID, ID]
+    names, met, failed = ("p0", "p1"), threading.Barrier(2), list[BaseException]()
+
+    def work(name: str) -> None:
+        def rows() -> Iterator[Any]:
+            met.wait(20)
+            yield {"v": name}
+
+        try:
+            made = ladle.source(lambda: ladle.resource(rows, name=name), name=name)
+            place.pipeline(name).run(made())
+        except BaseException as exc:  # noqa: BLE001 - shown by the test, on its own thread
+            failed.append(exc)
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed, failed[0]
+    found = [place.rows(name) for name in names]
+    assert [[v for v, _ in rows] for rows in found] == [["p0"], ["p1"]]
+    ids = {load_id for rows in found for _, load_id in rows}
+    # DuckDB in one process doesn't look again: both are on record, and neither is taken for the other.
+    assert len(ids) == 2 or place.destination.type_name == "duckdb"
+    assert {(load_id, schema) for load_id, schema in place.loads() if schema in names} == {
+        (rows[0][1], name) for name, rows in zip(names, found, strict=True)
+    }
+
+
+def test_edits_of_a_schema_with_the_load_id_of_another(place: Place, given: list[str]) -> None:
+    made = place.pipeline()
+    made.run(source([{"n": 1}, 2], "ours"))
+    given += [ID]
+    place.commit_another(ID, "theirs", "another", has_state=True)
+    made.drop_column("t", "v__n").apply(confirm=True)
+    assert "v__n" not in made.dataset().table("t").columns
+    changes = made.dataset().query("SELECT _dlt_load_id FROM _ladle_changes WHERE change = 'drop_column'")
+    found = {load_id for (load_id,) in changes.fetchall()}
+    assert found
+    assert found != {ID}
+    assert found <= {load_id for load_id, _ in place.loads()}
+
+
+def test_a_function_gets_the_rows_of_both(tmp_path: Path, given: list[str]) -> None:
+    """It has no loads on record; what it took is noted in the package, whose folder is its pipeline's."""
+    came: list[Any] = []
+
+    @ladle.destination(batch_size=1)
+    def taken(items: Any, table: Any) -> None:
+        came.extend(items)
+        if len(came) == 2:
+            raise ladle.errors.DestinationTerminalException("stop")
+
+    given += [ID, ID]
+    broken = ladle.pipeline("p0", tmp_path, destination=taken)
+    with pytest.raises(ladle.errors.DestinationError):
+        broken.run(source([1, 2, 3]))
+    ladle.pipeline("p1", tmp_path, destination=taken).run(source([4, 5]))
+    broken.run()
+    assert [row["v"] for row in came] == [1, 2, 4, 5, 2, 3]
