@@ -39,6 +39,8 @@ class Intent:
         old: files to remove where it was.
         replaces: tables of which nothing older stays.
         stored_at: unix time in seconds.
+        schema: the load's; empty where it isn't known.
+        pipeline: whose load it is.
     """
 
     load_id: str
@@ -47,6 +49,13 @@ class Intent:
     old: tuple[str, ...] = ()
     replaces: tuple[str, ...] = ()
     stored_at: float = 0.0
+    schema: str = ""
+    pipeline: str = ""
+
+    def is_anothers(self, record: LoadRecord) -> bool:
+        """Whether it is of somebody else's load with the same id."""
+        differs = (self.schema, self.pipeline) != (record.schema["name"], record.pipeline)
+        return self.load_id == record.load_id and bool(self.schema) and differs
 
     @property
     def path(self) -> str:
@@ -134,7 +143,9 @@ class FileCatalog:
         try:
             found = orjson.loads(self._files.read(path))
             new, old, replaced = (tuple(found.get(name, ())) for name in ("new", "old", "replaces"))
-            return Intent(found["load_id"], found["session"], new, old, replaced, found.get("stored_at", 0.0))
+            whose = (found.get("schema", ""), found.get("pipeline", ""))
+            stored_at = found.get("stored_at", 0.0)
+            return Intent(found["load_id"], found["session"], new, old, replaced, stored_at, *whose)
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError) as exc:

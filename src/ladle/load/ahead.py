@@ -191,7 +191,7 @@ class LoadAhead:
         early = self._early
         self._session = early.take() if early else self._destination.open(self._dataset)
         if self._session.has_load(opening.load_id):
-            raise _GaveUp  # another's: the load from files gets another id
+            raise _GaveUp  # the load from files tells whose it is
         with durable(self._emit, "load.begin"):
             self._session.begin(opening)
         self._there = {name: dict(columns) for name, columns in self._session.tables().items()}

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import cast
 
 import pyarrow as pa
@@ -93,7 +93,6 @@ def load(
             raise
         except CommitFailed:
             tries += 1
-            package = replace(package, fresh=False)
             if tries >= _CONFLICT_TRIES:
                 raise
             # Not all after the same time, or they meet again.
@@ -111,7 +110,7 @@ def was_committed(package: Package, destination: Destination, dataset: str, erro
         with closing(destination.open(dataset)) as session:
             if not session.has_load(package.load_id):
                 return False
-            _check_own(session, replace(package, fresh=False), destination, dataset)
+            _check_own(session, package, destination, dataset)
             return True
     except LoadIdTaken:
         raise
@@ -122,19 +121,18 @@ def was_committed(package: Package, destination: Destination, dataset: str, erro
 def _check_own(session: Session, package: Package, destination: Destination, dataset: str) -> None:
     """See to it that a load which has the package's load id is the package's.
 
-    Nobody can have loaded a package that was never tried. For one that was left by another run, `_dlt_loads`
-    tells the schema, and a state that came with the load tells the pipeline.
+    `_dlt_loads` tells the schema, a state that came with the load the pipeline. Where neither does, it is
+    taken for the package's: even a new one may have been loaded elsewhere, while this process was stopped.
 
     Raises:
         LoadIdTaken: it is another one.
     """
     manifest, owner = package.manifest, owner_of(session, package.load_id)
-    is_other = owner is not None and owner.is_other(manifest.schema["name"], manifest.pipeline)
-    if not (is_other or package.is_untried):
+    if owner is None or not owner.is_other(manifest.schema["name"], manifest.pipeline):
         return
+    where = f"dataset `{dataset}` of destination `{destination.name}`"
     raise LoadIdTaken(
-        f"dataset `{dataset}` of destination `{destination.name}` has another load `{package.load_id}`"
-        f"{f', of {owner}' if owner and owner.schemas else ''}",
+        f"{where} has another load `{package.load_id}`, of {owner}",
         load_id=package.load_id,
         expected=f"none but that of schema `{manifest.schema['name']}`, pipeline `{manifest.pipeline}`",
         hint="run again: the package is kept, and gets another load id",

@@ -135,9 +135,8 @@ class StageWriter:
 class Package:
     """One load package: its folder and its manifest. A value: `save` returns the next.
 
-    `fresh`: made by this process, which never tried to commit it. `unflushed`: what its stages have written
-    since the last one. `behind`: whether threads of their own write its stages. An engine that loads beside
-    has the processor and the memory to itself without them.
+    `unflushed`: what its stages have written since the last one. `behind`: whether threads of their own write
+    its stages. An engine that loads beside has the processor and the memory to itself without them.
     """
 
     folder: Path
@@ -145,12 +144,6 @@ class Package:
     emit: Emit
     unflushed: Unflushed = field(default_factory=Unflushed, compare=False, repr=False)
     behind: bool = field(default=True, compare=False, repr=False)
-    fresh: bool = field(default=False, compare=False, repr=False)
-
-    @property
-    def is_untried(self) -> bool:
-        """Whether nobody has loaded it, not even who took it while this process was stopped."""
-        return self.fresh and (self.folder / _MANIFEST).exists()
 
     @property
     def load_id(self) -> str:
@@ -255,7 +248,7 @@ class Packages:
         with durable(self._emit, "package.new"):
             created_at, load_id = self._new_folder()
         manifest = Manifest(load_id=load_id, pipeline=pipeline, created_at=created_at)
-        return Package(self._pending / load_id, manifest, self._emit, fresh=True)
+        return Package(self._pending / load_id, manifest, self._emit)
 
     def another_id(self) -> str:
         """Return a load id that no package of the pipeline has, for one that has its folder already."""

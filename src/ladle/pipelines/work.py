@@ -478,8 +478,8 @@ class Work:
 
     def _load_bare(self, schema: Schema, state: dict[str, Any] | None) -> PackageInfo:
         package = self.packages.create(self.pipeline_name)
-        made = {"schema": schema.to_dict(), "base_hash": schema.version_hash, "state": state}
-        package = package.save(stage="normalized", **made)
+        package.save(stage="normalized", schema=schema.to_dict(), base_hash=schema.version_hash, state=state)
+        package = next(p for p in self.packages.pending() if p.load_id == package.load_id)
         return self.load_package(Extracted(package), early=False)
 
     def drop_pending(self, packages: Sequence[Package] | None = None) -> None:
