@@ -54,6 +54,29 @@ class LoadRecord:
     folder: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class LoadOwner:
+    """Whose the committed loads of one load id are, as far as a dataset tells.
+
+    Attributes:
+        schemas: names of their schemas, one for each load: there are several where another tool didn't look.
+        pipelines: whose state came with them; most loads bring none.
+    """
+
+    schemas: tuple[str | None, ...]
+    pipelines: tuple[str, ...] = ()
+
+    def is_other(self, schema: str, pipeline: str) -> bool:
+        """Whether none of them can be a load of that schema by that pipeline."""
+        if schema not in self.schemas:
+            return True
+        return len(self.schemas) == 1 and bool(self.pipelines) and pipeline not in self.pipelines
+
+    def __str__(self) -> str:
+        named = [f"schema `{name}`" for name in self.schemas]
+        return ", ".join([*named, *(f"pipeline `{name}`" for name in self.pipelines)])
+
+
 class Session(Protocol):
     """One load into one dataset. Nothing is visible to others before `commit` returns.
 
@@ -264,6 +287,12 @@ def readable(destination: Destination) -> Readable:
     if not hasattr(destination, "reader"):
         raise UsageError(f"the destination `{destination.name}` takes data, and can't be read")
     return cast(Readable, destination)
+
+
+def owner_of(session: Session, load_id: str) -> LoadOwner | None:
+    """Return whose a load is that `has_load` knows; None where the session doesn't tell."""
+    look: Callable[[str], LoadOwner] | None = getattr(session, "load_owner", None)
+    return None if look is None else look(load_id)
 
 
 def is_missing(destination: Destination, dataset: str) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import orjson
 
-from ladle.destinations.base import LoadRecord
+from ladle.destinations.base import LoadOwner, LoadRecord
 from ladle.destinations.files import PRIVATE, Files
 from ladle.errors import DestinationError
 from ladle.schema.schema import ENGINE_VERSION, LOADS_TABLE, STATE_TABLE, SYSTEM_TABLE_MAP, VERSION_TABLE
@@ -39,6 +39,8 @@ class Intent:
         old: files to remove where it was.
         replaces: tables of which nothing older stays.
         stored_at: unix time in seconds.
+        schema: the load's; empty where it isn't known.
+        pipeline: whose load it is.
     """
 
     load_id: str
@@ -47,6 +49,13 @@ class Intent:
     old: tuple[str, ...] = ()
     replaces: tuple[str, ...] = ()
     stored_at: float = 0.0
+    schema: str = ""
+    pipeline: str = ""
+
+    def is_anothers(self, record: LoadRecord) -> bool:
+        """Whether it is of somebody else's load with the same id."""
+        differs = (self.schema, self.pipeline) != (record.schema["name"], record.pipeline)
+        return self.load_id == record.load_id and bool(self.schema) and differs
 
     @property
     def path(self) -> str:
@@ -78,6 +87,12 @@ class FileCatalog:
     def committed(self) -> set[str]:
         """Return the ids of all committed loads."""
         return {_stem(path).rpartition("__")[2] for path in self._files.list(f"{LOADS_TABLE}/")}
+
+    def load_owner(self, load_id: str) -> LoadOwner:
+        """Return whose committed load has the load id."""
+        named = [_stem(path).rpartition("__") for path in self._files.list(f"{LOADS_TABLE}/")]
+        states = {f.name for f in self._stored(STATE_TABLE) if f.key == load_id}
+        return LoadOwner(tuple(schema for schema, _, key in named if key == load_id), tuple(states))
 
     def exists(self) -> bool:
         """Whether the dataset is there."""
@@ -128,7 +143,9 @@ class FileCatalog:
         try:
             found = orjson.loads(self._files.read(path))
             new, old, replaced = (tuple(found.get(name, ())) for name in ("new", "old", "replaces"))
-            return Intent(found["load_id"], found["session"], new, old, replaced, found.get("stored_at", 0.0))
+            whose = (found.get("schema", ""), found.get("pipeline", ""))
+            stored_at = found.get("stored_at", 0.0)
+            return Intent(found["load_id"], found["session"], new, old, replaced, stored_at, *whose)
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError) as exc:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from ladle.destinations.base import LoadRecord
+from ladle.destinations.base import LoadOwner, LoadRecord
 from ladle.destinations.file_catalog import INIT, FileCatalog, Intent
 from ladle.destinations.files import PRIVATE, Files, age_s, errors, unique_name
 from ladle.destinations.formats import Format, chunked, described, file_format, write_file
@@ -106,6 +106,11 @@ class FileSession:
                     self._tidy_up(intent)
             return True
 
+    def load_owner(self, load_id: str) -> LoadOwner:
+        """Return whose committed load has the load id."""
+        with self._errors("looking for the load"):
+            return self._catalog.load_owner(load_id)
+
     def tables(self) -> Mapping[str, Mapping[str, str]]:
         """Return data types by column by table, from the stored schemas."""
         with self._errors("reading which tables exist"):
@@ -145,7 +150,11 @@ class FileSession:
     # -- the load
 
     def begin(self, record: LoadRecord) -> None:
-        """Start the load; takes away what an earlier try of it, or a load given up long ago, has left."""
+        """Start the load; takes away what an earlier try of it, or a load given up long ago, has left.
+
+        Raises:
+            CommitFailed: another load with its id is being committed.
+        """
         self._record = record
         with self._errors(f"beginning load `{record.load_id}`"):
             self._legacy = self._catalog.is_legacy()
@@ -153,6 +162,8 @@ class FileSession:
             for intent in list(self._catalog.intents()):
                 if intent.load_id in committed:
                     self._tidy_up(intent)
+                elif intent.is_anothers(record) and _is_fresh(intent):
+                    raise _beaten(record.load_id, "is committing another load of that id")
                 elif intent.load_id == record.load_id or age_s(intent.session) > _ABANDONED_S:
                     self._take_back(intent)
             self._files.delete([p for p in self._files.list(f"{PRIVATE}/") if self._is_left_over(p)])
@@ -211,8 +222,12 @@ class FileSession:
         columns = [table.columns[name] for name in schema.names]
         if kind.name == "parquet":
             schema = described(schema, table)
-        with self._files.write(self._staged[path]) as stream:
-            return write_file(stream, kind, options.compressed, schema, columns, chunks, limit)
+        try:
+            with self._files.write(self._staged[path]) as stream:
+                return write_file(stream, kind, options.compressed, schema, columns, chunks, limit)
+        except FileNotFoundError as exc:
+            assert self._record is not None
+            raise _beaten(self._record.load_id, "took its files away") from exc
 
     @property
     def _schema_name(self) -> str:
@@ -322,7 +337,8 @@ class FileSession:
         state = None if record.state is None else self._catalog.state_path(record)
         new = (*self._staged, *(path for path in (version, state) if path is not None))
         plan = (new, tuple(self._old), tuple(self._replaced), time.time())
-        intent = self._intent = Intent(record.load_id, self._session, *plan)
+        whose = (record.schema["name"], record.pipeline)
+        intent = self._intent = Intent(record.load_id, self._session, *plan, *whose)
         # Names that no other session of the load has: the row would make them count, even if it isn't ours.
         self._mine = [*(self._staged if self._options.layout.splits else ()), *([version] if version else ())]
         self._catalog.write_intent(intent)
@@ -360,8 +376,7 @@ class FileSession:
         committed = self._catalog.committed()
         for other in self._catalog.intents():
             both = self._replaced.keys() & other.replaces
-            fresh = time.time() - other.stored_at < _COMMITTING_S
-            if both and fresh and other.path != intent.path and other.load_id not in committed:
+            if both and _is_fresh(other) and other.path != intent.path and other.load_id not in committed:
                 raise _beaten(record.load_id, f"is replacing table `{min(both)}`")
 
     def _tidy_up(self, intent: Intent) -> None:
@@ -389,6 +404,11 @@ class FileSession:
 
     def _errors(self, doing: str) -> AbstractContextManager[None]:
         return errors(doing, self._where)
+
+
+def _is_fresh(intent: Intent) -> bool:
+    """Whether who stored it may still be committing."""
+    return time.time() - intent.stored_at < _COMMITTING_S
 
 
 def _beaten(load_id: str, what: str) -> CommitFailed:

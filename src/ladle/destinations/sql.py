@@ -14,7 +14,7 @@ from sqlglot import exp
 
 from ladle.destinations import alter
 from ladle.destinations import dialect as statements
-from ladle.destinations.base import LoadRecord
+from ladle.destinations.base import LoadOwner, LoadRecord
 from ladle.destinations.changing import changed, doing, naming, still_missing
 from ladle.destinations.dialect import Dialect
 from ladle.destinations.record_rows import load_row, state_row, version_row
@@ -173,6 +173,12 @@ class SqlSession:
         with self._connection.errors(f"looking for load `{load_id}`"):
             self._connection.fence(load_id)
         return self._is_complete(load_id)
+
+    def load_owner(self, load_id: str) -> LoadOwner:
+        """Return whose complete load has the load id."""
+        loads = self._select(LOADS_TABLE, ["schema_name"], {"load_id": load_id, "status": 0})
+        states = self._select(STATE_TABLE, ["pipeline_name"], {"_dlt_load_id": load_id})
+        return LoadOwner(tuple(name for (name,) in loads), tuple(name for (name,) in states))
 
     def _is_complete(self, load_id: str) -> bool:
         return bool(self._select(LOADS_TABLE, ["load_id"], {"load_id": load_id, "status": 0}))

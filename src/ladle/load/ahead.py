@@ -20,6 +20,7 @@ from ladle.load.early import EarlySession
 from ladle.load.merge import check_merges, root_key_fills
 from ladle.load.plan import stored_tables, wanted
 from ladle.load.run import (
+    LoadIdTaken,
     LoadResult,
     apply_comments,
     bring_in,
@@ -189,6 +190,8 @@ class LoadAhead:
         )
         early = self._early
         self._session = early.take() if early else self._destination.open(self._dataset)
+        if self._session.has_load(opening.load_id):
+            raise _GaveUp  # the load from files tells whose it is
         with durable(self._emit, "load.begin"):
             self._session.begin(opening)
         self._there = {name: dict(columns) for name, columns in self._session.tables().items()}
@@ -402,8 +405,9 @@ class LoadAhead:
             return self._commit(package)
         except CommitUnknown as error:
             self._stop()
-            if was_committed(package, self._destination, self._dataset, error):
-                return LoadResult(package.load_id, rows=dict(package.manifest.counts), already=True)
+            with suppress(LoadIdTaken):
+                if was_committed(package, self._destination, self._dataset, error):
+                    return LoadResult(package.load_id, rows=dict(package.manifest.counts), already=True)
             return None
         except (LadleError, _GaveUp):
             return None

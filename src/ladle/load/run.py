@@ -13,7 +13,7 @@ from typing import cast
 
 import pyarrow as pa
 
-from ladle.destinations.base import Destination, LoadRecord, MergingSession, Session
+from ladle.destinations.base import Destination, LoadRecord, MergingSession, Session, owner_of
 from ladle.errors import CommitFailed, CommitUnknown, DestinationError, LadleError, PackageError
 from ladle.events import Emit, Notice, Progress, durable
 from ladle.load.dispositions import by_disposition, prepare, waiting
@@ -54,17 +54,23 @@ class StateMissing(BehindDestination):
     """The destination has no state of the pipeline, and the package brings none: it seemed unchanged."""
 
 
+class LoadIdTaken(BehindDestination):
+    """The dataset has somebody else's load of the package's load id; nothing was written."""
+
+
 def load(
     package: Package, destination: Destination, dataset: str, emit: Emit, early: EarlySession | None = None
 ) -> LoadResult:
     """Load a normalised package and commit it, exactly once where the destination can.
 
-    Looks for the load id first: a package whose commit was applied before is not written again. Conflicts
-    with other loads are tried again. `early`: opens the session, or has opened it. Memory: O(batch).
+    Looks for the load id first: a package whose commit was applied before is not written again, where the
+    load of that id isn't somebody else's. Conflicts with other loads are tried again. `early`: opens the
+    session, or has opened it. Memory: O(batch).
 
     Raises:
         BehindDestination: take schema and state from the destination, normalise anew, and load again.
         StateMissing: give the package the whole state, and load again.
+        LoadIdTaken: give the package another load id, normalise anew, and load again.
         CommitFailed: certainly not applied; the package is kept.
         CommitUnknown: the connection was lost while committing and can't be had again to look.
         DestinationError: writing failed; nothing of the package is visible.
@@ -98,12 +104,39 @@ def was_committed(package: Package, destination: Destination, dataset: str, erro
 
     Raises:
         CommitUnknown: `error`; the destination can't be asked.
+        LoadIdTaken: not this package's: another load has its id.
     """
     try:
         with closing(destination.open(dataset)) as session:
-            return session.has_load(package.load_id)
+            if not session.has_load(package.load_id):
+                return False
+            _check_own(session, package, destination, dataset)
+            return True
+    except LoadIdTaken:
+        raise
     except DestinationError:
         raise error from None
+
+
+def _check_own(session: Session, package: Package, destination: Destination, dataset: str) -> None:
+    """See to it that a load which has the package's load id is the package's.
+
+    `_dlt_loads` tells the schema, a state that came with the load the pipeline. Where neither does, it is
+    taken for the package's: even a new one may have been loaded elsewhere, while this process was stopped.
+
+    Raises:
+        LoadIdTaken: it is another one.
+    """
+    manifest, owner = package.manifest, owner_of(session, package.load_id)
+    if owner is None or not owner.is_other(manifest.schema["name"], manifest.pipeline):
+        return
+    where = f"dataset `{dataset}` of destination `{destination.name}`"
+    raise LoadIdTaken(
+        f"{where} has another load `{package.load_id}`, of {owner}",
+        load_id=package.load_id,
+        expected=f"none but that of schema `{manifest.schema['name']}`, pipeline `{manifest.pipeline}`",
+        hint="run again: the package is kept, and gets another load id",
+    )
 
 
 def _load_once(
@@ -116,6 +149,7 @@ def _load_once(
         check_held(schema, destination)
     with _opened(destination, dataset, early) as session:
         if session.has_load(package.load_id):
+            _check_own(session, package, destination, dataset)
             return LoadResult(package.load_id, rows=dict(manifest.counts), already=True)
         record = record_of(package, schema)
         with durable(emit, "load.begin"):

@@ -250,12 +250,16 @@ class Packages:
         manifest = Manifest(load_id=load_id, pipeline=pipeline, created_at=created_at)
         return Package(self._pending / load_id, manifest, self._emit)
 
+    def another_id(self) -> str:
+        """Return a load id that no package of the pipeline has, for one that has its folder already."""
+        while (self._pending / (load_id := _load_id(time.time()))).exists() or self.is_done(load_id):
+            time.sleep(1e-6)
+        return load_id
+
     def _new_folder(self) -> tuple[float, str]:
         while True:
             now = time.time()
-            # The last digits tell it from those of other folders: of two loads into one dataset that began in
-            # one microsecond, the second would be taken for the first.
-            load_id = f"{now:.6f}{secrets.randbelow(9_999) + 1:04d}".rstrip("0")
+            load_id = _load_id(now)
             # The record of a load of that id may be there where the clock was set back.
             with suppress(FileExistsError):
                 (self._pending / load_id).mkdir()
@@ -397,6 +401,11 @@ class Packages:
             return []
         paths = sorted(self._done.glob("*.json"), key=lambda p: _number(p.stem))
         return [Manifest.from_bytes(p.read_bytes(), p) for p in paths]
+
+
+def _load_id(now_s: float) -> str:
+    # The last digits tell it from those of other folders, whose loads may begin in the same microsecond.
+    return f"{now_s:.6f}{secrets.randbelow(9_999) + 1:04d}".rstrip("0")
 
 
 def _number(load_id: str) -> float:

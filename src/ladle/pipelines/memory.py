@@ -157,19 +157,27 @@ class Memory:
             self._take_schema(name, session)
         self.save(stored, destination)
 
-    def catch_up(self, schema_name: str, destination: Destination, dataset: str) -> None:
-        """Take what another run committed: its state, and its schema, which can change without the state."""
+    def catch_up(
+        self, schema_name: str, destination: Destination, dataset: str, forget: bool = False
+    ) -> None:
+        """Take what is committed: the newest state, and the schema, which can change without the state.
+
+        `forget`: whether a schema that the destination doesn't have goes: a package made it, and will again.
+        """
         self.restore(destination, dataset)
         with closing(destination.open(dataset)) as session:
-            self._take_schema(schema_name, session)
+            if not self._take_schema(schema_name, session) and forget:
+                with durable(self.emit, "folder.schema"):
+                    self.folder.forget_schema(schema_name)
 
-    def _take_schema(self, name: str, session: Session) -> None:
+    def _take_schema(self, name: str, session: Session) -> bool:
         found = session.stored_schema(name)
         if found is not None:
             schema = Schema.from_dict(found)
             with durable(self.emit, "folder.schema"):
                 self.folder.save_schema(schema)
             self.files.export(schema)
+        return found is not None
 
     def save(self, state: Mapping[str, Any], destination: Destination) -> None:
         """Make a committed state the folder's; what is local stays."""

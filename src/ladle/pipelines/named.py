@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from ladle.events import Notice
 from ladle.package.store import Package
 from ladle.schema.change import Limits
 from ladle.schema.given_names import SETTING, GivenNames, derived_form, given_form
@@ -34,6 +35,14 @@ def in_derived_names(package: Package) -> dict[str, Any]:
     # Nothing is declared where no rows were extracted.
     declared = manifest.declared or derived_form(schema).to_dict()
     return {"schema": declared, "declared": {}, "resources": resources}
+
+
+def renamed(package: Package, load_id: str, why: str) -> Package:
+    """Store a normalised package under another load id, as it was extracted: its rows name the one it had."""
+    package.emit(Notice(f"{why}: the package is loaded as `{load_id}`"))
+    # Edits have no rows, and no names but given ones.
+    anew = {} if package.manifest.edits else in_derived_names(package)
+    return package.save(load_id=load_id, stage="extracted", ready=(), counts={}, **anew)
 
 
 def on_top(package: Package, stored: Schema, limits: Limits) -> Package:

@@ -21,7 +21,7 @@ from ladle.governance.policy import policy
 from ladle.governance.reporter import Reporter, reporter
 from ladle.load.ahead import LoadAhead
 from ladle.load.early import EarlySession
-from ladle.load.run import BehindDestination, LoadResult, StateMissing, load
+from ladle.load.run import BehindDestination, LoadIdTaken, LoadResult, StateMissing, load
 from ladle.normalize.background import BackgroundNormalizer
 from ladle.normalize.findings import check_root_tables
 from ladle.normalize.run import Normalizer, Options, normalize
@@ -34,7 +34,7 @@ from ladle.pipelines.evolution import exact_doubles
 from ladle.pipelines.info import ExtractInfo, NormalizeInfo, PackageInfo, now
 from ladle.pipelines.lookup import checks_for
 from ladle.pipelines.memory import Memory
-from ladle.pipelines.named import in_derived_names, on_top
+from ladle.pipelines.named import in_derived_names, on_top, renamed
 from ladle.pipelines.normalizing import KEPT, checked, default_contract, discarding, is_empty, options
 from ladle.pipelines.noted import noting, with_inputs
 from ladle.pipelines.order import Beside, Extracted, Order, extracted_info, loaded_info, normalized_info
@@ -414,18 +414,19 @@ class Work:
         self, package: Package, destination: Destination, early: EarlySession | None
     ) -> tuple[Package, LoadResult]:
         """Load, and bring the package up to date first where others were faster."""
+        dataset, name = self.dataset_name, package.manifest.schema["name"]
         for _ in range(_BEHIND_TRIES):
             try:
-                return package, load(package, destination, str(self.dataset_name), self.emit, early)
+                return package, load(package, destination, str(dataset), self.emit, early)
             except StateMissing:
                 # The dataset was dropped since, or the package that brings the state comes later.
-                name = package.manifest.schema["name"]
-                bare = self.memory.next(name, {}, {}, destination, self.dataset_name).state
-                package = package.save(state=bare)
-            except BehindDestination:
-                self.memory.catch_up(package.manifest.schema["name"], destination, str(self.dataset_name))
+                package = package.save(state=self.memory.next(name, {}, {}, destination, dataset).state)
+            except BehindDestination as error:
+                if taken := isinstance(error, LoadIdTaken):
+                    package = renamed(package, self.packages.another_id(), error.what)
+                self.memory.catch_up(name, destination, str(dataset), forget=taken)
                 package = self._with_newer(self.settle(self.normalize_package(package)))
-        return package, load(package, destination, str(self.dataset_name), self.emit)
+        return package, load(package, destination, str(dataset), self.emit)
 
     @contextmanager
     def turn(self) -> Iterator[None]:

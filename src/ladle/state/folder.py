@@ -69,6 +69,10 @@ class PipelineFolder:
         path = self.root / "schemas" / f"{schema.name}.schema.json"
         _replace(path, orjson.dumps(schema.to_dict()))
 
+    def forget_schema(self, name: str) -> None:
+        """Forget the schema of that name; safe to repeat."""
+        (self.root / "schemas" / f"{name}.schema.json").unlink(missing_ok=True)
+
     def reset(self) -> None:
         """Forget state and schemas; packages stay."""
         (self.root / _STATE).unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -25,6 +26,8 @@ from tests.unit.destinations.places import (
     table,
 )
 
+from ladle.destinations import file_session
+from ladle.destinations.file_catalog import FileCatalog
 from ladle.destinations.file_session import FileSession
 from ladle.destinations.files import LocalFiles
 from ladle.destinations.layout import Layout
@@ -324,6 +327,49 @@ def test_what_fails_after_the_row_is_done_by_the_next_load(
 
 
 # -- others
+
+
+def test_a_load_of_that_id_which_somebody_else_commits_just_now_is_waited_for(tmp_path: Path) -> None:
+    mine = opened(tmp_path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FileCatalog, "write_load", failing_to_answer)
+        with pytest.raises(CommitUnknown):
+            mine.commit()
+    (intent,) = FileCatalog(LocalFiles(tmp_path)).intents()
+    assert (intent.load_id, intent.schema, intent.pipeline) == ("101", "shop", "p")
+    for other in (record("101", name="other"), record("101", pipeline="another")):
+        with closing(FileSession(LocalFiles(tmp_path), "here", OPTIONS)) as session:
+            with pytest.raises(CommitFailed, match="committing another load of that id"):
+                session.begin(other)
+            # Whoever commits for more than a minute is dead.
+            FileCatalog(LocalFiles(tmp_path)).write_intent(replace(intent, stored_at=time.time() - 61))
+            session.begin(other)
+            assert private(tmp_path) == []
+        FileCatalog(LocalFiles(tmp_path)).write_intent(intent)
+    with closing(FileSession(LocalFiles(tmp_path), "here", OPTIONS)) as session:
+        session.begin(record("101"))
+    assert private(tmp_path) == []
+
+
+def failing_to_answer(*_: Any) -> None:
+    raise OSError("no answer")
+
+
+def test_files_that_the_next_try_of_a_load_takes_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry, arrow = table("t", X1)
+    original = file_session.write_file
+
+    def write(*args: Any) -> int:
+        FileSession(LocalFiles(tmp_path), "here", OPTIONS).begin(record("101", entry))
+        return original(*args)
+
+    monkeypatch.setattr(file_session, "write_file", write)
+    with closing(FileSession(LocalFiles(tmp_path), "here", OPTIONS)) as session:
+        session.begin(record("101", entry))
+        with pytest.raises(CommitFailed, match="took its files away"):
+            session.append(entry, arrow.schema, arrow.to_batches())
 
 
 def test_two_loads_at_once_both_count(tmp_path: Path) -> None:

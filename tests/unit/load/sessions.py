@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from ladle.destinations.base import LoadRecord
+from ladle.destinations.base import LoadOwner, LoadRecord
 from ladle.schema.change import AddTable, Change, Comment, Limits
 from ladle.schema.change_names import NameChange, after
 from ladle.schema.table import Table
@@ -28,6 +28,8 @@ class Memory:
     calls: list[str] = field(default_factory=list)
     closed: int = 0
     limits: Limits = Limits()
+    owner: LoadOwner | None = None
+    name: str = "memory"
 
     def open(self, dataset: str) -> MemorySession:
         return MemorySession(self)
@@ -46,6 +48,9 @@ class MemorySession:
 
     def has_load(self, load_id: str) -> bool:
         return load_id in self.memory.loads
+
+    def load_owner(self, load_id: str) -> LoadOwner | None:
+        return self.memory.owner
 
     def newest(self, schema: str, pipeline: str) -> tuple[str | None, int | None]:
         return self.memory.newest

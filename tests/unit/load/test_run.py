@@ -11,11 +11,12 @@ import pytest
 from tests.unit.load.sessions import Memory, MemorySession
 from tests.unit.normalize.folding import normalized, raw
 
+from ladle.destinations.base import LoadOwner
 from ladle.errors import CommitFailed, CommitUnknown, DestinationError, PackageError
 from ladle.events import Event, Progress, silent
 from ladle.load import run
 from ladle.load.plan import schema_update
-from ladle.load.run import BehindDestination, StateMissing, conformed, load, union_schema
+from ladle.load.run import BehindDestination, LoadIdTaken, StateMissing, conformed, load, union_schema
 from ladle.package.manifest import ResourceInfo
 from ladle.package.store import Package
 from ladle.schema.change import AddColumn, AddTable, Limits
@@ -63,6 +64,39 @@ def test_a_package_that_is_loaded_is_not_written_again(tmp_path: Path) -> None:
     again = loaded(memory, made)
     assert (again.already, again.rows) == (True, {"t": 2, "t__l": 1})
     assert memory.calls.count("begin") == 1
+
+
+def test_a_package_is_told_from_the_load_of_another_by_schema_and_pipeline(tmp_path: Path) -> None:
+    made = package(tmp_path)
+    schema, pipeline = made.manifest.schema["name"], made.manifest.pipeline
+    owners = {
+        (schema,): False,
+        (schema, None): False,
+        (None,): True,
+        ("other",): True,
+        (schema, pipeline, "other"): False,
+        (schema, "other"): True,
+    }
+    for (name, *pipelines), is_other in owners.items():
+        states = tuple(p for p in pipelines if p is not None)
+        memory = Memory(loads=[made.load_id], owner=LoadOwner((name,), states))
+        if is_other:
+            with pytest.raises(
+                LoadIdTaken, match=f"`ds` of destination `memory` has another load `{made.load_id}`"
+            ):
+                loaded(memory, made)
+            assert memory.calls == []
+        else:
+            assert loaded(memory, made).already
+    # Where another tool added a second load of that id, its state says nothing of this one.
+    assert not LoadOwner((schema, schema), ("other",)).is_other(schema, pipeline)
+
+
+def test_a_load_of_another_that_comes_first_is_not_taken_for_a_lost_commit(tmp_path: Path) -> None:
+    made = package(tmp_path)
+    memory = Memory(owner=LoadOwner(("other",)), commit_errors=[CommitUnknown("lost")], lost_answer=True)
+    with pytest.raises(LoadIdTaken):
+        loaded(memory, made)
 
 
 def test_a_commit_that_certainly_failed_is_tried_again(tmp_path: Path) -> None:
