@@ -14,7 +14,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 from setuptools import Distribution, Extension
 
-_MODULES = ("ladle.extract._cells", "ladle.destinations._copy", "ladle.destinations._rows")
+_MODULES = ("ladle.extract._cells", "ladle.destinations._copy", "ladle.destinations._image")
 
 
 class CompiledHook(BuildHookInterface):

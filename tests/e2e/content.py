@@ -6,6 +6,7 @@ import base64
 import gzip
 import json
 import sqlite3
+import threading
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
@@ -45,7 +46,13 @@ def committed(destination: str, dataset: str) -> Callable[[], str]:
         return lambda: repr(db.execute("SELECT pg_current_snapshot()::text").fetchall())
     if kind == "mysql":
         cursor = pymysql.connect(**_mysql_login(place), autocommit=True).cursor()
-        return lambda: _mysql_sums(cursor, dataset)
+        one_by_one = threading.Lock()  # steps are on several threads where a load goes ahead
+
+        def sums() -> str:
+            with one_by_one:
+                return _mysql_sums(cursor, dataset)
+
+        return sums
     return lambda: ""
 
 

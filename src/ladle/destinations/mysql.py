@@ -100,7 +100,7 @@ class MySql:
         "before a load is tried again, its load id is looked for",
     )
     dataset_named: bool = True
-    streams: bool = False
+    streams: bool = True
     sql_dialect: str = "mysql"
     limits: Limits = _LIMITS
     credentials: Any = field(default=None, repr=False, compare=False)

@@ -13,6 +13,7 @@ import pyarrow as pa
 from pymysql import err
 
 from ladle.destinations import dialect as statements
+from ladle.destinations.ahead import ahead
 from ladle.destinations.mysql_dialect import DIALECT
 from ladle.destinations.mysql_errors import (
     cause,
@@ -24,7 +25,7 @@ from ladle.destinations.mysql_errors import (
     waited_too_long,
 )
 from ladle.destinations.mysql_line import Line
-from ladle.destinations.mysql_load import Rows, ahead
+from ladle.destinations.mysql_load import Rows
 from ladle.destinations.mysql_login import Login
 from ladle.destinations.mysql_read import batches as read_batches
 from ladle.destinations.mysql_read import schema_of

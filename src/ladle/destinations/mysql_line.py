@@ -17,6 +17,8 @@ from pymysql.cursors import SSCursor
 from pymysql.protocol import FieldDescriptorPacket, OKPacketWrapper
 
 _PACKET_BYTES = 1 << 16
+_SENT_BYTES = 1 << 20
+"""Packets are sent so many at a time: who sends waits for Python's lock each time, beside a source."""
 _TOKENS = re.compile(r"""`(?:[^`]|``)*`|"(?:[^"\\]|\\.|"")*"|'(?:[^'\\]|\\.|'')*'|\?(\d+)""", re.DOTALL)
 # Values come back as the text or the bytes that the server sends, but for whole numbers.
 _ENCODERS = {kind: encode for kind, encode in converters.conversions.items() if not isinstance(kind, int)}
@@ -31,6 +33,8 @@ class Line(Connection):  # type: ignore[misc]
     A server may answer any query by asking for any file of the client. This one says that it can send
     files, as LOAD DATA LOCAL needs it, but sends only rows that it was given.
     """
+
+    _next_seq_id: int
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(
@@ -87,8 +91,13 @@ class Line(Connection):  # type: ignore[misc]
         return self._loaded()
 
     def _send(self, view: memoryview) -> None:
-        for start in range(0, len(view), _PACKET_BYTES):
-            self.write_packet(bytes(view[start : start + _PACKET_BYTES]))
+        for begin in range(0, len(view), _SENT_BYTES):
+            parts: list[bytes | memoryview] = []
+            for start in range(begin, min(begin + _SENT_BYTES, len(view)), _PACKET_BYTES):
+                part = view[start : start + _PACKET_BYTES]
+                parts += [len(part).to_bytes(3, "little"), bytes([self._next_seq_id]), part]
+                self._next_seq_id = (self._next_seq_id + 1) % 256
+            self._write_bytes(b"".join(parts))
 
     def _loaded(self) -> tuple[int, int]:
         self.write_packet(b"")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -126,16 +125,6 @@ class Rows:
             table=self._table,
             column=column,
         )
-
-
-def ahead(lines: Iterable[pa.Buffer]) -> Iterator[pa.Buffer]:
-    """Yield buffers; the next one is made on a thread while the server stores the one before."""
-    source = iter(lines)
-    with ThreadPoolExecutor(1, "ladle-spell") as thread:
-        coming = thread.submit(next, source, None)
-        while (found := coming.result()) is not None:
-            coming = thread.submit(next, source, None)
-            yield found
 
 
 def _scalar(text: str) -> pa.Scalar:

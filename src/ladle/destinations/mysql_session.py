@@ -13,6 +13,7 @@ from sqlglot import exp
 
 from ladle.destinations import dialect as statements
 from ladle.destinations.base import LoadRecord
+from ladle.destinations.changing import still_missing
 from ladle.destinations.dialect import Dialect
 from ladle.destinations.looked_up import looked_up
 from ladle.destinations.mysql_connection import MySqlConnection
@@ -72,6 +73,8 @@ class MySqlSession(SqlSession):
 
     def apply(self, changes: Sequence[Change]) -> None:
         """Create tables, add and change columns, outside the transaction."""
+        if self._line.has_rows and not still_missing(changes, self.tables(), self._dialect):
+            return  # of a load that began ahead: all was made before its rows
         self._check_first("changing tables")
         super().apply(changes)
         for table, column in _GROWN.items():
@@ -83,6 +86,17 @@ class MySqlSession(SqlSession):
         """Drop tables, outside the transaction."""
         self._check_first("dropping tables")
         super().drop(tables)
+
+    def clear(self, tables: Sequence[str]) -> None:
+        """Delete all rows; others see them until the commit."""
+        super().clear(tables)
+        self._line.has_rows = True  # what is gone, others must not miss before the rows come
+
+    def comment(self, changed: Sequence[Comment]) -> None:
+        """Change comments of tables and columns that are there, outside the transaction."""
+        if changed:
+            self._check_first("changing comments")
+        super().comment(changed)
 
     def alter(self, changes: Sequence[NameChange]) -> None:
         """Rename and drop, outside the transaction."""

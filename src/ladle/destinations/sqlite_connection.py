@@ -14,9 +14,11 @@ from typing import Any
 import pyarrow as pa
 
 from ladle.destinations import dialect as statements
+from ladle.destinations.ahead import ahead
 from ladle.destinations.dialect import Dialect
 from ladle.destinations.rows import rows
 from ladle.destinations.sqlite_errors import explained, is_busy, is_read_only, locked, unread
+from ladle.destinations.sqlite_image import imaged
 from ladle.destinations.sqlite_read import declared_types, read_batches
 from ladle.destinations.sqlite_rewrite import rewritten
 from ladle.destinations.sqlite_types import Encoder, bound, column_type, stored_value
@@ -77,6 +79,7 @@ class SqliteConnection:
         self._wait_s = wait_s
         self._db: sqlite3.Connection | None = None
         self._has_file = False
+        self._takes_images = False
 
     @property
     def _file(self) -> str:
@@ -98,7 +101,7 @@ class SqliteConnection:
         )  # fmt: skip
         if there and not is_main:
             self._db.execute(f"ATTACH ? AS {_quoted(self._dataset)}", [uri])
-        self._has_file = there
+        self._has_file, self._takes_images = there, False
         return self._db
 
     # -- statements
@@ -161,20 +164,35 @@ class SqliteConnection:
         schema: pa.Schema,
         batches: Iterable[pa.RecordBatch],
     ) -> int:
-        """Insert batches by two prepared statements; rows keep their order. Memory: O(10,000 rows)."""
+        """Insert batches, by images of databases or value by value; rows keep their order.
+
+        Memory: O(10,000 rows).
+        """
         db = self._open()
-        into = DIALECT.sql(statements.table_ref(dataset, table.name))
-        names = ", ".join(map(_quoted, schema.names))
+        ref = DIALECT.sql(statements.table_ref(dataset, table.name))
+        into = f"INSERT INTO {ref} ({', '.join(map(_quoted, schema.names))})"
+        cells = ", ".join(f"c{n}" for n in range(len(schema.names)))
         count = 0
-        for widths, columns in Encoder(table, schema, there).encoded(batches):
-            row = ", ".join("?" if n == 1 else f"coalesce({', '.join('?' * n)})" for n in widths)
-            # To run a statement costs as much as ten of its values.
-            for number, found in rows(columns, max(1, _PARAMETERS // len(columns))):
-                db.executemany(
-                    f"INSERT INTO {into} ({names}) VALUES {', '.join([f'({row})'] * number)}", found
-                )
+        for widths, columns, image in ahead(imaged(Encoder(table, schema, there).encoded(batches))):
+            if image is not None and self._has_beside(db):
+                db.deserialize(image, name=self._beside)
+                db.execute(f"{into} SELECT {cells} FROM {_quoted(self._beside)}.t ORDER BY _rowid_")
+            else:
+                _bind(db, into, widths, columns)
             count += len(columns[0])
         return count
+
+    @property
+    def _beside(self) -> str:
+        """Name of a database whose content is one image after the other: no dataset's that is in use."""
+        return f"{self._dataset} rows"
+
+    def _has_beside(self, db: sqlite3.Connection) -> bool:
+        """Have that database be there; not where texts are stored otherwise than in images, as UTF-16."""
+        if not self._takes_images and db.execute("PRAGMA encoding").fetchone() == ("UTF-8",):
+            db.execute(f"ATTACH ':memory:' AS {_quoted(self._beside)}")
+            self._takes_images = True
+        return self._takes_images
 
     # -- the transaction
 
@@ -193,6 +211,9 @@ class SqliteConnection:
             # Kept in the file. Where it can't be had, as on some network drives, readers wait at the commit.
             with suppress(sqlite3.Error):
                 db.execute(f"PRAGMA {_quoted(self._dataset)}.journal_mode = WAL")
+        if self._takes_images:  # of an earlier load; it must not take part in this transaction
+            db.execute(f"DETACH {_quoted(self._beside)}")
+            self._takes_images = False
         for name in (_quoted(self._dataset), "temp"):
             db.execute(f"PRAGMA {name}.cache_size = -{_CACHE_KB}")
         self._begin(db)
@@ -252,7 +273,7 @@ class SqliteConnection:
         """Disconnect; what isn't committed is rolled back."""
         if self._db is not None:
             self._db.close()
-        self._db, self._has_file = None, False
+        self._db, self._has_file, self._takes_images = None, False, False
 
     # -- reading
 
@@ -298,6 +319,14 @@ class SqliteConnection:
             yield
         except sqlite3.Error as exc:
             raise unread(exc, doing, self._file) from exc
+
+
+def _bind(db: sqlite3.Connection, into: str, widths: Sequence[int], columns: Sequence[pa.Array]) -> None:
+    """Insert rows by two prepared statements, value by value."""
+    row = ", ".join("?" if n == 1 else f"coalesce({', '.join('?' * n)})" for n in widths)
+    # To run a statement costs as much as ten of its values.
+    for number, found in rows(columns, max(1, _PARAMETERS // len(columns))):
+        db.executemany(f"{into} VALUES {', '.join([f'({row})'] * number)}", found)
 
 
 def _is_there(file: str) -> bool:

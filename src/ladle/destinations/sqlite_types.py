@@ -28,7 +28,8 @@ from ladle.schema.types import arrow_type
 
 WEI_DIGITS = 76
 _BATCH_ROWS = 10_000
-"""Rows that are spelled at one time."""
+_BATCH_BYTES = 8 << 20
+"""Rows that are spelled at one time: so many, and no more than have about so many bytes."""
 
 _TYPES = {
     "text": "TEXT",
@@ -139,8 +140,9 @@ class Encoder:
             DataError: a value can't be kept.
         """
         for batch in batches:
-            for start in range(0, batch.num_rows, _BATCH_ROWS):
-                piece = batch.slice(start, _BATCH_ROWS)
+            most = min(_BATCH_ROWS, max(1, batch.num_rows * _BATCH_BYTES // max(1, batch.nbytes)))
+            for start in range(0, batch.num_rows, most):
+                piece = batch.slice(start, most)
                 columns = [self._parts(n, a) for n, a in zip(self._names, piece.columns, strict=True)]
                 yield tuple(map(len, columns)), [part for parts in columns for part in parts]
 

@@ -33,8 +33,8 @@ from ladle.load.run import (
 from ladle.load.strategies.append import append
 from ladle.package.store import Package
 from ladle.schema.change import AddTable, RelaxColumn, WidenColumn, diff
-from ladle.schema.records import is_record
-from ladle.schema.schema import Schema
+from ladle.schema.records import CHANGES, CHANGES_TABLE, is_record
+from ladle.schema.schema import SYSTEM_TABLE_MAP, Schema
 from ladle.schema.table import Table
 from ladle.schema.types import arrow_type
 
@@ -195,9 +195,22 @@ class LoadAhead:
         with durable(self._emit, "load.begin"):
             self._session.begin(opening)
         self._there = {name: dict(columns) for name, columns in self._session.tables().items()}
+        if self._destination.limits.tables_first:
+            self._make_first(schema)
         waits = self._waits(self._package, self._declared)
         for resource in self._package.manifest.resources:
             prepare(self._session, self._declared, resource, self._declared.table_map, waits)
+
+    def _make_first(self, schema: Schema) -> None:
+        """Make the tables that are known by now: to make one later would commit the rows before it."""
+        assert self._session is not None
+        with self._changed:
+            came = {name: schema.table_map[name] for name in self._waiting if name not in self._there}
+        records = {CHANGES_TABLE: CHANGES} if came and self._destination.limits.records else {}
+        records = {name: table for name, table in records.items() if name not in self._there}
+        with durable(self._emit, "load.apply"):
+            self._session.apply(diff(self._there, {**SYSTEM_TABLE_MAP, **records, **came}, {}))
+        self._made.update(came)
 
     def _waits(self, package: Package, schema: Schema) -> dict[str, tuple[str, Strategy]]:
         return waiting(package.manifest, schema, self._destination.limits)

@@ -1,10 +1,8 @@
-"""Rows on their way to MySQL: as text, the next ones while the server stores the ones before."""
+"""Rows on their way to MySQL: as text."""
 
 from __future__ import annotations
 
 import ssl
-import threading
-from collections.abc import Iterator
 
 import pyarrow as pa
 import pytest
@@ -12,33 +10,8 @@ import pytest
 pytest.importorskip("pymysql", reason="needs ladle[mysql]")
 
 from ladle.destinations.mysql_line import Line
-from ladle.destinations.mysql_load import Rows, ahead
+from ladle.destinations.mysql_load import Rows
 from ladle.schema.table import Column, Table
-
-
-def test_the_next_buffer_is_made_while_the_one_before_is_used() -> None:
-    began = threading.Event()
-
-    def lines() -> Iterator[pa.Buffer]:
-        yield pa.py_buffer(b"1")
-        began.set()
-        yield pa.py_buffer(b"2")
-
-    coming = ahead(lines())
-    assert next(coming).to_pybytes() == b"1"
-    assert began.wait(30)
-    assert [buffer.to_pybytes() for buffer in coming] == [b"2"]
-
-
-def test_what_goes_wrong_with_a_buffer_comes_where_it_is_wanted() -> None:
-    def lines() -> Iterator[pa.Buffer]:
-        yield pa.py_buffer(b"1")
-        raise ValueError("the second")
-
-    coming = ahead(lines())
-    assert next(coming).to_pybytes() == b"1"
-    with pytest.raises(ValueError, match="the second"):
-        next(coming)
 
 
 def test_rows_end_whatever_their_last_value_is() -> None:

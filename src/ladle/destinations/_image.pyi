@@ -1,0 +1,3 @@
+from typing import Any
+
+def image(first: bytes, columns: list[Any], parts: bytes, rows: int) -> bytes | None: ...
