@@ -87,13 +87,7 @@ class PostgresConnection:
         self._lock_wait_s = lock_wait_s
         self._fence_wait_s = fence_wait_s
         self._bounded = False
-        try:
-            # Statements aren't prepared: poolers in front of a server may not know them.
-            self._connection = psycopg.connect(
-                login.url, autocommit=True, prepare_threshold=None, cursor_factory=psycopg.RawCursor
-            )
-        except psycopg.Error as exc:
-            raise refused(exc, login) from cause(exc, login)
+        self._connection = _connected(login)
         self._connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
 
     def execute(self, sql: str, params: Sequence[Any] = ()) -> int:
@@ -230,6 +224,17 @@ class PostgresConnection:
         )
         error.retryable = True
         return error
+
+
+def _connected(login: Login) -> psycopg.Connection[Any]:
+    try:
+        # Statements aren't prepared: poolers in front of a server may not know them.
+        return psycopg.connect(
+            login.url, autocommit=True, prepare_threshold=None, cursor_factory=psycopg.RawCursor
+        )
+    except psycopg.Error as exc:
+        error = refused(exc, login)
+    raise error  # neither from nor beside the driver's, which holds what it connected with
 
 
 def _holder(pid: int, user: str | None, program: str | None, state: str | None, query: str | None) -> str:
