@@ -6,24 +6,14 @@
  *
  * Other threads of Python go on while rows are encoded.
  */
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
-#include <stdint.h>
-#include <string.h>
+#include "_column.h"
 
 #define DATE_EPOCH 10957                  /* days from 1970 to 2000 */
 #define TIME_EPOCH INT64_C(946684800000000) /* microseconds from 1970 to 2000 */
 #define MAX_WORDS 8                       /* of 32 bits, in a decimal256 */
 #define MAX_GROUPS 22                     /* of four decimal digits: 78 digits, and what aligns them to the point */
 
-typedef struct {
-    char kind;       /* ? bool, h i q d numbers, D date, T timestamp, s text, y bytes, j JSON, 4 and 8 decimals */
-    int scale;       /* of decimals */
-    Py_ssize_t offset;
-    Py_buffer valid; /* a bit a value, 0 where it is null; obj is NULL while none is */
-    Py_buffer data;  /* values or offsets */
-    Py_buffer more;  /* bytes of the text */
-} Column;
+/* Kinds: ? bool, h i q d numbers, D date, T timestamp, s text, y bytes, j JSON, 4 and 8 decimals. */
 
 typedef struct {
     uint8_t *at, *end;
@@ -70,8 +60,6 @@ static int is_text(char kind) { return kind == 's' || kind == 'y' || kind == 'j'
 
 /* The most bytes that a value takes besides those of a text. */
 static Py_ssize_t most(char kind) { return kind == '4' || kind == '8' ? 12 + 2 * MAX_GROUPS : 4 + 8; }
-
-static int bit(const Py_buffer *bits, Py_ssize_t at) { return ((const uint8_t *)bits->buf)[at >> 3] >> (at & 7) & 1; }
 
 /* Divide a number of `*words` words; return the rest. Words that become zero are dropped. */
 static uint32_t divide(uint32_t *number, int *words, uint32_t by) {
@@ -145,7 +133,7 @@ static int64_t moment(int64_t us) { return us < INT64_MIN + 1 + TIME_EPOCH ? INT
 static int put(Out *out, const Column *column, Py_ssize_t row) {
     Py_ssize_t at = column->offset + row;
     const void *data = column->data.buf;
-    if (column->valid.obj && !bit(&column->valid, at)) {
+    if (is_null(column, at)) {
         put32(out, UINT32_MAX);
         return 1;
     }
@@ -194,20 +182,6 @@ static int put_rows(Out *out, const Column *columns, Py_ssize_t count, Py_ssize_
     return 1;
 }
 
-static int buffer(PyObject *given, Py_buffer *into, Py_ssize_t least) {
-    if (given == Py_None) {
-        if (least == 0)
-            return 0;
-    } else {
-        if (PyObject_GetBuffer(given, into, PyBUF_SIMPLE) < 0)
-            return -1;
-        if (into->len >= least)
-            return 0;
-    }
-    PyErr_SetString(PyExc_ValueError, "a buffer is too short");
-    return -1;
-}
-
 /* Take a column: (kind, scale, offset, validity, data, more); return the most bytes it takes, or -1. */
 static Py_ssize_t take(PyObject *given, Column *column, Py_ssize_t start, Py_ssize_t stop) {
     int kind;
@@ -221,9 +195,9 @@ static Py_ssize_t take(PyObject *given, Column *column, Py_ssize_t start, Py_ssi
     column->kind = (char)kind;
     Py_ssize_t end = column->offset + stop, bits = (end + 7) / 8;
     Py_ssize_t least = kind == '?' ? bits : (end + is_text(column->kind)) * width(column->kind);
-    if (valid != Py_None && buffer(valid, &column->valid, bits) < 0)
+    if (valid != Py_None && borrow(valid, &column->valid, bits) < 0)
         return -1;
-    if (buffer(data, &column->data, least) < 0 || (is_text(column->kind) && buffer(more, &column->more, 0) < 0))
+    if (borrow(data, &column->data, least) < 0 || (is_text(column->kind) && borrow(more, &column->more, 0) < 0))
         return -1;
     Py_ssize_t size = (stop - start) * most(column->kind);
     if (is_text(column->kind)) {
@@ -273,11 +247,7 @@ static PyObject *copied(PyObject *Py_UNUSED(module), PyObject *arguments) {
         taken++;
     }
     PyObject *made = part < 0 ? NULL : encode(columns, count, start, stop, size);
-    for (Py_ssize_t at = 0; at < taken; at++) {
-        PyBuffer_Release(&columns[at].valid);
-        PyBuffer_Release(&columns[at].data);
-        PyBuffer_Release(&columns[at].more);
-    }
+    give_back(columns, taken);
     PyMem_Free(columns);
     return made;
 }

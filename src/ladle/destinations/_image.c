@@ -7,21 +7,12 @@
  * own. Here the others are made: leaves with rows, and above them, if they are several, one page that tells which
  * rows are on which leaf. What doesn't fit in one page, a row or what is above the leaves, makes no image.
  */
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
-#include <stdint.h>
-#include <string.h>
+#include "_column.h"
 
 enum { PAGE = 65536, MOST_BYTES = PAGE - 35, LEAF = 13, INNER = 5, LEAF_HEAD = 8, INNER_HEAD = 12 };
 enum { MADE, TOO_LONG, OUTSIDE, NO_MEMORY };
 
-typedef struct {
-    char kind;        /* struct's: b h i q d, s and S for text, y and Y for bytes */
-    Py_ssize_t offset;
-    Py_buffer valid;  /* a bit a value, 0 where it is null; obj is NULL while none is */
-    Py_buffer data;   /* numbers or offsets */
-    Py_buffer more;   /* bytes of the text */
-} Column;
+/* Kinds are struct's: b h i q d; s and S for text, y and Y for bytes. */
 
 /* A value of a row: SQLite's number for its kind and size, and its bytes or, of a number, the bits. */
 typedef struct {
@@ -87,7 +78,7 @@ static int look(const Column *column, Py_ssize_t row, Value *value) {
     Py_ssize_t at = column->offset + row;
     const void *data = column->data.buf;
     value->kind = value->size = 0;
-    if (column->valid.obj && !(((const uint8_t *)column->valid.buf)[at >> 3] >> (at & 7) & 1))
+    if (is_null(column, at))
         return MADE;
     switch (column->kind) {
     case 'b':
@@ -234,20 +225,6 @@ static int filled(Image *image) {
     return MADE;
 }
 
-static int buffer(PyObject *given, Py_buffer *into, Py_ssize_t least) {
-    if (given == Py_None) {
-        if (least == 0)
-            return 0;
-    } else {
-        if (PyObject_GetBuffer(given, into, PyBUF_SIMPLE) < 0)
-            return -1;
-        if (into->len >= least)
-            return 0;
-    }
-    PyErr_SetString(PyExc_ValueError, "a buffer is too short");
-    return -1;
-}
-
 static int width(char kind) {
     switch (kind) {
     case 'b':
@@ -276,11 +253,11 @@ static int take(PyObject *given, Column *column, Py_ssize_t rows) {
     column->kind = (char)kind;
     Py_ssize_t end = column->offset + rows;
     int texts = strchr("sSyY", kind) != NULL;
-    if (valid != Py_None && buffer(valid, &column->valid, (end + 7) / 8) < 0)
+    if (valid != Py_None && borrow(valid, &column->valid, (end + 7) / 8) < 0)
         return -1;
-    if (buffer(data, &column->data, (end + texts) * width(column->kind)) < 0)
+    if (borrow(data, &column->data, (end + texts) * width(column->kind)) < 0)
         return -1;
-    return texts ? buffer(more, &column->more, 0) : 0;
+    return texts ? borrow(more, &column->more, 0) : 0;
 }
 
 static int take_all(Image *image, PyObject *columns, PyObject *parts) {
@@ -338,11 +315,7 @@ static PyObject *image(PyObject *Py_UNUSED(module), PyObject *arguments) {
         PyErr_SetString(PyExc_ValueError, "the first page has another size");
     else if (take_all(&image, columns, parts) == 0)
         result = made(&image, PyBytes_AS_STRING(first));
-    for (Py_ssize_t at = 0; at < image.count; at++) {
-        PyBuffer_Release(&image.columns[at].valid);
-        PyBuffer_Release(&image.columns[at].data);
-        PyBuffer_Release(&image.columns[at].more);
-    }
+    give_back(image.columns, image.count);
     PyMem_Free(image.columns);
     PyMem_Free(image.row);
     PyMem_RawFree(image.pages);
