@@ -210,6 +210,7 @@ class DuckDbConnection:
         self._memory_limit: str | None = None
         self._limit_bytes = 0
         self._worn: bool | None = None
+        self._trickles = 0  # DuckDB's threads, where rows come in small batches
 
     def execute(self, sql: str, params: Sequence[Any] = ()) -> int:
         """Run a statement; return how many rows it changed."""
@@ -243,15 +244,31 @@ class DuckDbConnection:
         known = pa.schema([f.with_type(kept(f.type)) for f in schema])
         if known != schema:
             schema, batches = known, (cut(batch, known) for batch in batches)
-        reader = pa.RecordBatchReader.from_batches(schema, row_groups(schema, batches))
-        self._connection.register(_SOURCE, reader)
-        try:
+        if not self._trickles:
+            batches = row_groups(schema, batches)
+        with self._source(pa.RecordBatchReader.from_batches(schema, batches)):
             insert = statements.insert_select(dataset, table.name, schema.names, _SOURCE)
             rows = self._connection.execute(DIALECT.sql(insert)).fetchone()
+        return int(rows[0]) if rows else 0
+
+    @contextmanager
+    def _source(self, reader: pa.RecordBatchReader) -> Iterator[None]:
+        """Have batches as a table for one statement.
+
+        Batches of rows come slower than one thread takes them. Alone, it adds each as it comes and compresses
+        each row group once it is full; two would first gather them, to keep their order, and begin at the end.
+        """
+        self._connection.register(_SOURCE, reader)
+        if self._trickles:
+            self._connection.execute("SET threads = 1")
+        try:
+            yield
         finally:
             with suppress(duckdb.Error):  # the insert's own error has ended the transaction
                 self._connection.unregister(_SOURCE)
-        return int(rows[0]) if rows else 0
+            if self._trickles:
+                with suppress(duckdb.Error):
+                    self._connection.execute(f"SET threads = {self._trickles}")
 
     def expect(self, batch_bytes: int, columns: int) -> None:
         """Bound DuckDB's memory for the load: its default, 80% of the machine, is too much for a guest."""
@@ -259,6 +276,7 @@ class DuckDbConnection:
             return
         found = self._connection.execute(_SETTINGS).fetchone()
         self._memory_limit, threads = found or (None, 1)
+        self._trickles = 0
         batches = max(_MEMORY_BYTES, _BATCHES_IN_MEMORY * batch_bytes)
         self._limit_bytes = batches + columns * _COLUMN_BYTES
         if batches > _MEMORY_BYTES and self._memory_limit is not None:
@@ -266,6 +284,8 @@ class DuckDbConnection:
             most = min(_HELPERS_BYTES, _bytes(self._memory_limit))
             helper = columns * _HELPER_BYTES
             self._limit_bytes = max(self._limit_bytes, min(threads - 1, most // helper) * helper)
+        else:
+            self._trickles = threads
         self._connection.execute(f"SET memory_limit = '{self._limit_bytes}B'")
 
     def _expect_merge(self) -> None:

@@ -124,7 +124,7 @@ def _open_csv(stream: BinaryIO, schema: pa.Schema, columns: Sequence[Column]) ->
 
 FORMATS = {
     "jsonl": Format("jsonl", _open_jsonl, gzipped=True, chunk_rows=1 << 15, chunk_bytes=8 << 20),
-    "parquet": Format("parquet", _ParquetWriter, gzipped=False, chunk_rows=1 << 17, chunk_bytes=32 << 20),
+    "parquet": Format("parquet", _ParquetWriter, gzipped=False, chunk_rows=1 << 16, chunk_bytes=32 << 20),
     "csv": Format("csv", _open_csv, gzipped=True, chunk_rows=1 << 15, chunk_bytes=8 << 20),
 }
 """The first is the default: what the reference prefers."""

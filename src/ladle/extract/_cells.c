@@ -343,18 +343,27 @@ static Py_ssize_t place(Columns *all, PyObject *key) {
     return all->count++;
 }
 
+/* Whether two keys are the same, told without a look at any table; 0 may also mean that it takes one. */
+static int same(PyObject *key, PyObject *name) {
+    if (key == name)
+        return 1;
+    /* both have been keys of dicts, so that their hashes are known */
+    return PyUnicode_CheckExact(key) && PyUnicode_IS_COMPACT_ASCII(key) && PyUnicode_IS_COMPACT_ASCII(name) &&
+           ((PyASCIIObject *)key)->hash == ((PyASCIIObject *)name)->hash &&
+           PyUnicode_GET_LENGTH(key) == PyUnicode_GET_LENGTH(name) &&
+           memcmp(PyUnicode_1BYTE_DATA(key), PyUnicode_1BYTE_DATA(name), PyUnicode_GET_LENGTH(key)) == 0;
+}
+
 /* Add a row. 0: done, -1: out of memory, -2: it has a key that is no text. */
 static int add_row(Columns *all, PyObject *row, Py_ssize_t at, Py_ssize_t rows) {
     PyObject *key, *value;
     Py_ssize_t position = 0, guess = 0;
     while (PyDict_Next(row, &position, &key, &value)) {
         Py_ssize_t here = guess;
-        if (here >= all->count || all->columns[here].name != key) {
+        if (here >= all->count || !same(key, all->columns[here].name)) {
             here = place(all, key);
             if (here < 0)
                 return (int)here;
-            if (here == guess) /* the keys of another page are other objects, and more such rows will come */
-                Py_SETREF(all->columns[here].name, Py_NewRef(key));
         }
         guess = here + 1;
         Column *column = &all->columns[here];
