@@ -105,3 +105,34 @@ def test_an_open_connection_of_the_user_keeps_its_limit():
     assert _limit(loading) == "2.0 GiB"
     loading.close()
     given.close()
+
+
+def _threads(connection: DuckDbConnection) -> int:
+    return connection.query("SELECT current_setting('threads')")[0][0]
+
+
+def _during(connection: DuckDbConnection, seen: list[int]) -> Iterator[pa.RecordBatch]:
+    with connection.native.cursor() as other:
+        seen.append(other.execute("SELECT current_setting('threads')").fetchall()[0][0])
+    yield _BATCH
+
+
+@pytest.mark.parametrize(("batch_bytes", "threads"), [(1 << 20, 1), (9 << 20, 3)])
+def test_rows_are_added_by_one_thread_and_frames_by_all(connection, batch_bytes, threads):
+    connection.execute("SET threads = 3")
+    connection.expect(batch_bytes, 1)
+    seen: list[int] = []
+    connection.ingest("ds", _TABLE, {"a": "BIGINT"}, _BATCH.schema, _during(connection, seen))
+    assert (seen, _threads(connection)) == ([threads], 3)
+
+
+def test_threads_come_back_after_a_load_that_failed(connection, tmp_path):
+    connection.execute("SET threads = 3")
+    with duckdb.connect(str(tmp_path / "x.duckdb")) as other:
+        connection.expect(1 << 20, 1)
+        connection.begin()
+        full = pa.record_batch({"a": pa.array([1 << 64], pa.decimal128(20, 0))})
+        with pytest.raises(duckdb.Error):
+            connection.ingest("ds", _TABLE, {"a": "BIGINT"}, full.schema, [full])
+        connection.close()
+        assert other.execute("SELECT current_setting('threads')").fetchall() == [(3,)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 import subprocess
 import sys
@@ -100,3 +101,24 @@ def test_the_demo_names_packages_that_its_extra_installs() -> None:
     text = (ROOT / "examples" / "demo.py").read_text(encoding="utf-8")
     extra = {requirement_name(requirement) for requirement in PROJECT["optional-dependencies"]["demo"]}
     assert set(re.findall(r'(?:read_json\(|files\()"(\w+)"', text)) == extra
+
+
+@pytest.mark.skipif(
+    (sys.platform, platform.machine()) != ("linux", "x86_64"), reason="Arrow's own choice is kept elsewhere"
+)
+@pytest.mark.parametrize(
+    ("program", "chosen", "backend"),
+    [
+        ("import ladle, pyarrow", None, "jemalloc"),
+        ("import ladle, pyarrow", "system", "system"),
+        ("import pyarrow, ladle", None, "mimalloc"),
+    ],
+)
+def test_arrow_takes_memory_from_jemalloc_unless_somebody_chose(
+    program: str, chosen: str | None, backend: str
+) -> None:
+    name = "ARROW_DEFAULT_MEMORY_POOL"
+    env = {n: v for n, v in os.environ.items() if n != name} | ({name: chosen} if chosen else {})
+    tell = f"{program}; print(pyarrow.default_memory_pool().backend_name)"
+    done = subprocess.run([sys.executable, "-c", tell], env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == backend

@@ -267,7 +267,7 @@ class DuckDbConnection:
             with suppress(duckdb.Error):  # the insert's own error has ended the transaction
                 self._connection.unregister(_SOURCE)
             if self._trickles:
-                with suppress(duckdb.Error):
+                with suppress(duckdb.Error):  # `close` does it then
                     self._connection.execute(f"SET threads = {self._trickles}")
 
     def expect(self, batch_bytes: int, columns: int) -> None:
@@ -375,9 +375,11 @@ class DuckDbConnection:
             self._connection.execute("RESET max_vacuum_tasks")
             self._worn = None
         if self._memory_limit is not None:
-            # The limit is the database's, not the connection's: others of this process may have it open.
+            # The limits are the database's, not the connection's: others of this process may have it open.
             with suppress(duckdb.Error):
                 self._connection.execute(f"SET memory_limit = '{self._memory_limit}'")
+                if self._trickles:
+                    self._connection.execute(f"SET threads = {self._trickles}")
             self._memory_limit = None
         self._connection.close()
 

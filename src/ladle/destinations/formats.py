@@ -6,11 +6,11 @@ import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol, cast
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ladle.destinations.cells import csv_header, csv_lines, json_lines
@@ -19,8 +19,8 @@ from ladle.schema.change import column_comment, table_comment
 from ladle.schema.table import Column, Table
 from ladle.schema.tags import PREFIX, tags_of
 
-_SAMPLE_ROWS = 1 << 13
-_REPEATS = 2  # times that a value comes in the sample, on average, from which on a dictionary pays
+_DICTIONARY_BYTES = 128 << 10  # measured: at Parquet's 1 MB, columns whose values differ take twice as long
+_BUFFER_BYTES = 1 << 20
 _GZIP_LEVEL = 4
 _GZIP_WINDOW = 31  # zlib's way to ask for a gzip header
 
@@ -55,41 +55,33 @@ class Format:
 
 
 class _ParquetWriter:
-    """Each chunk becomes a row group; the first one tells which columns get a dictionary."""
+    """Each chunk becomes a row group. A column's dictionary ends where its values turn out not to repeat."""
 
     def __init__(self, stream: BinaryIO, schema: pa.Schema, columns: Sequence[Column]) -> None:
-        self._stream = stream
-        self._schema = schema
-        self._writer: pq.ParquetWriter | None = None
+        self._sink = _native(stream)
+        self._writer = pq.ParquetWriter(
+            self._sink,
+            schema,
+            compression="snappy",  # as in the reference: everything that reads Parquet reads it
+            dictionary_pagesize_limit=_DICTIONARY_BYTES,
+        )
 
     def write(self, rows: pa.Table) -> None:
-        if self._writer is None:
-            self._writer = self._open(repeating(rows))
         self._writer.write_table(rows, row_group_size=rows.num_rows)
 
-    def _open(self, dictionary: bool | list[str]) -> pq.ParquetWriter:
-        # Snappy as in the reference: everything that reads Parquet reads it.
-        return pq.ParquetWriter(self._stream, self._schema, compression="snappy", use_dictionary=dictionary)
-
     def close(self) -> None:
-        (self._writer or self._open(True)).close()
+        self._writer.close()
+        if isinstance(self._sink, pa.NativeFile):
+            self._sink.close()
 
 
-def repeating(rows: pa.Table) -> list[str]:
-    """Return the columns of which a sample of the first rows has each value at least twice, on average.
+def _native(stream: BinaryIO) -> BinaryIO | pa.NativeFile:
+    """Return a way into a stream's file without Python, where the stream has written nothing and has a path.
 
-    Of the others a dictionary is as long as the column: to find that out for each row group takes as long as
-    all the rest of writing it.
+    Each page would wait for Python's lock otherwise, while rows are being gathered.
     """
-    sample = rows.slice(0, _SAMPLE_ROWS)
-    return [name for name in rows.column_names if _REPEATS * _distinct(sample[name]) <= sample.num_rows]
-
-
-def _distinct(column: pa.ChunkedArray) -> int:
-    try:
-        return int(pc.count_distinct(column, mode="all").as_py())
-    except pa.ArrowNotImplementedError:  # nulls only, and values that are encoded already
-        return 0
+    name = getattr(stream, "name", None)
+    return pa.BufferedOutputStream(pa.OSFile(name, "wb"), _BUFFER_BYTES) if isinstance(name, str) else stream
 
 
 class _TextWriter:
@@ -228,12 +220,17 @@ def write_file(
 
 def _fill(writer: Writer, chunks: Iterable[pa.Table], max_bytes: int) -> int:
     rows = size = 0
-    for chunk in chunks:
-        writer.write(chunk)
-        rows += chunk.num_rows
-        size += chunk.nbytes
-        if size >= max_bytes:
-            break
+    try:
+        for chunk in chunks:
+            writer.write(chunk)
+            rows += chunk.num_rows
+            size += chunk.nbytes
+            if size >= max_bytes:
+                break
+    except BaseException:
+        with suppress(OSError, pa.ArrowException):
+            writer.close()  # lets go of the file, which the caller takes away
+        raise
     writer.close()
     return rows
 

@@ -42,7 +42,7 @@ BEGIN_BYTES = 4 << 20
 """Ready data, in bytes of Arrow, with which a load begins ahead; less is loaded when extract has ended."""
 
 _CHUNK_BYTES = 4 << 20
-_WAITING_BYTES = 16 << 20
+_WAITING_BYTES = 32 << 20
 _PATIENCE_S = 2.0
 _IDLE_RATIO = 2.0
 _LINGER_S = 0.05
@@ -81,7 +81,7 @@ class LoadAhead:
         begin_bytes: ready data to wait for before connecting.
         early: opens the session, or has opened it.
 
-    Memory: 16 MB of batches wait at most; then `put` blocks.
+    Memory: 32 MB of batches wait at most; then `put` blocks.
     """
 
     def __init__(
