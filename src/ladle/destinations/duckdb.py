@@ -255,8 +255,8 @@ class DuckDbConnection:
     def _source(self, reader: pa.RecordBatchReader) -> Iterator[None]:
         """Have batches as a table for one statement.
 
-        Batches of rows come slower than one thread takes them. Alone, it adds each as it comes and compresses
-        each row group once it is full; two would first gather them, to keep their order, and begin at the end.
+        Batches of rows come slower than one thread takes them. Alone, it adds each as it comes and
+        compresses each row group once it is full; two would first gather them, to keep their order.
         """
         self._connection.register(_SOURCE, reader)
         if self._trickles:

@@ -75,7 +75,9 @@ def test_parquet_is_written_without_python_where_the_stream_has_a_path(tmp_path:
             return super().write(data)
 
     with Watched(str(tmp_path / "t.parquet"), "wb") as stream:
-        write_file(cast(BinaryIO, stream), FORMATS["parquet"], True, SCHEMA, COLUMNS, [one(batch(1))], 1 << 30)
+        write_file(
+            cast(BinaryIO, stream), FORMATS["parquet"], True, SCHEMA, COLUMNS, [one(batch(1))], 1 << 30
+        )
     assert pq.read_table(tmp_path / "t.parquet").to_pylist() == [{"a": 1, "b": "r1"}]
     assert Watched.calls == 0
 
