@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from ladle.sources.decorators import defer, resource, source, transformer
 
 if sys.platform == "linux" and os.uname().machine == "x86_64" and "pyarrow" not in sys.modules:
-    # Arrow reads it when it is imported. By itself it takes memory in huge pages, more than it fills, and to
-    # clear them took a fifth of a load's processor time where this was measured.
+    # Arrow reads it when it is imported. By itself it takes memory in huge pages, more than it fills, and the
+    # kernel clears them all: processor time that a load then lacks.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "jemalloc")
 
 __version__ = "0.1.0"

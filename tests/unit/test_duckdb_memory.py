@@ -136,3 +136,13 @@ def test_threads_come_back_after_a_load_that_failed(connection, tmp_path):
             connection.ingest("ds", _TABLE, {"a": "BIGINT"}, full.schema, [full])
         connection.close()
         assert other.execute("SELECT current_setting('threads')").fetchall() == [(3,)]
+
+
+def test_one_thread_of_another_load_is_not_what_comes_back(connection, tmp_path):
+    with duckdb.connect(str(tmp_path / "x.duckdb")) as other:
+        other.execute("SET threads = 1")
+        connection.expect(1 << 20, 1)
+        other.execute("SET threads = 3")
+        _ingest(connection, "ds")
+        connection.close()
+        assert other.execute("SELECT current_setting('threads')").fetchall() == [(3,)]

@@ -210,7 +210,7 @@ class DuckDbConnection:
         self._memory_limit: str | None = None
         self._limit_bytes = 0
         self._worn: bool | None = None
-        self._trickles = 0  # DuckDB's threads, where rows come in small batches
+        self._all_threads = 0  # to go back to; 0 where frames come, which take them all
 
     def execute(self, sql: str, params: Sequence[Any] = ()) -> int:
         """Run a statement; return how many rows it changed."""
@@ -244,7 +244,7 @@ class DuckDbConnection:
         known = pa.schema([f.with_type(kept(f.type)) for f in schema])
         if known != schema:
             schema, batches = known, (cut(batch, known) for batch in batches)
-        if not self._trickles:
+        if not self._all_threads:
             batches = row_groups(schema, batches)
         with self._source(pa.RecordBatchReader.from_batches(schema, batches)):
             insert = statements.insert_select(dataset, table.name, schema.names, _SOURCE)
@@ -259,16 +259,16 @@ class DuckDbConnection:
         compresses each row group once it is full; two would first gather them, to keep their order.
         """
         self._connection.register(_SOURCE, reader)
-        if self._trickles:
+        if self._all_threads > 1:
             self._connection.execute("SET threads = 1")
         try:
             yield
         finally:
             with suppress(duckdb.Error):  # the insert's own error has ended the transaction
                 self._connection.unregister(_SOURCE)
-            if self._trickles:
+            if self._all_threads > 1:
                 with suppress(duckdb.Error):  # `close` does it then
-                    self._connection.execute(f"SET threads = {self._trickles}")
+                    self._connection.execute(f"SET threads = {self._all_threads}")
 
     def expect(self, batch_bytes: int, columns: int) -> None:
         """Bound DuckDB's memory for the load: its default, 80% of the machine, is too much for a guest."""
@@ -276,7 +276,7 @@ class DuckDbConnection:
             return
         found = self._connection.execute(_SETTINGS).fetchone()
         self._memory_limit, threads = found or (None, 1)
-        self._trickles = 0
+        self._all_threads = 0
         batches = max(_MEMORY_BYTES, _BATCHES_IN_MEMORY * batch_bytes)
         self._limit_bytes = batches + columns * _COLUMN_BYTES
         if batches > _MEMORY_BYTES and self._memory_limit is not None:
@@ -285,7 +285,7 @@ class DuckDbConnection:
             helper = columns * _HELPER_BYTES
             self._limit_bytes = max(self._limit_bytes, min(threads - 1, most // helper) * helper)
         else:
-            self._trickles = threads
+            self._all_threads = threads  # 1 may be another load's doing, which then sets it back itself
         self._connection.execute(f"SET memory_limit = '{self._limit_bytes}B'")
 
     def _expect_merge(self) -> None:
@@ -378,8 +378,8 @@ class DuckDbConnection:
             # The limits are the database's, not the connection's: others of this process may have it open.
             with suppress(duckdb.Error):
                 self._connection.execute(f"SET memory_limit = '{self._memory_limit}'")
-                if self._trickles:
-                    self._connection.execute(f"SET threads = {self._trickles}")
+                if self._all_threads > 1:
+                    self._connection.execute(f"SET threads = {self._all_threads}")
             self._memory_limit = None
         self._connection.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 from collections.abc import Iterator
@@ -80,6 +81,14 @@ def test_parquet_is_written_without_python_where_the_stream_has_a_path(tmp_path:
         )
     assert pq.read_table(tmp_path / "t.parquet").to_pylist() == [{"a": 1, "b": "r1"}]
     assert Watched.calls == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device here that is always full")
+def test_a_full_disk_is_told_by_its_number_in_parquet() -> None:
+    rows = pa.table({"a": range(400_000)})
+    with open("/dev/full", "wb") as stream, pytest.raises(OSError) as caught:  # noqa: PTH123 - a device
+        write_file(stream, FORMATS["parquet"], True, rows.schema, [], [rows], 1 << 30)
+    assert caught.value.errno == errno.ENOSPC
 
 
 def test_jsonl() -> None:
