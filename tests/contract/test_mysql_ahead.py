@@ -148,3 +148,25 @@ def test_what_would_commit_an_emptied_table_is_refused(mysql_url: str, dataset: 
     finally:
         session.close()
     assert ask(f"SELECT a FROM {dataset}.t") == [(1,)]
+
+
+def test_others_write_to_a_table_while_rows_wait_and_the_merge_sees_it(
+    pipeline: Any, watch: Watch, ask: Ask, dataset: str
+) -> None:
+    way: dict[str, Any] = {"name": "t", "write_disposition": "merge", "primary_key": "id"}
+    pipeline.run(ladle.resource([{"id": 5 * PAGE, "v": "old"}], **way))
+    watch.written.clear()
+
+    def others() -> list[dict[str, Any]]:
+        for key, v in ((5, "other"), (6 * PAGE, "other")):
+            ask(f"INSERT INTO {dataset}.t (id, v, _dlt_load_id, _dlt_id) VALUES ({key}, '{v}', '', '{key}')")
+        return page(1)
+
+    info = pipeline.run(ladle.resource(pages(watch, others), **way))
+    assert not [name for name in watch.names if name == "load.write.t"][1:]  # but of the first run
+    count = "count(*), count(DISTINCT id)"
+    found = ask(
+        f"SELECT v IN ('old', 'other'), {count} FROM {dataset}.t GROUP BY v IN ('old', 'other') ORDER BY 1"
+    )
+    assert found == [(0, 2 * PAGE, 2 * PAGE), (1, 2, 2)]
+    assert info.merged["t"] == {"inserted": 2 * PAGE - 1, "updated": 1, "deleted": 0, "unchanged": 0}

@@ -16,6 +16,7 @@ from tests.merges import STRATEGIES, check_told, histories, merged, plain
 from tests.unit.load.test_merge import lost
 
 import ladle
+from ladle.destinations.mysql_connection import MySqlConnection
 from ladle.destinations.mysql_dialect import DIALECT, rewriter
 
 COLUMNS = ("id", "k", "d", "v", "s", "gone")
@@ -287,3 +288,76 @@ def test_tables_of_any_collation_are_merged_into(
     assert ask(f"SELECT count(*), max(v) FROM {dataset}.t WHERE k = 'ä'") == [(1, 2)]
     assert ask(f"SELECT count(*) FROM {dataset}.t") == [(4,)]
     assert ask(f"SELECT value FROM {dataset}.t__l") == [(2,)]
+
+
+UPSERT: dict[str, Any] = {
+    "name": "t",
+    "primary_key": "id",
+    "write_disposition": {"disposition": "merge", "strategy": "upsert"},
+}
+MADE_BY_OTHERS = {
+    "key": [
+        "ALTER TABLE {0}.t ADD UNIQUE (id)",
+        "CREATE TABLE {0}.mine (t_id bigint, FOREIGN KEY (t_id) REFERENCES {0}.t (id) ON DELETE CASCADE)",
+        "INSERT INTO {0}.mine VALUES (1)",
+    ],
+    "trigger": [
+        "CREATE TABLE {0}.mine (text text)",
+        "CREATE TRIGGER {0}.gone AFTER DELETE ON {0}.t FOR EACH ROW INSERT INTO {0}.mine VALUES ('DELETE')",
+        "CREATE TRIGGER {0}.changed AFTER UPDATE ON {0}.t FOR EACH ROW INSERT INTO {0}.mine VALUES ('UPDATE')",
+    ],
+}
+LEFT = {"key": [(1,)], "trigger": [("UPDATE",)]}
+
+
+@pytest.mark.parametrize("what", MADE_BY_OTHERS)
+def test_an_upsert_deletes_nothing_where_others_would_miss_it(
+    pipeline: Any, ask: Any, dataset: str, what: str
+) -> None:
+    pipeline.run(ladle.resource([{"id": 1, "v": "old"}], **UPSERT))
+    for statement in MADE_BY_OTHERS[what]:
+        ask(statement.format(dataset))
+    info = pipeline.run(ladle.resource([{"id": 1, "v": "new"}, {"id": 2, "v": "new"}], **UPSERT))
+    assert info.merged["t"] == {"inserted": 1, "updated": 1, "deleted": 0, "unchanged": 0}
+    assert ask(f"SELECT id, v FROM {dataset}.t ORDER BY id") == [(1, "new"), (2, "new")]
+    assert ask(f"SELECT * FROM {dataset}.mine") == LEFT[what]
+
+
+@pytest.mark.parametrize(
+    ("rights", "deletes"),
+    [
+        ("ALL", True),
+        ("SELECT, INSERT, UPDATE, DELETE, TRIGGER, CREATE TEMPORARY TABLES", True),
+        ("SELECT, INSERT, UPDATE, TRIGGER, CREATE TEMPORARY TABLES", False),
+        ("SELECT, INSERT, UPDATE, DELETE, CREATE TEMPORARY TABLES", False),
+    ],
+)
+def test_an_upsert_needs_no_leave_to_delete_and_deletes_where_it_sees_all_triggers(
+    pipeline: Any,
+    mysql_url: str,
+    ask: Any,
+    dataset: str,
+    tmp_path: Path,
+    rights: str,
+    deletes: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pipeline.run(ladle.resource([{"id": 1, "v": "old"}], **UPSERT))
+    ask(f"CREATE USER {dataset}@'%%' IDENTIFIED BY 'pw'")
+    ask(f"GRANT {rights} ON {dataset}.* TO {dataset}@'%%'")
+    ran: list[str] = []
+    run = MySqlConnection.execute
+
+    def seen(self: MySqlConnection, sql: str, *more: Any) -> int:
+        ran.append(sql)
+        return run(self, sql, *more)
+
+    monkeypatch.setattr(MySqlConnection, "execute", seen)
+    url = mysql_url.replace("ladle:ladle@", f"{dataset}:pw@")
+    theirs = ladle.pipeline(
+        "p", tmp_path / "theirs", destination=ladle.destinations.mysql(url), dataset_name=dataset
+    )
+    theirs.run(ladle.resource([{"id": 1, "v": "new"}, {"id": 2, "v": "new"}], **UPSERT))
+    assert ask(f"SELECT id, v FROM {dataset}.t ORDER BY id") == [(1, "new"), (2, "new")]
+    assert any(sql.startswith("DELETE `old`") for sql in ran) == deletes
+    assert any(sql.startswith("UPDATE") for sql in ran) != deletes

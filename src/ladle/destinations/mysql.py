@@ -53,6 +53,7 @@ _LIMITS = Limits(
     renames=True,
     folds_case=True,  # of columns always, of tables where the server's files do
     tables_first=True,
+    waits_ahead=True,
     astral_names=False,
 )
 _STRICT = "STRICT_ALL_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"

@@ -33,6 +33,19 @@ _COLUMNS = (
 _DATASET = "SELECT 1 FROM information_schema.schemata WHERE " + _OF_DATASET.replace(
     "table_schema", "schema_name"
 )
+# Triggers show to those only who may make some: without that right, or with it by a role, there might be one.
+_WATCHED = (
+    "SELECT 1 FROM (SELECT 1) AS one WHERE EXISTS (SELECT 1 FROM information_schema.triggers "
+    "WHERE event_object_schema = ?1 AND event_object_table = ?2) "
+    "OR EXISTS (SELECT 1 FROM information_schema.key_column_usage "
+    "WHERE referenced_table_schema = ?1 AND referenced_table_name = ?2) "
+    "OR (SELECT COUNT(DISTINCT mine.may) FROM ("
+    "SELECT grantee, privilege_type AS may FROM information_schema.user_privileges UNION ALL "
+    "SELECT grantee, privilege_type FROM information_schema.schema_privileges WHERE ?1 LIKE table_schema "
+    "UNION ALL SELECT grantee, privilege_type FROM information_schema.table_privileges "
+    "WHERE table_schema = ?1 AND table_name = ?2) AS mine "
+    "WHERE mine.may IN ('TRIGGER', 'DELETE') AND REPLACE(mine.grantee, '''', '') = CURRENT_USER()) < 2"
+)
 
 DIALECT = Dialect(
     "mysql",
@@ -41,6 +54,9 @@ DIALECT = Dialect(
     columns_query=_COLUMNS,
     dataset_query=_DATASET,
     row_order=ROW,
+    # An UPDATE of two tables keeps whole rows aside first, and known ones are then looked for once more.
+    replaces_rows=True,
+    watched_query=_WATCHED,
     drop_schema="DROP SCHEMA IF EXISTS {}",
 )
 
