@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any
 
 import duckdb
@@ -22,26 +23,15 @@ from ladle.destinations.duckdb_errors import explained, first_line
 from ladle.destinations.duckdb_ingest import ROW_GROUP, cut, kept, row_groups
 from ladle.destinations.duckdb_opening import opened
 from ladle.destinations.duckdb_rewrite import rewrite
+from ladle.destinations.duckdb_types import check_type, column_type, compression
+from ladle.destinations.duckdb_waiting import few, keep, settle
 from ladle.destinations.reading import Reader, SqlReader
 from ladle.destinations.sql import SqlSession
 from ladle.errors import DestinationError, UsageError
 from ladle.schema.change import MERGES, REPLACES, Limits
 from ladle.schema.lattice import EVERYWHERE
-from ladle.schema.table import Column, Table
+from ladle.schema.table import Table
 
-_INTS = {8: "TINYINT", 16: "SMALLINT", 32: "INTEGER", 128: "HUGEINT"}
-_NAIVE = {0: "TIMESTAMP_S", 3: "TIMESTAMP_MS", 9: "TIMESTAMP_NS"}
-_TYPES = {
-    "text": "VARCHAR",
-    "double": "DOUBLE",
-    "bool": "BOOLEAN",
-    "date": "DATE",
-    "time": "TIME",
-    "binary": "BLOB",
-    "json": "JSON",
-}
-_INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
-_DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
 _URL = re.compile(r"\w\w+:")  # a database that isn't a file of this machine, as MotherDuck's
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
 _SOURCE = "_ladle_batches"
@@ -71,30 +61,6 @@ _LIMITS = Limits(
     decimal_digits=38,
     folds_case=True,
 )
-
-
-def column_type(column: Column) -> str:
-    """Return the SQL type of a column."""
-    kind = column.data_type or "text"
-    if kind == "bigint":
-        return _INTS.get(column.precision or 64, "BIGINT")
-    if kind == "timestamp":
-        if column.timezone is False:
-            return _NAIVE.get(6 if column.precision is None else column.precision, "TIMESTAMP")
-        return "TIMESTAMP WITH TIME ZONE"
-    if kind == "decimal":
-        scale = column.scale if column.scale is not None else (9 if column.precision is None else 0)
-        return f"DECIMAL({min(column.precision or 38, 38)},{scale})"
-    if kind == "wei":
-        return "DECIMAL(38,0)"
-    return _TYPES[kind]
-
-
-def compression(column: Column) -> str | None:
-    """Return the clause for the keys that tie rows together: random text, which takes the default longest."""
-    links = column.row_key or column.parent_key or column.root_key
-    # a schema that was imported may call a number a key between rows
-    return "USING COMPRESSION zstd" if links and column.data_type == "text" else None
 
 
 DIALECT = Dialect(
@@ -210,14 +176,16 @@ class DuckDbConnection:
         self._memory_limit: str | None = None
         self._limit_bytes = 0
         self._worn: bool | None = None
+        self._in_arrow: dict[str, bool] = {}  # tables of waiting rows
+        self._most_waiting = 0  # rows, of one table
         self._all_threads = 0  # to go back to; 0 where frames come, which take them all
 
     def execute(self, sql: str, params: Sequence[Any] = ()) -> int:
         """Run a statement; return how many rows it changed."""
-        found = self._connection.execute(sql, list(params) or None)
-        if sql.startswith(_COUNTED) and (row := found.fetchone()) is not None:
-            return int(row[0])
-        return -1
+        with self._alone() if self._is_small_insert(sql) else nullcontext():
+            found = self._connection.execute(sql, list(params) or None)
+            row = found.fetchone() if sql.startswith(_COUNTED) else None
+        return -1 if row is None else int(row[0])
 
     def query(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run a query; return all rows."""
@@ -237,19 +205,45 @@ class DuckDbConnection:
             DestinationError: a column is there with a type that would lose or refuse values.
         """
         for name in schema.names:
-            _check_type(table, table.columns[name], there[name])
-        if dataset == DIALECT.staging:
-            self._expect_merge()
+            check_type(table, table.columns[name], there[name])
         pa.default_memory_pool().release_unused()
         known = pa.schema([f.with_type(kept(f.type)) for f in schema])
         if known != schema:
             schema, batches = known, (cut(batch, known) for batch in batches)
+        if dataset == DIALECT.staging:
+            self._expect_merge()
+            waiting, batches = self._kept(table.name, {n: there[n] for n in schema.names}, batches)
+            if waiting:
+                return waiting
         if not self._all_threads:
             batches = row_groups(schema, batches)
         with self._source(pa.RecordBatchReader.from_batches(schema, batches)):
             insert = statements.insert_select(dataset, table.name, schema.names, _SOURCE)
             rows = self._connection.execute(DIALECT.sql(insert)).fetchone()
-        return int(rows[0]) if rows else 0
+        count = int(rows[0]) if rows else 0
+        if dataset == DIALECT.staging:
+            self._most_waiting = max(self._most_waiting, count)
+        return count
+
+    def _kept(
+        self, name: str, types: Mapping[str, str], batches: Iterable[pa.RecordBatch]
+    ) -> tuple[int, Iterator[pa.RecordBatch]]:
+        """Let a few rows wait in Arrow; return how many, or the batches to be written to their table."""
+        rows, more = few(batches)
+        if self._in_arrow.get(name):
+            settle(self._connection, name, types, DIALECT)
+        self._in_arrow[name] = bool(rows) and name not in self._in_arrow
+        if self._in_arrow[name]:
+            keep(self._connection, name, types, pa.Table.from_batches(rows), DIALECT)
+            count = sum(batch.num_rows for batch in rows)
+            self._most_waiting = max(self._most_waiting, count)
+            return count, more
+        return 0, chain(rows, more)
+
+    def _is_small_insert(self, sql: str) -> bool:
+        """Whether a statement adds waiting rows that are less than a row group, and looks at no others."""
+        few_wait = 0 < self._most_waiting < ROW_GROUP
+        return few_wait and sql.startswith("INSERT") and "SELECT" in sql and "EXISTS" not in sql
 
     @contextmanager
     def _source(self, reader: pa.RecordBatchReader) -> Iterator[None]:
@@ -259,13 +253,21 @@ class DuckDbConnection:
         compresses each row group once it is full; two would first gather them, to keep their order.
         """
         self._connection.register(_SOURCE, reader)
+        try:
+            with self._alone():
+                yield
+        finally:
+            with suppress(duckdb.Error):  # the insert's own error has ended the transaction
+                self._connection.unregister(_SOURCE)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Have one thread work, where rows come and no frames."""
         if self._all_threads > 1:
             self._connection.execute("SET threads = 1")
         try:
             yield
         finally:
-            with suppress(duckdb.Error):  # the insert's own error has ended the transaction
-                self._connection.unregister(_SOURCE)
             if self._all_threads > 1:
                 with suppress(duckdb.Error):  # `close` does it then
                     self._connection.execute(f"SET threads = {self._all_threads}")
@@ -410,27 +412,6 @@ def _name(dataset: str) -> str:
     """Quote a name inside a literal, as `SET schema` wants it."""
     quoted = '"' + dataset.replace('"', '""') + '"'
     return quoted.replace("'", "''")
-
-
-def _check_type(table: Table, column: Column, found: str) -> None:
-    """Refuse what DuckDB would cast on the way in and lose by it: 1.5 into BIGINT is 2 there."""
-    wanted = column_type(column)
-    if found == wanted or (column.data_type in ("text", "json") and found == "VARCHAR"):
-        return
-    if column.data_type == "bigint" and (found in _INTEGERS or found == "DECIMAL(38,0)"):
-        return
-    scales = [_DECIMAL.fullmatch(name) for name in (wanted, found)]
-    if all(scales):
-        (digits, scale), (found_digits, found_scale) = (map(int, m.groups()) for m in scales if m)
-        if found_scale >= scale and found_digits - found_scale >= digits - scale:
-            return
-    raise DestinationError(
-        f"column `{column.name}` of table `{table.name}` is {found} at the destination, the data is {wanted}",
-        table=table.name,
-        column=column.name,
-        expected=f"a column of type {wanted}, or data that fits {found}",
-        hint="load into another table_name, or declare the column's data_type as it is there",
-    )
 
 
 def duckdb_destination(

@@ -14,7 +14,8 @@ from sqlglot.errors import SqlglotError
 
 from ladle.destinations import dialect as statements
 from ladle.destinations.dialect import Dialect
-from ladle.destinations.duckdb import DIALECT, DuckDbConnection, column_type
+from ladle.destinations.duckdb import DIALECT, DuckDbConnection
+from ladle.destinations.duckdb_types import column_type
 from ladle.destinations.reading import Rows, SqlReader
 from ladle.errors import DestinationError
 from ladle.schema.table import Column, Table

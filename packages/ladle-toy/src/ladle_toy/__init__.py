@@ -16,7 +16,8 @@ from pyarrow import feather
 
 from ladle.destinations.base import LoadRecord
 from ladle.destinations.dialect import column_ref, create_dataset, table_ref
-from ladle.destinations.duckdb import DIALECT, DuckDbConnection, column_type
+from ladle.destinations.duckdb import DIALECT, DuckDbConnection
+from ladle.destinations.duckdb_types import column_type
 from ladle.destinations.reading import Reader, SqlReader
 from ladle.schema.change import AddTable, Change, Limits
 
