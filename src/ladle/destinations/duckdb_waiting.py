@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
-from typing import Any
 
 import duckdb
 import pyarrow as pa
-from sqlglot import exp
 
 from ladle.destinations.dialect import Dialect, column_ref, table_ref
 
@@ -49,18 +47,17 @@ def keep(
         dialect: DuckDB's.
     """
     order = dialect.row_order
-    columns: list[Any] = [
-        exp.cast(column_ref(c), dialect.data_type(types[c])).as_(c, quoted=True) for c in rows.column_names
-    ]
+    spelled = {c: dialect.sql(column_ref(c)) for c in rows.column_names}
+    columns = [f"CAST({name} AS {types[c]}) AS {name}" for c, name in spelled.items()]
     if order not in rows.column_names:
         rows = rows.append_column(order, pa.arange(0, rows.num_rows))
-        columns.append(column_ref(order))
+        columns.append(dialect.sql(column_ref(order)))
     source = _IN_ARROW.format(name)
-    view = exp.select(*columns).from_(exp.to_identifier(source, quoted=True))
     here = dialect.sql(table_ref(dialect.staging, name))
     connection.execute(f"DROP TABLE {here}")
     connection.register(source, rows)
-    connection.execute(f"CREATE TEMPORARY VIEW {here} AS {dialect.sql(view)}")
+    query = f"SELECT {', '.join(columns)} FROM {dialect.sql(column_ref(source))}"
+    connection.execute(f"CREATE TEMPORARY VIEW {here} AS {query}")
 
 
 def settle(
