@@ -57,7 +57,8 @@ def keep(
     connection.execute(f"DROP TABLE {here}")
     connection.register(source, rows)
     query = f"SELECT {', '.join(columns)} FROM {dialect.sql(column_ref(source))}"
-    connection.execute(f"CREATE TEMPORARY VIEW {here} AS {query}")
+    # without the schema, which DuckDB 1.4 doesn't find there
+    connection.execute(f"CREATE TEMPORARY VIEW {dialect.sql(column_ref(name))} AS {query}")
 
 
 def settle(

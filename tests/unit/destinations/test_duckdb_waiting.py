@@ -71,9 +71,9 @@ def _stage(connection: DuckDbConnection, *batches: pa.RecordBatch) -> int:
     return connection.ingest("temp", _TABLE, _TYPES, _SCHEMA, iter(batches))
 
 
-def _kind(connection: DuckDbConnection) -> list[str]:
-    sql = "SELECT table_type FROM information_schema.tables WHERE table_catalog = 'temp'"
-    return sorted(kind for (kind,) in connection.query(sql))
+def _is_table(connection: DuckDbConnection) -> bool:
+    sql = "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'w' AND schema_name = 'main'"
+    return connection.query(sql) == [(1,)]
 
 
 def _held(connection: DuckDbConnection) -> list[int | None]:
@@ -82,7 +82,7 @@ def _held(connection: DuckDbConnection) -> list[int | None]:
 
 def test_a_few_rows_are_not_written_and_look_as_the_table_would(connection: DuckDbConnection) -> None:
     assert _stage(connection, _batch(3, 1), _batch(), _batch(None, 2)) == 4
-    assert "LOCAL TEMPORARY" not in _kind(connection)
+    assert not _is_table(connection)
     assert _held(connection) == [2, None, 1, 3]
     columns = ", ".join(_TYPES)
     described = connection.query(f'DESCRIBE SELECT {columns} FROM "temp"."w"')
@@ -97,7 +97,7 @@ def test_a_few_rows_are_not_written_and_look_as_the_table_would(connection: Duck
 def test_more_rows_come_to_a_few(connection: DuckDbConnection) -> None:
     _stage(connection, _batch(1, 2))
     assert _stage(connection, _batch(3)) == 1
-    assert _kind(connection) == ["LOCAL TEMPORARY"]
+    assert _is_table(connection)
     assert _stage(connection, _batch(4)) == 1
     assert _held(connection) == [4, 3, 2, 1]
 
@@ -117,7 +117,7 @@ def test_many_rows_are_written_as_they_come(
             held.append(pa.total_allocated_bytes() - before)
 
     assert connection.ingest("temp", _TABLE, _TYPES, _SCHEMA, coming()) == 200_000
-    assert _kind(connection) == ["LOCAL TEMPORARY"]
+    assert _is_table(connection)
     assert held[-1] < 20 * _batch(*[1] * 1000).nbytes
     assert connection.query('SELECT count(DISTINCT n), count(*) FROM "temp"."w"') == [(200, 200_000)]
 
