@@ -34,9 +34,17 @@ static const uint32_t SHA_ROUND[64] = {
 
 static inline uint32_t sha_turned(uint32_t word, int by) { return word >> by | word << (32 - by); }
 
+/* A round of which the results stay where they are: the next one takes its arguments turned by one. */
+static inline void sha_round(uint32_t a, uint32_t b, uint32_t c, uint32_t *d, uint32_t e, uint32_t f, uint32_t g,
+                             uint32_t *h, uint32_t word) {
+    *h += (sha_turned(e, 6) ^ sha_turned(e, 11) ^ sha_turned(e, 25)) + ((e & f) ^ (~e & g)) + word;
+    *d += *h;
+    *h += (sha_turned(a, 2) ^ sha_turned(a, 13) ^ sha_turned(a, 22)) + ((a & b) ^ (a & c) ^ (b & c));
+}
+
 static void sha_portable(uint32_t state[8], const uint8_t *data, size_t blocks) {
     for (; blocks; blocks--, data += SHA_BLOCK) {
-        uint32_t w[64], v[8];
+        uint32_t w[64];
         for (int t = 0; t < 16; t++) {
             const uint8_t *from = data + 4 * t;
             w[t] = (uint32_t)from[0] << 24 | (uint32_t)from[1] << 16 | (uint32_t)from[2] << 8 | from[3];
@@ -46,19 +54,21 @@ static void sha_portable(uint32_t state[8], const uint8_t *data, size_t blocks) 
             w[t] = w[t - 16] + (sha_turned(x, 7) ^ sha_turned(x, 18) ^ x >> 3) + w[t - 7] +
                    (sha_turned(y, 17) ^ sha_turned(y, 19) ^ y >> 10);
         }
-        memcpy(v, state, sizeof v);
-        for (int t = 0; t < 64; t++) {
-            uint32_t a = v[0], b = v[1], c = v[2], e = v[4];
-            uint32_t one = v[7] + (sha_turned(e, 6) ^ sha_turned(e, 11) ^ sha_turned(e, 25)) +
-                           ((e & v[5]) ^ (~e & v[6])) + SHA_ROUND[t] + w[t];
-            uint32_t two = (sha_turned(a, 2) ^ sha_turned(a, 13) ^ sha_turned(a, 22)) +
-                           ((a & b) ^ (a & c) ^ (b & c));
-            memmove(v + 1, v, 7 * sizeof *v);
-            v[4] += one;
-            v[0] = one + two;
+        uint32_t a = state[0], b = state[1], c = state[2], d = state[3];
+        uint32_t e = state[4], f = state[5], g = state[6], h = state[7];
+        for (int t = 0; t < 64; t += 8) {
+            const uint32_t *k = SHA_ROUND + t, *v = w + t;
+            sha_round(a, b, c, &d, e, f, g, &h, k[0] + v[0]);
+            sha_round(h, a, b, &c, d, e, f, &g, k[1] + v[1]);
+            sha_round(g, h, a, &b, c, d, e, &f, k[2] + v[2]);
+            sha_round(f, g, h, &a, b, c, d, &e, k[3] + v[3]);
+            sha_round(e, f, g, &h, a, b, c, &d, k[4] + v[4]);
+            sha_round(d, e, f, &g, h, a, b, &c, k[5] + v[5]);
+            sha_round(c, d, e, &f, g, h, a, &b, k[6] + v[6]);
+            sha_round(b, c, d, &e, f, g, h, &a, k[7] + v[7]);
         }
-        for (int n = 0; n < 8; n++)
-            state[n] += v[n];
+        state[0] += a, state[1] += b, state[2] += c, state[3] += d;
+        state[4] += e, state[5] += f, state[6] += g, state[7] += h;
     }
 }
 

@@ -42,9 +42,9 @@ def digests(pieces: Sequence[Piece], count: int, length: int) -> pa.Array:
         chars = _hashed(joined(pieces, count), length)
     else:
         columns = tuple(_buffers(before, _plain(values)) for before, values in pieces)
-        chars = code.digests(columns, count, length)
+        chars = pa.py_buffer(code.digests(columns, count, length))
     offsets = pa.arange(0, length * count + 1, length).cast(pa.int32())
-    return pa.StringArray.from_buffers(count, offsets.buffers()[1], pa.py_buffer(chars))
+    return pa.StringArray.from_buffers(count, offsets.buffers()[1], chars)
 
 
 def joined(pieces: Sequence[Piece], count: int) -> pa.Array:
@@ -80,8 +80,9 @@ def _buffers(before: bytes, values: pa.Array) -> tuple[Any, ...]:
     return before, kind, values.offset, valid if values.null_count else None, data, more[0] if more else None
 
 
-def _hashed(texts: pa.Array, length: int) -> bytes:
+def _hashed(texts: pa.Array, length: int) -> pa.Buffer:
     sha = hashlib.sha256
-    all_chars = urlsafe_b64encode(b"".join([sha(text).digest()[:_BYTES] for text in texts.to_pylist()]))
-    width = _BYTES // 3 * 4
-    return b"".join([all_chars[at : at + length] for at in range(0, width * len(texts), width)])
+    found = urlsafe_b64encode(b"".join([sha(text).digest()[:_BYTES] for text in texts.to_pylist()]))
+    fixed = pa.binary(_BYTES // 3 * 4)
+    chars = pa.FixedSizeBinaryArray.from_buffers(fixed, len(texts), [None, pa.py_buffer(found)])
+    return pc.binary_slice(chars, 0, length).buffers()[1]

@@ -156,8 +156,9 @@ def _lines(arrays: Mapping[str, pa.Array], home: pa.Array, roots: int) -> pa.Arr
 
 def _pieces(arrays: Mapping[str, pa.Array], without: Collection[str] = KEY_COLUMNS) -> list[Piece]:
     """Return what is stored of rows, column by column."""
-    names = sorted(n for n, a in arrays.items() if n not in without and a.null_count < len(a))
-    return [_piece(name, values) for name in names for values in _spelled(arrays[name])]
+    names = sorted(name for name in arrays if name not in without)
+    spelled = ((name, values) for name in names for values in _spelled(arrays[name]))
+    return [_piece(name, values) for name, values in spelled if values.null_count < len(values)]
 
 
 def _piece(name: str, values: pa.Array) -> Piece:

@@ -77,7 +77,7 @@ def test_hashes_are_the_same_for_ever(site: Site) -> None:
     at = dt.datetime(2024, 1, 2, 3, 4, 5, 6, dt.UTC)
     row = {"i": 1, "f": 0.5, "b": True, "t": "é", "y": b"\0", "d": at.date(), "c": Decimal("1.50"), "at": at}
     versions(site, [{**row, "n": [{"x": 1, "m": [2]}, {"x": None}]}, {"i": 2**70}])
-    assert site.table("t").values("_dlt_id") == ["bHchugtLdTAZJm6UTpplYu", "wbMXcW7vy4SwLGuTBRffhb"]
+    assert set(site.table("t").values("_dlt_id")) == {"bHchugtLdTAZJm6UTpplYu", "wbMXcW7vy4SwLGuTBRffhb"}
 
 
 @pytest.fixture(params=["as installed", "interpreted"])
