@@ -84,7 +84,7 @@ clean: ## remove the environments and what the demo left
 	rm -rf $(VENV) $(REFERENCE) $(PEERS) $(LOWEST) .demo demo.duckdb demo.duckdb.wal build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # Set-up. A stamp is older than one of these when something has to be installed again.
-INSTALLED_FROM := pyproject.toml hatch_build.py src/ladle/extract/_cells.c $(wildcard src/ladle/destinations/_*.[ch])
+INSTALLED_FROM := pyproject.toml hatch_build.py $(wildcard src/ladle/*/_*.[ch])
 
 # Some systems ship Python without ensurepip: then the pip that is there fills the environment.
 define make-venv

@@ -14,7 +14,12 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 from setuptools import Distribution, Extension
 
-_MODULES = ("ladle.extract._cells", "ladle.destinations._copy", "ladle.destinations._image")
+_MODULES = (
+    "ladle.extract._cells",
+    "ladle.normalize._digest",
+    "ladle.destinations._copy",
+    "ladle.destinations._image",
+)
 
 
 class CompiledHook(BuildHookInterface):

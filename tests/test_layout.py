@@ -97,7 +97,7 @@ TO_PYLIST: dict[str, str] = {
     "ladle.normalize.quality.whole": "where rows that were left out at the end came from",
     "ladle.normalize.quality.sweep": "rows that were left out at the end, on their way to the rejects",
     "ladle.normalize.arrays": "spellings that Arrow can't read are parsed once per distinct value",
-    "ladle.normalize.digests": "texts for hashlib, which takes a third of the time of DuckDB's hash",
+    "ladle.normalize.digests": "texts for hashlib, where nothing was compiled",
     "ladle.normalize.findings": "numbers of refused rows, which become JSON one by one",
     "ladle.normalize.rejects": "refused rows become JSON",
     "ladle.normalize.versions": "ids of rows of which some were refused, on their way to the rejects",

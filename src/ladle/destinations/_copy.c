@@ -6,7 +6,7 @@
  *
  * Other threads of Python go on while rows are encoded.
  */
-#include "_column.h"
+#include "../schema/_column.h"
 
 #define DATE_EPOCH 10957                  /* days from 1970 to 2000 */
 #define TIME_EPOCH INT64_C(946684800000000) /* microseconds from 1970 to 2000 */

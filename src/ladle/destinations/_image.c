@@ -7,7 +7,7 @@
  * own. Here the others are made: leaves with rows, and above them, if they are several, one page that tells which
  * rows are on which leaf. What doesn't fit in one page, a row or what is above the leaves, makes no image.
  */
-#include "_column.h"
+#include "../schema/_column.h"
 
 enum { PAGE = 65536, MOST_BYTES = PAGE - 35, LEAF = 13, INNER = 5, LEAF_HEAD = 8, INNER_HEAD = 12 };
 enum { MADE, TOO_LONG, OUTSIDE, NO_MEMORY };

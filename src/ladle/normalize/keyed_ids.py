@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ladle.normalize.arrays import keep
 from ladle.normalize.columns import Typing, type_columns
-from ladle.normalize.digests import digests
+from ladle.normalize.digests import Piece, digests
 from ladle.normalize.keys import random_ids
 from ladle.normalize.names import Named
 from ladle.schema.row_ids import DIGEST, MARK, RANDOM, is_keyed
@@ -53,20 +54,24 @@ def keyed_ids(arrays: Mapping[str, pa.Array], keys: Sequence[str]) -> pa.Array |
         arrays: typed, by column.
         keys: columns of the primary key.
     """
-    texts: list[pa.Array] = []
+    pieces: list[Piece] = []
     for name in keys:
-        text = _text(arrays[name]) if name in arrays else None
-        if text is None:
+        values = _plain(arrays[name]) if name in arrays else None
+        if values is None:
             return None
-        texts += [pc.binary_length(text).cast(pa.string()), text]
-    joined = texts[0] if not texts[1:] else pc.binary_join_element_wise(*texts, ":")
-    random = pc.utf8_slice_codeunits(random_ids(len(joined)), 0, RANDOM)
-    return pc.binary_join_element_wise(digests(joined, DIGEST), random, MARK)
+        pieces.append((b":" if pieces else b"", values))
+    count = len(pieces[0][1])
+    random = pc.utf8_slice_codeunits(random_ids(count), 0, RANDOM)
+    ids = pc.binary_join_element_wise(digests(pieces, count, DIGEST), random, MARK)
+    for _, values in pieces:
+        if values.null_count:
+            ids = keep(ids, values.is_valid())
+    return ids
 
 
-def _text(values: pa.Array) -> pa.Array | None:
+def _plain(values: pa.Array) -> pa.Array | None:
     if any(is_kind(values.type) for is_kind in _EACH_ROW_ITS_OWN):
         return None
     if pa.types.is_temporal(values.type):
-        values = values.cast(pa.int32() if values.type.bit_width == 32 else pa.int64())
-    return values.cast(pa.string())
+        return values.cast(pa.int32() if values.type.bit_width == 32 else pa.int64())
+    return values

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,7 +16,7 @@ import pyarrow.compute as pc
 from ladle.errors import DataError
 from ladle.normalize.arrays import keep
 from ladle.normalize.decimals import decimal_text
-from ladle.normalize.digests import digests
+from ladle.normalize.digests import Piece, digests, joined
 from ladle.normalize.fed import Fed
 from ladle.normalize.keys import KEY_COLUMNS, PARENT_ID, ROOT_ID, ROW_ID
 from ladle.schema.rejects import Reject
@@ -70,8 +69,8 @@ class Versions:
         pieces = _pieces(root.typed.arrays)
         # by name: which of its lists a batch meets first says nothing of a row
         for one, home in sorted(zip(below, homes, strict=True), key=lambda pair: pair[0].before.name):
-            pieces.extend(_piece(f"[{one.before.name}]", _lines(one.typed.arrays, home, root.count)))
-        versions = digests(_joined(pieces, root.count), _CHARS)
+            pieces.append(_piece(f"[{one.before.name}]", _lines(one.typed.arrays, home, root.count)))
+        versions = digests(pieces, root.count, _CHARS)
         new = versions if given is None else pc.coalesce(given, versions)
         self._ids = ids, new
         made = [_with(root, {ROW_ID: new})]
@@ -146,70 +145,52 @@ def _lines(arrays: Mapping[str, pa.Array], home: pa.Array, roots: int) -> pa.Arr
     ids, root_ids = arrays[ROW_ID], arrays[ROOT_ID]
     head, rest = pc.utf8_slice_codeunits(ids, 0, _ID_CHARS), pc.utf8_slice_codeunits(ids, _ID_CHARS)
     place = pc.if_else(pc.equal(head, root_ids), rest, ids)
-    line = _joined([*_piece("", place.cast(pa.binary())), *_pieces(arrays)], len(ids))
+    line = joined([_piece("", place), *_pieces(arrays)], len(ids))
     # with its length: where a row ends must not be open
-    lines = pa.table({"home": home, "line": _joined(_piece("", line), len(line))})
+    lines = pa.table({"home": home, "line": joined([_piece("", line)], len(line))})
     grouped = lines.group_by("home", use_threads=False).aggregate([("line", "list")])
-    joined = pc.binary_join(grouped["line_list"].combine_chunks(), b"")
+    texts = pc.binary_join(grouped["line_list"].combine_chunks(), b"")
     found = pc.index_in(pa.arange(0, roots).cast(home.type), value_set=grouped["home"].combine_chunks())
-    return joined.take(found)
+    return texts.take(found)
 
 
-def _pieces(arrays: Mapping[str, pa.Array], without: Collection[str] = KEY_COLUMNS) -> list[Any]:
-    """Return what is stored of rows, column by column, in parts that are to be joined."""
-    names = sorted(n for n, a in arrays.items() if n not in without and a.null_count < len(a))
-    return [part for name in names for part in _piece(name, _bytes(arrays[name]))]
+def _pieces(arrays: Mapping[str, pa.Array], without: Collection[str] = KEY_COLUMNS) -> list[Piece]:
+    """Return what is stored of rows, column by column."""
+    names = sorted(name for name in arrays if name not in without)
+    spelled = ((name, values) for name in names for values in _spelled(arrays[name]))
+    return [_piece(name, values) for name, values in spelled if values.null_count < len(values)]
 
 
-def _piece(name: str, values: pa.Array) -> list[Any]:
-    """Return name and value, each with its length: 'ab' and 'c' must not read like 'a' and 'bc'."""
+def _piece(name: str, values: pa.Array) -> Piece:
+    """Return values with their name, before which its length is told, too."""
     named = name.encode()
-    parts = [b"%d:%b:" % (len(named), named), _text(pc.binary_length(values)), b":", values]
-    # the name of a null mustn't be left
-    return parts if values.null_count == 0 else [pc.binary_join_element_wise(*parts, b"")]
+    return b"%d:%b:" % (len(named), named), values
 
 
-def _joined(pieces: Sequence[Any], count: int) -> pa.Array:
-    if not pieces:
-        return pa.repeat(pa.scalar(b""), count)
-    return pc.binary_join_element_wise(*pieces, b"", null_handling="skip")
-
-
-def _bytes(array: pa.Array) -> pa.Array:
-    """Return values in one spelling, whatever the type of their column."""
+def _spelled(array: pa.Array) -> Sequence[pa.Array]:
+    """Return values in one spelling, whatever the type of their column; of several arrays one has it."""
     kind, types = array.type, pa.types
     if types.is_decimal(kind):
-        return decimal_text(array).cast(pa.binary())
+        return [decimal_text(array)]
     if types.is_floating(kind):
-        return _double_text(array).cast(pa.binary())
+        whole = pc.and_(pc.equal(pc.trunc(array), array), pc.less(pc.abs(array), _EXACT_DOUBLE))
+        return [keep(array, whole).cast(pa.int64()), keep(array, pc.invert(whole)).cast(pa.string())]
     if types.is_date(kind):
         days = array.cast(pa.date32()).cast(pa.int32()).cast(pa.int64())
-        return _text(pc.multiply(days, _DAY_US))
+        return [pc.multiply(days, _DAY_US)]
     if types.is_timestamp(kind):
-        return _timestamp_text(array)
+        return _microseconds(array)
     if types.is_time(kind):
-        return _text(array.cast(pa.time64("us")).cast(pa.int64()))
-    return array.cast(pa.binary()) if _is_bytes(kind) else _text(array)
+        return [array.cast(pa.time64("us")).cast(pa.int64())]
+    return [array]
 
 
-def _is_bytes(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_binary(kind) or pa.types.is_string(kind))
-
-
-def _text(array: pa.Array) -> pa.Array:
-    return array.cast(pa.string()).cast(pa.binary())
-
-
-def _double_text(array: pa.Array) -> pa.Array:
-    whole = pc.and_(pc.equal(pc.trunc(array), array), pc.less(pc.abs(array), _EXACT_DOUBLE))
-    return pc.coalesce(keep(array, whole).cast(pa.int64()).cast(pa.string()), array.cast(pa.string()))
-
-
-def _timestamp_text(array: pa.Array) -> pa.Array:
+def _microseconds(array: pa.Array) -> Sequence[pa.Array]:
     ticks = array.cast(pa.int64())
     if array.type.unit != "ns":
-        return _text(pc.multiply(ticks, _PER_US[array.type.unit]))
+        return [pc.multiply(ticks, _PER_US[array.type.unit])]
     micros = pc.divide(ticks, 1000)
     rest = pc.subtract(ticks, pc.multiply(micros, 1000))
-    fine = pc.binary_join_element_wise(_text(micros), _text(rest), b".")
-    return pc.if_else(pc.equal(rest, 0), _text(micros), fine)
+    fine = pc.binary_join_element_wise(micros.cast(pa.string()), rest.cast(pa.string()), ".")
+    even = pc.equal(rest, 0)
+    return [keep(micros, even), keep(fine, pc.invert(even))]

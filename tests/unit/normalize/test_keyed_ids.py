@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -12,10 +13,49 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.loading import Site
+from tests.unit.normalize.every_type import COLUMNS
 
 import ladle
+from ladle.normalize import digests as both
 from ladle.normalize.keyed_ids import keyed_ids
 from ladle.schema.row_ids import DIGEST, final_id
+
+# The first characters of a hash over what the ids of keys of each type were from the first day on.
+IDS = {
+    "int8": "4d7e748c0d02",
+    "int16": "5885e5444fd3",
+    "int32": "e933932d320a",
+    "int64": "43c423f712b7",
+    "uint8": "0dabad11aa1a",
+    "uint16": "5c3907425e9b",
+    "uint32": "33ef390328cd",
+    "uint64": "6c5918ab50a8",
+    "bool": "d169f997d6d1",
+    "text": "d46448b76bdf",
+    "large text": "d46448b76bdf",
+    "bytes": None,
+    "date": "c81e20387e88",
+    "date64": "939243215f76",
+    "moment s": "330c6bebd44b",
+    "moment ms": "3bac65d732e3",
+    "moment us": "6afb489f6509",
+    "moment ns": "59348c51aa7e",
+    "instant s": "330c6bebd44b",
+    "instant ms": "3bac65d732e3",
+    "instant us": "6afb489f6509",
+    "instant ns": "59348c51aa7e",
+    "fine instant": "da990de50ad8",
+    "time": "330e4a9feddb",
+    "time s": "0d375a34bc6a",
+    "time ns": "6b2ab0d5e5a0",
+    "decimal": "31c41f996ec5",
+    "decimal256": "5d1fa3335aad",
+    "whole double": "e23b699e6329",
+    "double": "363110a683fc",
+    "mixed double": "324f2d746cf5",
+    "float": "3c9a212f33b4",
+    "null": "a5e6b5797c0d",
+}
 
 
 def ids_of(**columns: Any) -> list[str | None]:
@@ -68,6 +108,33 @@ def test_keys_of_any_plain_type(values: list[Any]) -> None:
     found = ids_of(a=values)
     assert len(set(found)) == len(values)
     assert found == ids_of(a=values)
+
+
+@pytest.mark.parametrize("way", ["as installed", "interpreted"])
+@pytest.mark.parametrize("name", COLUMNS)
+def test_ids_of_every_type_are_the_same_for_ever(
+    name: str, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A release that changes one gives rows that people have another id."""
+    if way == "interpreted":
+        monkeypatch.setattr(both, "code", None)
+    found = keyed_ids({"k": COLUMNS[name]}, ["k"])
+    if found is not None:
+        ids = [i and final_id(i) for i in found.to_pylist()]
+        assert hashlib.sha256("\n".join(map(str, ids)).encode()).hexdigest()[:12] == IDS[name]
+    else:
+        assert IDS[name] is None
+
+
+@pytest.mark.parametrize("way", ["as installed", "interpreted"])
+def test_ids_of_a_key_of_all_types_are_the_same_for_ever(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if way == "interpreted":
+        monkeypatch.setattr(both, "code", None)
+    columns = {n: a.take(pa.array([0, 2, 3])) for n, a in COLUMNS.items() if IDS[n] and n != "null"}
+    found = keyed_ids(columns, list(columns))
+    assert found is not None
+    # in the last row there are nulls
+    assert [i and final_id(i) for i in found.to_pylist()] == ["W1wFM-sJDzJJmVp5", "aYF_GCdCuAiDy4os", None]
 
 
 def test_bytes_make_none() -> None:
