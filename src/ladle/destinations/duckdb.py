@@ -24,7 +24,7 @@ from ladle.destinations.duckdb_ingest import ROW_GROUP, cut, kept, row_groups
 from ladle.destinations.duckdb_opening import opened
 from ladle.destinations.duckdb_rewrite import rewrite
 from ladle.destinations.duckdb_types import check_type, column_type, compression
-from ladle.destinations.duckdb_waiting import few, keep, settle
+from ladle.destinations.duckdb_waiting import FEW_BYTES, few, keep, settle
 from ladle.destinations.reading import Reader, SqlReader
 from ladle.destinations.sql import SqlSession
 from ladle.errors import DestinationError, UsageError
@@ -177,6 +177,7 @@ class DuckDbConnection:
         self._limit_bytes = 0
         self._worn: bool | None = None
         self._in_arrow: dict[str, bool] = {}  # tables of waiting rows
+        self._room_bytes = FEW_BYTES
         self._most_waiting = 0  # rows, of one table
         self._all_threads = 0  # to go back to; 0 where frames come, which take them all
 
@@ -229,12 +230,13 @@ class DuckDbConnection:
         self, name: str, types: Mapping[str, str], batches: Iterable[pa.RecordBatch]
     ) -> tuple[int, Iterator[pa.RecordBatch]]:
         """Let a few rows wait in Arrow; return how many, or the batches to be written to their table."""
-        rows, more = few(batches)
+        rows, more = few(batches, self._room_bytes)
         if self._in_arrow.get(name):
             settle(self._connection, name, types, DIALECT)
         self._in_arrow[name] = bool(rows) and name not in self._in_arrow
         if self._in_arrow[name]:
             keep(self._connection, name, types, pa.Table.from_batches(rows), DIALECT)
+            self._room_bytes -= sum(batch.nbytes for batch in rows)
             count = sum(batch.num_rows for batch in rows)
             self._most_waiting = max(self._most_waiting, count)
             return count, more

@@ -10,17 +10,21 @@ import pyarrow as pa
 
 from ladle.destinations.dialect import Dialect, column_ref, table_ref
 
-_FEW_BYTES = 64 << 20
+FEW_BYTES = 64 << 20
+"""Rows, in bytes of Arrow, that wait in memory: of all tables of a load together."""
+
 _IN_ARROW = "{}_in_arrow"
 
 
-def few(batches: Iterable[pa.RecordBatch]) -> tuple[list[pa.RecordBatch], Iterator[pa.RecordBatch]]:
-    """Return all batches and nothing more, or those of the first 64 MB and an iterator over all of them."""
+def few(
+    batches: Iterable[pa.RecordBatch], most_bytes: int
+) -> tuple[list[pa.RecordBatch], Iterator[pa.RecordBatch]]:
+    """Return all batches and nothing more; if they are larger than that, none and an iterator over all."""
     coming, found, size = iter(batches), list[pa.RecordBatch](), 0
     for batch in coming:
         found.append(batch)
         size += batch.nbytes
-        if size > _FEW_BYTES:
+        if size > most_bytes:
             return [], chain(_taken(found), coming)
     return found, iter(())
 

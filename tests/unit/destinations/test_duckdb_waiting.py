@@ -11,7 +11,6 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from ladle.destinations import duckdb_waiting
 from ladle.destinations.duckdb import DuckDb, DuckDbConnection
 from ladle.destinations.duckdb_ingest import ROW_GROUP
 from ladle.schema.table import Column, Table
@@ -105,7 +104,7 @@ def test_more_rows_come_to_a_few(connection: DuckDbConnection) -> None:
 def test_many_rows_are_written_as_they_come(
     connection: DuckDbConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(duckdb_waiting, "_FEW_BYTES", 3 * _batch(1).nbytes)
+    monkeypatch.setattr(connection, "_room_bytes", 3 * _batch(1).nbytes)
     made: list[int] = []
     held: list[int] = []
 
@@ -120,6 +119,18 @@ def test_many_rows_are_written_as_they_come(
     assert _is_table(connection)
     assert held[-1] < 20 * _batch(*[1] * 1000).nbytes
     assert connection.query('SELECT count(DISTINCT n), count(*) FROM "temp"."w"') == [(200, 200_000)]
+
+
+def test_the_tables_of_a_load_share_the_room(
+    connection: DuckDbConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "_room_bytes", int(1.5 * _batch(1).nbytes))
+    connection.execute("CREATE TEMP TABLE first AS SELECT * FROM ds.w")
+    first = Table("first", _TABLE.columns)
+    assert connection.ingest("temp", first, _TYPES, _SCHEMA, [_batch(1)]) == 1
+    assert _stage(connection, _batch(2)) == 1
+    assert _is_table(connection)
+    assert _held(connection) == [2]
 
 
 def test_no_rows_wait_as_an_empty_table(connection: DuckDbConnection) -> None:
