@@ -385,10 +385,11 @@ _POINTS = {
     "mysql": {
         "before the rows that wait": b"CREATE TEMPORARY",
         "before the lock": b"SELECT GET_LOCK",
-        "before the merge": b"UPDATE ",
-        "before the lists": b"DELETE ",
+        "before the merge": b"`.`t` AS `old` WHERE EXISTS(",
+        "before the rows": b"`.`t` (`id`, ",
+        "before the lists": b"`.`t__tags` AS `old` ",
     },
-    # it tells the server what to do in messages of another kind, and text stands further behind
+    # it tells the server what to do in messages of another kind
     "sqlalchemy": {
         "before the rows that wait": b"CREATE TEMPORARY",
         "before the rows": b"INSERT INTO",
@@ -416,7 +417,7 @@ def test_a_line_that_breaks_while_rows_are_merged_loses_and_repeats_nothing(plac
     text = _POINTS[place.kind][point]
 
     def matches(kind: bytes, payload: bytes) -> bool:
-        return text in payload if place.kind == "sqlalchemy" else payload.startswith(text)
+        return payload.startswith(text) if place.kind == "postgres" else text in payload
 
     line = _LINES.get(place.kind, test_postgres_faults.line)
     with line(place.url, once(matches, CUT)) as (proxy, url):
