@@ -24,7 +24,7 @@ from ladle.destinations.duckdb_ingest import ROW_GROUP, cut, kept, row_groups
 from ladle.destinations.duckdb_opening import opened
 from ladle.destinations.duckdb_rewrite import rewrite
 from ladle.destinations.duckdb_types import check_type, column_type, compression
-from ladle.destinations.duckdb_waiting import FEW_BYTES, few, keep, settle
+from ladle.destinations.duckdb_waiting import FEW_BYTES, few, wait_in_arrow, wait_in_table
 from ladle.destinations.reading import Reader, SqlReader
 from ladle.destinations.sql import SqlSession
 from ladle.errors import DestinationError, UsageError
@@ -176,14 +176,14 @@ class DuckDbConnection:
         self._memory_limit: str | None = None
         self._limit_bytes = 0
         self._worn: bool | None = None
-        self._in_arrow: dict[str, bool] = {}  # tables of waiting rows
+        self._in_arrow: dict[str, bool] = {}  # of each table of waiting rows, whether they are
         self._room_bytes = FEW_BYTES
         self._most_waiting = 0  # rows, of one table
         self._all_threads = 0  # to go back to; 0 where frames come, which take them all
 
     def execute(self, sql: str, params: Sequence[Any] = ()) -> int:
         """Run a statement; return how many rows it changed."""
-        with self._alone() if self._is_small_insert(sql) else nullcontext():
+        with self._one_thread() if self._is_small_insert(sql) else nullcontext():
             found = self._connection.execute(sql, list(params) or None)
             row = found.fetchone() if sql.startswith(_COUNTED) else None
         return -1 if row is None else int(row[0])
@@ -200,7 +200,9 @@ class DuckDbConnection:
         schema: pa.Schema,
         batches: Iterable[pa.RecordBatch],
     ) -> int:
-        """Insert from an Arrow stream; rows keep their order. Memory: O(batch).
+        """Insert from an Arrow stream; rows keep their order.
+
+        Memory: O(batch), and 64 MB for rows that are to be merged.
 
         Raises:
             DestinationError: a column is there with a type that would lose or refuse values.
@@ -213,7 +215,7 @@ class DuckDbConnection:
             schema, batches = known, (cut(batch, known) for batch in batches)
         if dataset == DIALECT.staging:
             self._expect_merge()
-            waiting, batches = self._kept(table.name, {n: there[n] for n in schema.names}, batches)
+            waiting, batches = self._waiting(table.name, {n: there[n] for n in schema.names}, batches)
             if waiting:
                 return waiting
         if not self._all_threads:
@@ -226,24 +228,28 @@ class DuckDbConnection:
             self._most_waiting = max(self._most_waiting, count)
         return count
 
-    def _kept(
+    def _waiting(
         self, name: str, types: Mapping[str, str], batches: Iterable[pa.RecordBatch]
     ) -> tuple[int, Iterator[pa.RecordBatch]]:
         """Let a few rows wait in Arrow; return how many, or the batches to be written to their table."""
         rows, more = few(batches, self._room_bytes)
+        stay = bool(rows) and name not in self._in_arrow
         if self._in_arrow.get(name):
-            settle(self._connection, name, types, DIALECT)
-        self._in_arrow[name] = bool(rows) and name not in self._in_arrow
-        if self._in_arrow[name]:
-            keep(self._connection, name, types, pa.Table.from_batches(rows), DIALECT)
-            self._room_bytes -= sum(batch.nbytes for batch in rows)
-            count = sum(batch.num_rows for batch in rows)
-            self._most_waiting = max(self._most_waiting, count)
-            return count, more
-        return 0, chain(rows, more)
+            wait_in_table(self._connection, name, types, DIALECT)
+        self._in_arrow[name] = stay
+        if not stay:
+            return 0, chain(rows, more)
+        wait_in_arrow(self._connection, name, types, pa.Table.from_batches(rows), DIALECT)
+        self._room_bytes -= sum(batch.nbytes for batch in rows)
+        count = sum(batch.num_rows for batch in rows)
+        self._most_waiting = max(self._most_waiting, count)
+        return count, more
 
     def _is_small_insert(self, sql: str) -> bool:
-        """Whether a statement adds waiting rows that are less than a row group, and looks at no others."""
+        """Whether a statement adds waiting rows that are less than a row group, and looks at no others.
+
+        There is nothing in it to share: several threads take longer.
+        """
         few_wait = 0 < self._most_waiting < ROW_GROUP
         return few_wait and sql.startswith("INSERT") and "SELECT" in sql and "EXISTS" not in sql
 
@@ -256,14 +262,14 @@ class DuckDbConnection:
         """
         self._connection.register(_SOURCE, reader)
         try:
-            with self._alone():
+            with self._one_thread():
                 yield
         finally:
             with suppress(duckdb.Error):  # the insert's own error has ended the transaction
                 self._connection.unregister(_SOURCE)
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _one_thread(self) -> Iterator[None]:
         """Have one thread work, where rows come and no frames."""
         if self._all_threads > 1:
             self._connection.execute("SET threads = 1")

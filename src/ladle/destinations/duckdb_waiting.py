@@ -34,7 +34,7 @@ def _taken(batches: list[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield batches.pop(0)  # what is written is kept no longer
 
 
-def keep(
+def wait_in_arrow(
     connection: duckdb.DuckDBPyConnection,
     name: str,
     types: Mapping[str, str],
@@ -65,7 +65,7 @@ def keep(
     connection.execute(f"CREATE TEMPORARY VIEW {dialect.sql(column_ref(name))} AS {query}")
 
 
-def settle(
+def wait_in_table(
     connection: duckdb.DuckDBPyConnection, name: str, types: Mapping[str, str], dialect: Dialect
 ) -> None:
     """Put a temporary table in the place of the view, as more rows come."""

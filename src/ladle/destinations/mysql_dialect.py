@@ -54,7 +54,7 @@ DIALECT = Dialect(
     columns_query=_COLUMNS,
     dataset_query=_DATASET,
     row_order=ROW,
-    # An UPDATE of two tables keeps whole rows aside first, and known ones are then looked for once more.
+    # Faster than an UPDATE of two tables, after which known rows have to be looked for once more.
     replaces_rows=True,
     watched_query=_WATCHED,
     drop_schema="DROP SCHEMA IF EXISTS {}",

@@ -8,6 +8,8 @@ import hashlib
 import os
 import platform
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -202,3 +204,25 @@ def test_nothing_is_kept() -> None:
             )
     gc.collect()
     assert (sys.getrefcount(before), sys.getrefcount(data)) == counts
+
+
+@pytest.mark.usefixtures("compiled_code")
+def test_other_threads_go_on_while_rows_are_hashed() -> None:
+    assert both.code is not None
+    seen: list[float] = []
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.wait(0.001):
+            seen.append(time.perf_counter())
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    column = (bytes(96 << 20), "s", 0, None, bytes(8), b"")
+    began = time.perf_counter()
+    both.code.digests((column,), 1, 24, True)
+    ended = time.perf_counter()
+    done.set()
+    watcher.join()
+    quarter = (ended - began) / 4
+    assert [at for at in seen if began + quarter < at < ended - quarter]
