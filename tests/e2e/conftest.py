@@ -28,6 +28,12 @@ def ahead(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return _runs(request, tmp_path_factory, request.param, ahead=True)
 
 
+@pytest.fixture(scope="module")
+def in_files(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    """Return the same runs, ready rows in files, as those of large packages."""
+    return _runs(request, tmp_path_factory, "duckdb", in_files=True)
+
+
 def _runs(
     request: pytest.FixtureRequest, factory: pytest.TempPathFactory, kind: str, **options: Any
 ) -> Undisturbed:

@@ -54,13 +54,15 @@ class Site:
     """A working folder and a destination beside it; on Postgres and MySQL a database named after the folder.
 
     `server`: URL of the server, of Postgres with its database `postgres`. `ahead`: loads begin while extract goes on.
-    `story`: the module that says what is loaded, see `Job`.
+    `in_files`: ready rows go to files, as those of large packages do. `story`: the module that says what is loaded,
+    see `Job`.
     """
 
     kind: str
     folder: Path
     server: str = ""
     ahead: bool = False
+    in_files: bool = False
     story: str = Job.story
 
     @property
@@ -127,7 +129,14 @@ class Site:
     def job(self, runs: int, kill_at: int | None = None, finish_first: bool = False) -> Job:
         """Return an order for a process that works here."""
         return Job(
-            self.folder, self.destination, runs, kill_at, finish_first, ahead=self.ahead, story=self.story
+            self.folder,
+            self.destination,
+            runs,
+            kill_at,
+            finish_first,
+            ahead=self.ahead,
+            in_files=self.in_files,
+            story=self.story,
         )
 
     def finish(self, runs: int, finish_first: bool = False) -> None:

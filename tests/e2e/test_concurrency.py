@@ -266,7 +266,7 @@ def wait_until(true: Callable[[], bool], else_: str, timeout_s: float = 30) -> N
 
 
 STOPS = (
-    "after package.normalized",
+    "after package.extracted",
     "before load.begin",
     "after load.begin",
     "before load.commit",
@@ -292,7 +292,7 @@ def test_a_process_that_wakes_up_anywhere_in_its_load_changes_nothing(
     undisturbed: Undisturbed, tmp_path: Path
 ) -> None:
     steps = undisturbed.steps[GROWN]
-    for at in range(steps.number("after package.normalized"), steps.number("after load.commit") + 1):
+    for at in range(steps.number("after package.extracted"), steps.number("after load.commit") + 1):
         wakes_up_in_vain(undisturbed, at, tmp_path)
 
 

@@ -21,15 +21,14 @@ QUICK = Quick(
     times=4,
     slow_recoveries=[
         (FIRST, "after package.extracted"),
-        (GROWN, "after package.normalized"),
+        (GROWN, "after load.write.orders"),
         (LAST, "after load.commit"),
     ],
 )
 
 
 STEPS = {
-    "package.new", "package.seal.raw", "package.extracted", "package.seal.ready", "package.normalized",
-    "folder.schema", "load.begin", "load.apply", "load.write.orders", "load.write.orders__items",
+    "package.new", "package.seal.raw", "package.extracted", "load.begin", "load.apply", "load.write.orders", "load.write.orders__items",
     "load.write.rates", "load.write.rates__days", "load.write.readings", "load.write._ladle_changes",
     "load.commit",
     "folder.state", "package.loaded", "package.unsealed", "package.removed",

@@ -44,7 +44,7 @@ def test_killed_at_each_step(kind: str, tmp_path: Path) -> None:
     check(kind, whole, is_whole=True)
     assert steps.count(_SEALED) == 2, "the package becomes an extracted one again, under another id"
     # Before that the id means nothing.
-    for kill in range(steps.index("before package.normalized") + 1, len(steps) + 1):
+    for kill in range(steps.index(_SEALED) + 1, len(steps) + 1):
         root = tmp_path / f"killed_{kill}"
         root.mkdir()
         commit_another(kind, root)

@@ -38,6 +38,7 @@ class Job:
     `runs`: how many of `RUNS` to bring to an end. `kill_at`: the durable step to die at, None for not at all.
     `finish_first`: finish what is pending in a run of its own, before any new data. `signal`: what it gets.
     `watched`: note with each step what a kill would leave. `ahead`: load while extract goes on, from the first row.
+    `in_files`: no rows wait in memory for their load, as if there were many.
     `story`: the module that says what is loaded: its `RUNS`, `live` and `check`.
     """
 
@@ -48,6 +49,7 @@ class Job:
     finish_first: bool = False
     watched: bool = False
     ahead: bool = False
+    in_files: bool = False
     story: str = __name__
     signal: int = signal.SIGKILL
 
@@ -216,6 +218,8 @@ def main(job: Job) -> None:
     """Do the job in a process of its own; `seen.json` gets the durable steps, `error.txt` what went wrong."""
     if job.ahead:
         os.environ["LOAD__AHEAD_BYTES"] = "0"
+    if job.in_files:
+        os.environ["LOAD__HELD_BYTES"] = "0"
     hook = Hook(job.kill_at, job.signal, job if job.watched else None)
     try:
         with file_steps(hook, str(job.folder / "lake")):

@@ -349,8 +349,8 @@ class Normalizer:
             stored: the pipeline's schema before this package, for the version.
 
         Returns:
-            The package, stored as `normalized`; as `streamed`, and not stored, where a load has rows that are
-            in no ready file.
+            The package, stored as `normalized`; not stored where rows are in no ready file, as `streamed`
+            where a load has them, as `held` where they wait in memory.
 
         Raises:
             DataError: as `check`.
@@ -387,7 +387,7 @@ class Normalizer:
         self._governor.tell(self._emit)
         self._checks.tell(self._emit, self._tables)
         made = package.with_manifest(
-            stage="streamed" if streamed else "normalized",
+            stage="streamed" if streamed else "held",
             ready=(*(() if streamed else files), *rejects, *records),
             resources=resources,
             schema=schema.to_dict(),
@@ -398,7 +398,7 @@ class Normalizer:
             checks=tuple(self._checks.results(names)),
             origins=kept_origins(self._given.origins(self._origins) if self._options.keep_origins else {}),
         )
-        return made if streamed else made.save()
+        return made if streamed or made.holds_rows else made.save(stage="normalized")
 
     def _must_write(self) -> bool:
         """Whether rows that a load has taken must be written to files all the same."""

@@ -16,7 +16,7 @@ from ladle.schema.provenance import Code, Input
 from ladle.state.values import from_json, to_json
 
 FORMAT = 1
-STAGES = ("new", "extracted", "streamed", "normalized", "loaded", "aborted")
+STAGES = ("new", "extracted", "streamed", "held", "normalized", "loaded", "aborted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,8 @@ class Manifest:
 
     Attributes:
         load_id: unix time in seconds with fraction, as text; unique for the pipeline.
-        stage: one of `STAGES`; `streamed` is never stored: what is there then is an extracted package, and a
-            load that has rows which are in no ready file.
+        stage: one of `STAGES`; `streamed` and `held` are never stored: what is there then is an extracted
+            package. Rows that are in no ready file have gone to a load, or wait in memory for one.
         schema: stored form; hints after extract, complete after normalize.
         declared: the schema as it was after extract, once normalize has made it complete; empty before.
         base_hash: hash of the schema that normalize started from, to see whether it is still the newest.

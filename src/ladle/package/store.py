@@ -9,7 +9,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +20,7 @@ from ladle.errors import PackageError
 from ladle.events import Emit, durable
 from ladle.package.behind import Behind
 from ladle.package.flushing import Unflushed
+from ladle.package.held import Held
 from ladle.package.lock import FileLock
 from ladle.package.manifest import DataFile, Manifest, replace_file
 
@@ -48,28 +49,43 @@ class StageWriter:
     With `behind` a thread of its own writes from the first large batch on: compressing takes no Python.
     Failures come out of a later call. Memory: O(one batch), up to three of them. At most 128 files are open
     at once: the one unused for longest is closed first. `unflushed` gets the files: they are flushed with
-    the manifest that names them.
+    the manifest that names them. `held` keeps rows in memory while there is room: then all go to files.
     """
 
     def __init__(
-        self, folder: Path, stage: Stage, emit: Emit, unflushed: Unflushed, behind: bool = True
+        self,
+        folder: Path,
+        stage: Stage,
+        emit: Emit,
+        unflushed: Unflushed,
+        behind: bool = True,
+        held: Held | None = None,
     ) -> None:
         self._unflushed = unflushed
+        self._held = held
         self._folder = folder
         self._stage = stage
         self._emit = emit
         self._open: dict[str, _OpenFile] = {}
         self._done: list[DataFile] = []
         self._sealed = 0
-        self._numbers = itertools.count()
+        self._names = (f"{stage}/{number:06d}.arrows" for number in itertools.count())
         self._behind = Behind(f"ladle-{stage}", _BEHIND)
         self._least_bytes = _BEHIND_BYTES if behind else sys.maxsize
         # Where all is written by one thread, others help it to compress.
-        self._options = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=not behind)
+        self._options = _compressed(use_threads=not behind)
         (folder / stage).mkdir(exist_ok=True)
 
     def append(self, key: str, batch: pa.RecordBatch) -> None:
         """Append `batch`; rows keep their order within `key`."""
+        if self._held is None:
+            self._write(key, batch)
+        elif not self._held.take(key, batch):
+            taken, self._held = self._held.let_go(), None
+            for one in taken:
+                self._write(*one)
+
+    def _write(self, key: str, batch: pa.RecordBatch) -> None:
         if self._behind.began or batch.nbytes >= self._least_bytes:
             self._behind.call(self._append, key, batch)
         else:
@@ -84,7 +100,7 @@ class StageWriter:
             if len(self._open) >= _MAX_OPEN:
                 oldest = next(iter(self._open))
                 self._close(oldest, self._open.pop(oldest))
-            name = f"{self._stage}/{next(self._numbers):06d}.arrows"
+            name = next(self._names)
             sink = pa.OSFile(str(self._folder / name), "wb")
             current = _OpenFile(
                 name, batch.schema, sink, pa.ipc.new_stream(sink, batch.schema, options=self._options)
@@ -102,12 +118,16 @@ class StageWriter:
 
     def seal(self) -> tuple[DataFile, ...]:
         """Close all files; return them in the order they were begun."""
-        with durable(self._emit, f"package.seal.{self._stage}"):
+        with durable(self._emit, f"package.seal.{self._stage}") if self._held is None else nullcontext():
             self.seal_more()
         return tuple(sorted(self._done, key=lambda f: f.name))
 
     def seal_more(self) -> tuple[DataFile, ...]:
         """Close what was appended since the last seal; return these files as written."""
+        if self._held is not None:
+            held = tuple(self._held.seal(self._names))
+            self._done += held
+            return held
         self._behind.settle()
         self._behind.close()
         for key in list(self._open):
@@ -136,7 +156,8 @@ class Package:
     """One load package: its folder and its manifest. A value: `save` returns the next.
 
     `unflushed`: what its stages have written since the last one. `behind`: whether threads of their own write
-    its stages. An engine that loads beside has the processor and the memory to itself without them.
+    its stages. An engine that loads beside has the processor and the memory to itself without them. `held`:
+    where ready rows may stay in memory, as its load follows at once; None where all go to files.
     """
 
     folder: Path
@@ -144,6 +165,7 @@ class Package:
     emit: Emit
     unflushed: Unflushed = field(default_factory=Unflushed, compare=False, repr=False)
     behind: bool = field(default=True, compare=False, repr=False)
+    held: Held | None = field(default=None, compare=False, repr=False)
 
     @property
     def load_id(self) -> str:
@@ -152,13 +174,16 @@ class Package:
 
     @property
     def stage(self) -> str:
-        """new, extracted, streamed, normalized, loaded or aborted."""
+        """new, extracted, streamed, held, normalized, loaded or aborted."""
         return self.manifest.stage
 
     def writer(self, stage: Stage) -> StageWriter:
         """Begin a stage anew: files of an attempt that was never sealed are removed."""
         shutil.rmtree(self.folder / stage, ignore_errors=True)
-        return StageWriter(self.folder, stage, self.emit, self.unflushed, self.behind)
+        held = self.held if stage == "ready" else None
+        if held is not None:
+            held.clear()
+        return StageWriter(self.folder, stage, self.emit, self.unflushed, self.behind, held)
 
     def with_manifest(self, **changes: Any) -> Package:
         """Return the package with `changes` in its manifest; nothing is stored yet."""
@@ -167,12 +192,30 @@ class Package:
     def save(self, **changes: Any) -> Package:
         """Store the manifest with `changes` in one atomic step; returns the package as it is then.
 
-        All files that were sealed are flushed to disk before.
+        All files that were sealed are flushed to disk before; ready rows that are held go to files.
         """
-        manifest = replace(self.manifest, **changes)
+        manifest = self._all_in_files(replace(self.manifest, **changes))
         with durable(self.emit, f"package.{manifest.stage}"):
             replace_file(self.folder / _MANIFEST, manifest.to_bytes(), self.unflushed)
         return replace(self, manifest=manifest)
+
+    @property
+    def holds_rows(self) -> bool:
+        """Whether some of its ready rows are in no file."""
+        return self.held is not None and any(file in self.held for file in self.manifest.ready)
+
+    def _all_in_files(self, manifest: Manifest) -> Manifest:
+        held = self.held
+        if held is None or not any(file in held for file in manifest.ready):
+            return manifest
+        ready, options = [], _compressed(use_threads=True)
+        with durable(self.emit, "package.seal.ready"):
+            for file in manifest.ready:
+                if file in held:
+                    file = replace(file, file_bytes=held.write(file, self.folder, options))
+                    self.unflushed.add(self.folder / file.name, file.file_bytes)
+                ready.append(file)
+        return replace(manifest, ready=tuple(ready))
 
     def read(self, files: Sequence[DataFile]) -> Iterator[pa.RecordBatch]:
         """Yield the batches of `files` in order. Memory: O(one batch).
@@ -181,6 +224,9 @@ class Package:
             PackageError: a file is missing or has another size than the manifest says.
         """
         for file in files:
+            if self.held is not None and file in self.held:
+                yield from self.held.batches(file)
+                continue
             with self._reading(file) as reader:
                 yield from reader
 
@@ -190,6 +236,8 @@ class Package:
         Raises:
             PackageError: as `read`.
         """
+        if self.held is not None and file in self.held:
+            return self.held.batches(file)[0].schema
         with self._reading(file) as reader:
             return reader.schema
 
@@ -401,6 +449,10 @@ class Packages:
             return []
         paths = sorted(self._done.glob("*.json"), key=lambda p: _number(p.stem))
         return [Manifest.from_bytes(p.read_bytes(), p) for p in paths]
+
+
+def _compressed(use_threads: bool) -> pa.ipc.IpcWriteOptions:
+    return pa.ipc.IpcWriteOptions(compression="lz4", use_threads=use_threads)
 
 
 def _load_id(now_s: float) -> str:

@@ -130,7 +130,7 @@ def discarding(
     try:
         yield
     except DataValidationError as error:
-        if package.stage == "normalized":
+        if package.stage in ("streamed", "held", "normalized"):
             drop([package])
         else:
             # Nothing of it is in the folder yet, which other runs may be at work in.

@@ -19,7 +19,6 @@ from ladle.governance.notify import Listener, notify
 from ladle.governance.openlineage import Run
 from ladle.governance.policy import policy
 from ladle.governance.reporter import Reporter, reporter
-from ladle.load.ahead import LoadAhead
 from ladle.load.early import EarlySession
 from ladle.load.run import BehindDestination, LoadIdTaken, LoadResult, StateMissing, load
 from ladle.normalize.background import BackgroundNormalizer
@@ -28,7 +27,7 @@ from ladle.normalize.run import Normalizer, Options, normalize
 from ladle.package.lock import FileLock
 from ladle.package.store import Package, Packages
 from ladle.pipelines.arguments import schema_name
-from ladle.pipelines.beside import load_ahead
+from ladle.pipelines.beside import connected, held_for, keeping, load_ahead
 from ladle.pipelines.edits import edits_of, prepared, whole
 from ladle.pipelines.evolution import exact_doubles
 from ladle.pipelines.info import ExtractInfo, NormalizeInfo, PackageInfo, now
@@ -155,14 +154,16 @@ class Work:
         loaded = known or Schema(name, naming=self._limits().naming)
         reset = self._reset(order, loaded, base)
         if order.in_memory and order.overlap:
-            beside.early = self._early(known, None)
+            beside.early = connected(self._at_once, str(self.dataset_name), known, None)
         content = copy.deepcopy(reset.state if reset else base)
         protect = policy()
         package = self._declared(order, package, known, reset, protect)
         package = package.with_manifest(file_format=order.file_format)
         if order.overlap:
-            beside.ahead = self._ahead(package, beside.early)
-            package = replace(package, behind=beside.ahead is None or self._limits().lanes > 0)
+            dataset = str(self.dataset_name)
+            beside.ahead = load_ahead(package, self._at_once, dataset, self.emit, beside.early)
+            behind = beside.ahead is None or self._limits().lanes > 0
+            package = replace(package, behind=behind, held=held_for(self._at_once))
             normalizer = Normalizer(package, self._limits(), self.options(), self.emit, taker=beside.ahead)
             beside.background = BackgroundNormalizer(normalizer)
         notes: dict[str, Any] = {}
@@ -183,7 +184,7 @@ class Work:
         package = extract(order.source, package, asked, self.emit, beside.background)
         if order.overlap and not beside.early and any(r.rows for r in package.manifest.resources):
             # Not sooner: the destination may be a file, which others can't open meanwhile.
-            beside.early = self._early(known, beside.ahead)
+            beside.early = connected(self._at_once, str(self.dataset_name), known, beside.ahead)
         package = with_inputs(package, inputs, self.emit)
         if order.remember is not None:
             order.remember(content)
@@ -220,18 +221,10 @@ class Work:
         self.steps.noted("normalize", NormalizeInfo(self.owner, since, now(), infos, first_run))
         return Extracted(package, beside.ahead, beside.early)
 
-    def _ahead(self, package: Package, early: EarlySession | None) -> LoadAhead | None:
-        """Return a load that may begin before extract has ended, where the run holds the pipeline alone."""
-        if self.destination is None or self._lock_depth == 0:
-            return None
-        return load_ahead(package, self.destination, str(self.dataset_name), self.emit, early)
-
-    def _early(self, known: Schema | None, ahead: LoadAhead | None) -> EarlySession | None:
-        """Connect meanwhile; not for a first load, which may be refused: connecting makes some files."""
-        destination, began = self.destination, ahead is not None and ahead.began
-        if destination is None or not destination.streams or known is None or began or self._lock_depth == 0:
-            return None
-        return EarlySession(destination, str(self.dataset_name))
+    @property
+    def _at_once(self) -> Destination | None:
+        """What a run loads to beside extract: it has to hold the pipeline alone."""
+        return self.destination if self._lock_depth else None
 
     def _reset(self, order: Order, stored: Schema, state: dict[str, Any]) -> Reset | None:
         """Tell what a refresh will drop, before anything is read."""
@@ -314,9 +307,11 @@ class Work:
             return prepared(
                 package, stored or Schema(package.manifest.schema["name"]), edits, *self._editing()
             )
-        if package.stage in ("normalized", "streamed"):
+        if package.stage in ("normalized", "streamed", "held"):
             # A kill in between must find an extracted package, not one whose ready files are half rewritten.
-            package = package.save(stage="extracted", ready=(), counts={}, **in_derived_names(package))
+            package = replace(package, held=None).save(
+                stage="extracted", ready=(), counts={}, **in_derived_names(package)
+            )
         name = package.manifest.schema["name"]
         stored = self.folder.schema(name)
         run = Run.of(package.manifest)
@@ -339,7 +334,7 @@ class Work:
             schema = Schema.from_dict(package.manifest.schema)
         # Edits and what was loaded ahead hold once they are committed: the folder mustn't know names that the
         # destination hasn't, and what is normalised again must find the schema that it began with.
-        if not package.manifest.edits and package.stage != "streamed":
+        if not package.manifest.edits and package.stage not in ("streamed", "held"):
             self._keep_schema(package, schema, stored)
         return package
 
@@ -383,11 +378,12 @@ class Work:
             result = ahead.commit(package) if ahead else None
             extracted.give_up()
             if result is None:
-                package = self._written(package)
-                package, result = self._load_newest(package, self.destination, extracted.early)
+                package = package if package.stage == "held" else self._written(package)
+                with keeping(package, self.packages, self._written):
+                    package, result = self._load_newest(package, self.destination, extracted.early)
             if package.manifest.edits:
                 self._save_schema(Schema.from_dict(package.manifest.schema))
-            elif package.stage == "streamed":
+            elif package.stage in ("streamed", "held"):
                 schema = Schema.from_dict(package.manifest.schema)
                 self._keep_schema(package, schema, self.folder.schema(schema.name))
             if package.manifest.state is not None:
@@ -404,6 +400,8 @@ class Work:
 
     def _written(self, package: Package) -> Package:
         """Return a package that is all in files: normalised anew where rows were loaded ahead alone."""
+        if package.stage == "held":
+            return self.settle(package.save(stage="normalized"))
         return self.settle(self.normalize_package(package)) if package.stage == "streamed" else package
 
     def _with_newer(self, package: Package) -> Package:
@@ -420,7 +418,8 @@ class Work:
                 return package, load(package, destination, str(dataset), self.emit, early)
             except StateMissing:
                 # The dataset was dropped since, or the package that brings the state comes later.
-                package = package.save(state=self.memory.next(name, {}, {}, destination, dataset).state)
+                state = self.memory.next(name, {}, {}, destination, dataset).state
+                package = self._written(package).save(state=state)
             except BehindDestination as error:
                 if taken := isinstance(error, LoadIdTaken):
                     package = renamed(package, self.packages.another_id(), error.what)
