@@ -18,6 +18,8 @@ _ROWS_BUDGET = 10.0
 _ARROW_BUDGET = 1.0
 _ALONE = "only the SQL of the merge, by statements of our own; a loader has to bring the rows there first"
 
+_LEAST = "whatever the SQL: no known row is deleted or changed, which a merge has to do as well"
+
 
 @dataclass(frozen=True)
 class _Engine:
@@ -112,7 +114,26 @@ def _writes(sizes: Sizes, name: str, engine: _Engine, merges: tuple[str, ...]) -
     alone = [_alone(name, engine, s, merge) for s in ("upsert", "scd2") if s in merges]
     strategies = [(s, form) for s in _MERGES if s in merges for form in ("rows", "arrow")]
     cases += [case(form, s, f"{{0}} by {s} into {known}", **merge) for s, form in strategies]
+    if name == "postgres":
+        alone += [_least(engine, "replace", {"count": sizes.flat, "rows": "flat", **replaced})]
+        alone += [_least(engine, s, merge) for s in ("delete-insert", "upsert")]
     return [*cases, *alone]
+
+
+def _least(engine: _Engine, write: str, sizes: Mapping[str, Any]) -> Case:
+    """Return the case that tells what is left of a write into Postgres whatever the SQL."""
+    asked = {"engine": "postgres", "write": write, "form": "rows", **sizes}
+    what = f"{sizes['count']:,} rows by {write} into {sizes['base']:,} in {engine.title}"
+    ours = Side("ladle", "ladle", {"measure": "write", **asked}, times=engine.times)
+    bare = "COPY of ready bytes" + ("" if write == "replace" else ", keys read once")
+    return Case(
+        f"postgres-{write}-least",
+        what,
+        ours,
+        Side(bare, "engine", {"measure": "least", **asked}, times=2),
+        "shown",
+        note=_LEAST,
+    )
 
 
 def _alone(name: str, engine: _Engine, write: str, merge: Mapping[str, int]) -> Case:

@@ -146,6 +146,8 @@ _WRITES = """\
   how much both add to that; it can't be ten where the engine alone takes a tenth of what dlt takes. What
   it takes alone, `<engine>-upsert-alone` and `-scd2-alone` tell: the rows wait in one of its tables, only
   the SQL is run, by statements of our own (delete the known rows, insert all; end versions, insert others).
+  `postgres-<write>-least` is what is left whatever the SQL: bytes ready for COPY go into the table that is
+  there, with its index, after its keys were read once for a merge (there is no index on them).
 - dlt over SQLAlchemy (SQLite, MariaDB) is asked to make primary keys: without them its merges compare each
   row with each. For SCD2 of Arrow it gets a column with the version of each row, made before the clock
   starts, which ladle does without.

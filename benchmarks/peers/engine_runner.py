@@ -1,5 +1,7 @@
 """An engine by itself: the SQL of a merge, rows waiting in a table of its already; nothing else is counted.
 
+`least` is what is left of a write whatever its SQL: ready bytes go into the table, a merge reads its keys.
+
 No loader can take less, as it has to bring the rows there first. Statements are the fastest we know, of their
 own making: delete what is known and insert all, whatever the strategy; SCD2 ends versions and adds others.
 """
@@ -18,11 +20,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import ladle
 import writing
 from clock import Figures, main, timed
-from data import changed_rows
+from data import changed_rows, flat_rows
 
 Arguments = Mapping[str, Any]
 Run = Callable[[str], object]
 
+_COPY_BYTES = 1 << 17
 _KNOWN = "SELECT n.id FROM warm.t AS n"
 _DELETES = {
     "mysql": "DELETE t FROM ds.t AS t JOIN warm.t AS n ON n.id = t.id",
@@ -57,6 +60,36 @@ def merge(arguments: Arguments) -> Figures:
         with _transaction(arguments) as run:
             for statement in statements():
                 run(statement)
+
+    return timed(work)
+
+
+def least(arguments: Arguments) -> Figures:
+    """COPY ready bytes into the table that is there, after a merge has read its keys once; Postgres only.
+
+    Known rows are neither deleted nor changed: the rows get ids of their own.
+    """
+    import psycopg
+
+    writing.grown(ladle, _pipeline(arguments, "ds"), arguments)
+    waiting = _pipeline(arguments, "warm")
+    replaces = arguments["write"] == "replace"
+    rows = flat_rows(arguments["count"]) if replaces else changed_rows(arguments["base"], arguments["count"])
+    disposition = "replace" if replaces else {"disposition": "merge", "strategy": arguments["write"]}
+    waiting.run(ladle.resource(rows, name="t", write_disposition=disposition, primary_key="id"))
+    names = [f'"{name}"' for name in waiting.default_schema.tables["t"]["columns"]]
+    cells = ", ".join(f"{name} || '+'" if name == '"_dlt_id"' else name for name in names)
+    target = arguments["target"]
+    rows_of = f"COPY (SELECT {cells} FROM warm.t) TO STDOUT (FORMAT binary)"
+    with psycopg.connect(target) as source, source.cursor().copy(rows_of) as copy:
+        data = b"".join(bytes(block) for block in copy)
+
+    def work() -> None:
+        with psycopg.connect(target) as connection, connection.cursor() as cursor:
+            cursor.execute("DELETE FROM ds.t" if replaces else "SELECT count(id) FROM ds.t WHERE id >= 0")
+            with cursor.copy(f"COPY ds.t ({', '.join(names)}) FROM STDIN (FORMAT binary)") as copy:
+                for start in range(0, len(data), _COPY_BYTES):
+                    copy.write(data[start : start + _COPY_BYTES])
 
     return timed(work)
 
@@ -122,4 +155,4 @@ def _transaction(arguments: Arguments) -> Iterator[Run]:
 
 
 if __name__ == "__main__":
-    main({"merge": merge})
+    main({"merge": merge, "least": least})
