@@ -28,7 +28,8 @@ QUICK = Quick(
 
 
 STEPS = {
-    "package.new", "package.seal.raw", "package.extracted", "folder.schema", "load.begin", "load.apply", "load.write.orders", "load.write.orders__items",
+    "package.new", "package.seal.raw", "package.extracted",
+    "folder.schema", "load.begin", "load.apply", "load.write.orders", "load.write.orders__items",
     "load.write.rates", "load.write.rates__days", "load.write.readings", "load.write._ladle_changes",
     "load.commit",
     "folder.state", "package.loaded", "package.unsealed", "package.removed",
