@@ -127,6 +127,7 @@ class StageWriter:
         if self._held is not None:
             held = tuple(self._held.seal(self._names))
             self._done += held
+            self._sealed = len(self._done)
             return held
         self._behind.settle()
         self._behind.close()

@@ -105,6 +105,15 @@ def test_rows_after_a_seal_count_too(tmp_path: Path) -> None:
     assert len(on_disk(package)) == 1
 
 
+def test_a_seal_tells_what_came_since_the_last(tmp_path: Path) -> None:
+    writer = made(tmp_path, 20)[0].writer("ready")
+    told = []
+    for value in range(4):
+        writer.append("t", batch(a=[value]))
+        told.append([f.name for f in writer.seal_more()])
+    assert told == [[f"ready/00000{n}.arrows"] for n in range(4)]
+
+
 def test_a_stage_that_begins_anew_has_forgotten_what_there_was(tmp_path: Path) -> None:
     package, _ = made(tmp_path, 40)
     for _ in range(3):
