@@ -48,20 +48,24 @@ class Line:
 
         Whoever gets it takes away what he has read.
         """
-        data, state = bytearray(), 1
+        data, state, full = bytearray(), 1, limit
         while state >= 0:
-            state = self._gathered(data, limit)
+            state = self._gathered(data, full)
             if state == 0:
                 self._driver.consume_input()
-                if (state := self._gathered(data, limit)) == 0:
+                if (state := self._gathered(data, full)) == 0:
                     self._more()
             if state < 0:
                 self._answer()
             if state:
                 yield data
+                full = len(data) + limit
 
     def leave(self, *, cancel: bool) -> None:
-        """Have done with a COPY: what still comes is thrown away, where it isn't cancelled."""
+        """Have done with a COPY: what still comes is thrown away, where it isn't cancelled.
+
+        Where neither is possible, or no COPY is under way but another statement, the connection is closed.
+        """
         with suppress(psycopg.Error):
             while self._driver.transaction_status == pq.TransactionStatus.ACTIVE:
                 state = self._gathered(bytearray(), 1 << 20)
@@ -72,6 +76,8 @@ class Line:
                         self._connection.cancel_safe(timeout=_CANCEL_TIMEOUT_S)
                         cancel = False
                     self._more()
+        if self._driver.transaction_status == pq.TransactionStatus.ACTIVE:
+            self._connection.close()
 
     def refuse(self) -> None:
         """End a COPY that a statement began unexpectedly, in whatever direction."""

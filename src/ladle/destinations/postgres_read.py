@@ -83,14 +83,14 @@ class PostgresReading:
 
         The answer is in memory as a whole where there are parameters, and for a statement COPY doesn't take.
         """
-        if params or needs_no_copy(sql) or not (described := self._line.described(sql)).nfields:
-            with self._run(sql, params, binary=True) as cursor:
-                yield _Answer(cursor.pgresult, self._kinds).reader(_sent(cursor.pgresult))
-            return
         idle = self._connection.pgconn.transaction_status == pq.TransactionStatus.IDLE
-        answer = _Answer(described, self._kinds)
-        self._line.copy(f"COPY (\n{sql}\n) TO STDOUT (FORMAT binary)")
         try:
+            if params or needs_no_copy(sql) or not (described := self._line.described(sql)).nfields:
+                with self._run(sql, params, binary=True) as cursor:
+                    yield _Answer(cursor.pgresult, self._kinds).reader(_sent(cursor.pgresult))
+                return
+            answer = _Answer(described, self._kinds)
+            self._line.copy(f"COPY (\n{sql}\n) TO STDOUT (FORMAT binary)")
             yield answer.reader(self._line.pieces(_BATCH_BYTES))
         finally:
             # In a transaction, to cancel a statement undoes those before; and this one may change rows.
