@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import signal
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -259,6 +260,19 @@ def test_rows_that_a_statement_returns_are_changed_though_nobody_takes_them(read
     with reader.stream("INSERT INTO answers.t SELECT * FROM generate_series(1, 300000) RETURNING i"):
         pass
     assert answer(reader, "SELECT count(*) AS n FROM answers.t").to_pydict() == {"n": [300_000]}
+
+
+@pytest.mark.parametrize("sql", ["SELECT pg_sleep(600)", LONG])
+def test_an_interrupt_ends_the_statement(reader: Reader, sql: str) -> None:
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.5)
+        with pytest.raises(KeyboardInterrupt), reader.stream(sql) as rows:
+            for _ in rows.batches:
+                pass
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert answer(reader, "SELECT 2 AS a").to_pydict() == {"a": [2]}
 
 
 def test_one_query_at_a_time(reader: Reader) -> None:

@@ -15,6 +15,7 @@ from psycopg import errors, pq
 from ladle.destinations.postgres_rows import code
 
 _CANCEL_TIMEOUT_S = 5.0
+_DROPPED_BYTES = 1 << 20
 
 
 class Line:
@@ -28,6 +29,7 @@ class Line:
         self._connection = connection
         self._driver: Any = connection.pgconn
         self._libpq = _libpq(self._driver)
+        self._copying = False
         self._selector = getattr(selectors, "PollSelector", selectors.SelectSelector)()
         self._selector.register(self._driver.socket, selectors.EVENT_READ)
 
@@ -42,6 +44,7 @@ class Line:
         """Start a COPY, whose messages come by `pieces`."""
         self._driver.send_query(sql.encode())
         self._check(self._result())
+        self._copying = True
 
     def pieces(self, limit: int) -> Iterator[bytearray]:
         """Yield what has come, appended to one and the same bytes, whenever that is so many or all.
@@ -56,32 +59,45 @@ class Line:
                 if (state := self._gathered(data, full)) == 0:
                     self._more()
             if state < 0:
+                self._copying = False
                 self._answer()
             if state:
                 yield data
                 full = len(data) + limit
 
     def leave(self, *, cancel: bool) -> None:
-        """Have done with a COPY: what still comes is thrown away, where it isn't cancelled.
+        """Have done with a statement: what still comes of it is thrown away, where it isn't cancelled.
 
-        Where neither is possible, or no COPY is under way but another statement, the connection is closed.
+        Where neither is possible the connection is closed.
         """
         with suppress(psycopg.Error):
-            while self._driver.transaction_status == pq.TransactionStatus.ACTIVE:
-                state = self._gathered(bytearray(), 1 << 20)
-                if state < 0:
-                    self._answer()
-                elif state == 0:
+            while self._is_active() and not self._driver.flush():
+                if not self._dropped():
                     if cancel:
                         self._connection.cancel_safe(timeout=_CANCEL_TIMEOUT_S)
                         cancel = False
                     self._more()
-        if self._driver.transaction_status == pq.TransactionStatus.ACTIVE:
+        if self._is_active():
             self._connection.close()
+
+    def _dropped(self) -> bool:
+        """Throw away what has come; return whether something had."""
+        if self._copying:
+            state = self._gathered(bytearray(), _DROPPED_BYTES)
+            self._copying = state >= 0
+            return state != 0
+        if self._driver.is_busy():
+            return False
+        result = self._driver.get_result()
+        self._copying = result is not None and result.status == pq.ExecStatus.COPY_OUT
+        return True
+
+    def _is_active(self) -> bool:
+        return bool(self._driver.transaction_status == pq.TransactionStatus.ACTIVE)
 
     def refuse(self) -> None:
         """End a COPY that a statement began unexpectedly, in whatever direction."""
-        if self._driver.transaction_status == pq.TransactionStatus.ACTIVE:
+        if self._is_active():
             with suppress(psycopg.Error):
                 self._driver.put_copy_end(b"no rows come this way")
                 self._answer()
