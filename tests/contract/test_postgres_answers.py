@@ -276,10 +276,15 @@ def test_an_interrupt_ends_the_statement(reader: Reader, sql: str) -> None:
 
 
 def test_one_query_at_a_time(reader: Reader) -> None:
-    with reader.stream(LONG) as rows:
-        next(rows.batches)
-        with pytest.raises(DestinationError, match="another command"):
+    with reader.stream("SELECT generate_series(1, 2000000) AS g") as rows:
+        count = next(rows.batches).num_rows
+        with pytest.raises(DestinationError, match="another query") as caught:
             reader.execute("SELECT 1")
+        assert not caught.value.retryable
+        with pytest.raises(DestinationError, match="another query"), reader.stream("SELECT 1"):
+            pass
+        assert count + sum(batch.num_rows for batch in rows.batches) == 2_000_000
+    assert answer(reader, "SELECT 2 AS a").to_pydict() == {"a": [2]}
 
 
 @pytest.mark.usefixtures("way")

@@ -70,6 +70,7 @@ class PostgresReading:
 
     @contextmanager
     def _run(self, sql: str, params: Sequence[Any], *, binary: bool = False) -> Iterator[psycopg.Cursor[Any]]:
+        self._status()
         with self._connection.cursor() as cursor:
             try:
                 cursor.execute(sql.encode(), params or None, binary=binary)
@@ -83,7 +84,7 @@ class PostgresReading:
 
         The answer is in memory as a whole where there are parameters, and for a statement COPY doesn't take.
         """
-        idle = self._connection.pgconn.transaction_status == pq.TransactionStatus.IDLE
+        idle = self._status() == pq.TransactionStatus.IDLE
         try:
             if params or needs_no_copy(sql) or not (described := self._line.described(sql)).nfields:
                 with self._run(sql, params, binary=True) as cursor:
@@ -95,6 +96,17 @@ class PostgresReading:
         finally:
             # In a transaction, to cancel a statement undoes those before; and this one may change rows.
             self._line.leave(cancel=idle and not _CHANGES.search(sql))
+
+    def _status(self) -> int:
+        """Return what the connection is in.
+
+        Raises:
+            psycopg.Error: the rows of another query are being read.
+        """
+        found = self._connection.pgconn.transaction_status
+        if found == pq.TransactionStatus.ACTIVE:
+            raise psycopg.ProgrammingError("another query's rows are still being read on this connection")
+        return found
 
     def use(self, dataset: str) -> None:
         """Look up names without a schema in the dataset."""
