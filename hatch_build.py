@@ -19,6 +19,7 @@ _MODULES = (
     "ladle.normalize._digest",
     "ladle.destinations._copy",
     "ladle.destinations._image",
+    "ladle.destinations._read",
 )
 
 

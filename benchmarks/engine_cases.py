@@ -176,7 +176,7 @@ def _copies(sizes: Sizes) -> list[Case]:
     ours = Side("ladle", "ladle", asked, "rows_s", 3)
     copy = {"measure": "piped", "engine": "postgres", "count": sizes.narrow}
     bare = Side("binary COPY, `psql` to `psql`", "postgres", copy, "rows_s", 3)
-    how = "read as Arrow by ADBC, in batches of 4 MB"
+    how = "read as Arrow by a client of `ladle.dataset`, in batches of 4 MB"
     without = (
         "as installed by `ladle[postgres]`: pandas, which Arrow imports where it is installed, is kept out"
     )

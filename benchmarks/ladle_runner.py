@@ -92,7 +92,7 @@ def _made(arguments: Arguments) -> tuple[Any, Any]:
 
 
 def copied(arguments: Arguments) -> Figures:
-    """Load the narrow rows of another Postgres database, read as Arrow by ADBC."""
+    """Load the narrow rows of another Postgres database, read as Arrow by a client of `ladle.dataset`."""
     rows = ladle.resource(narrow.batches(narrow.source(arguments["target"])), name="t")
     if arguments["lean"]:
         without_pandas()

@@ -15,7 +15,6 @@ _ROWS = (
     " 'name ' || (n % 90000) AS name, timestamptz '2024-01-01Z' + n * interval '1 second' AS at"
     " FROM generate_series(1::bigint, {count}) AS n"
 )
-_BATCH_BYTES = 4 << 20
 
 
 def source(url: str) -> str:
@@ -45,24 +44,14 @@ def make_source(url: str, count: int) -> None:
 
 
 def batches(url: str) -> Iterator[Any]:
-    """Yield the rows as Arrow batches of about 4 MB, read by ADBC.
+    """Yield the rows as Arrow tables of about 4 MB, read by ladle."""
+    import ladle
 
-    Through the driver's own handles: its DB-API layer imports pandas and polars where they are installed.
-    """
-    import adbc_driver_manager
-    import adbc_driver_postgresql
-    import pyarrow as pa
-
-    database = adbc_driver_postgresql.connect(url)
-    connection = adbc_driver_manager.AdbcConnection(database)
-    statement = adbc_driver_manager.AdbcStatement(connection)
-    statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": str(_BATCH_BYTES)})
-    statement.set_sql_query(f"SELECT * FROM {TABLE}")
-    stream, _ = statement.execute_query()
-    yield from pa.RecordBatchReader.from_stream(stream)
-    statement.close()
-    connection.close()
-    database.close()
+    with (
+        ladle.dataset(ladle.destinations.postgres(url), "public").sql_client as client,
+        client.execute_query(f"SELECT * FROM {TABLE}") as cursor,
+    ):
+        yield from cursor.iter_arrow()
 
 
 def check(url: str, count: int, table: str = "ds.t") -> None:

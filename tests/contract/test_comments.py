@@ -16,7 +16,7 @@ import ladle
 from ladle.destinations import dialect
 from ladle.destinations.sql import SqlSession
 
-pytest.importorskip("adbc_driver_postgresql")
+pytest.importorskip("psycopg")
 
 ODD = """it's a "quoted" \\ text; -- and
  more"""

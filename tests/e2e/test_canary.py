@@ -21,7 +21,7 @@ import ladle
 from ladle.cli import app
 from ladle.errors import LadleError
 
-pytest.importorskip("adbc_driver_postgresql")
+pytest.importorskip("psycopg")
 
 CANARY = "c4n4ry-s3cr3t"
 ESCAPED = "c4n4ry%2Fs3cr3t"

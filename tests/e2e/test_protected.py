@@ -40,7 +40,7 @@ from ladle.events import Durable, Event
 from ladle.schema.schema import Schema
 from ladle.schema.secrecy import Sealer
 
-pytest.importorskip("adbc_driver_postgresql")
+pytest.importorskip("psycopg")
 pytest.importorskip("cryptography")
 
 ACTIONS = ["mask", "hash", "tokenise", "encrypt", "drop"]

@@ -14,7 +14,6 @@ from ladle.destinations.duckdb import DIALECT
 from ladle.schema.schema import SYSTEM_TABLE_MAP
 
 ENGINES = (
-    "adbc_driver_postgresql",
     "ladle.destinations.file_session",
     "ladle.destinations.filesystem",
     "ladle.destinations.mysql",

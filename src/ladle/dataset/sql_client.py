@@ -78,7 +78,7 @@ class SqlClient:
 
     @property
     def native_connection(self) -> Any:
-        """The driver's own connection: a DuckDB connection, an ADBC connection."""
+        """The driver's own connection: a DuckDB connection, one of psycopg."""
         return self._open().native
 
     @property

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
-from functools import cached_property
+from dataclasses import dataclass, field, replace
 from typing import Any
-
-import adbc_driver_manager as adbc
-import adbc_driver_postgresql
 
 from ladle.config import context
 from ladle.destinations import postgres_login
@@ -108,7 +104,7 @@ class Postgres:
             ConfigError: no credentials.
             DestinationError: no connection.
         """
-        return SqlReader(PostgresReading(self._database, self._found()), DIALECT, dataset)
+        return SqlReader(PostgresReading(self._found()), DIALECT, dataset)
 
     def _connect(self) -> PostgresConnection:
         return PostgresConnection(self._found(), self.lock_wait_s, self.fence_wait_s)
@@ -117,15 +113,6 @@ class Postgres:
         if self.login is None:
             raise postgres_login.missing(self.name)
         return self.login
-
-    @cached_property
-    def _database(self) -> adbc.AdbcDatabase:
-        # No connection: the types that the server knows. Reading them takes longer than connecting.
-        database: adbc.AdbcDatabase = adbc_driver_postgresql.connect(self._found().url)
-        return database
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {f.name: getattr(self, f.name) for f in fields(self)}
 
 
 def postgres_destination(

@@ -87,7 +87,7 @@ class PostgresConnection:
         self._lock_wait_s = lock_wait_s
         self._fence_wait_s = fence_wait_s
         self._bounded = False
-        self._connection = _connected(login)
+        self._connection = connected(login)
         self._connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
 
     def execute(self, sql: str, params: Sequence[Any] = ()) -> int:
@@ -226,7 +226,12 @@ class PostgresConnection:
         return error
 
 
-def _connected(login: Login) -> psycopg.Connection[Any]:
+def connected(login: Login) -> psycopg.Connection[Any]:
+    """Connect; each statement commits by itself.
+
+    Raises:
+        DestinationError: no connection.
+    """
     try:
         # Statements aren't prepared: poolers in front of a server may not know them.
         return psycopg.connect(

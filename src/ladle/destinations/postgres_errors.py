@@ -6,14 +6,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import adbc_driver_manager as adbc
 import psycopg
 
 from ladle.destinations.postgres_login import Login
 from ladle.errors import CommitFailed, DataError, DestinationError, shorten
-
-DriverError = psycopg.Error | adbc.Error
-"""Of the driver that writes, or of the one that reads."""
 
 _AGAIN = "the package is kept: run again"
 _MEND = "the package is kept: mend the cause and run again"
@@ -100,25 +96,23 @@ _FOR_NOW = (
 )
 
 
-def is_lost(exc: DriverError) -> bool:
+def is_lost(exc: psycopg.Error) -> bool:
     """Whether the line broke, so that nobody knows what the server made of the last message."""
     code = exc.sqlstate or ""
     return code[:2] in ("08", "XX") or code.startswith("57P") or (not code and _is_io(exc))
 
 
-def waited_too_long(exc: DriverError) -> bool:
+def waited_too_long(exc: psycopg.Error) -> bool:
     """Whether the server gave up a wait for a lock, as it was told to."""
     gave_up = "lock timeout" in str(exc) or _details(exc).get("SOURCE_FUNCTION") == "ProcessInterrupts"
     return exc.sqlstate == "55P03" and gave_up
 
 
-def _is_io(exc: DriverError) -> bool:
-    if isinstance(exc, psycopg.Error):
-        return isinstance(exc, psycopg.OperationalError | psycopg.InterfaceError)
-    return bool(exc.status_code in (adbc.AdbcStatusCode.IO, adbc.AdbcStatusCode.UNKNOWN))
+def _is_io(exc: psycopg.Error) -> bool:
+    return isinstance(exc, psycopg.OperationalError | psycopg.InterfaceError)
 
 
-def explained(exc: DriverError, doing: str, login: Login) -> DestinationError | DataError:
+def explained(exc: psycopg.Error, doing: str, login: Login) -> DestinationError | DataError:
     """Return our error for the driver's, passwords masked."""
     what = login.masked(_message(exc))
     code = exc.sqlstate or ""
@@ -143,14 +137,14 @@ def explained(exc: DriverError, doing: str, login: Login) -> DestinationError | 
     return error
 
 
-def unread(exc: DriverError, doing: str, login: Login) -> DestinationError:
+def unread(exc: psycopg.Error, doing: str, login: Login) -> DestinationError:
     """Return our error for a statement that failed outside a load, passwords masked."""
     error = DestinationError(f"Postgres failed while {doing}: {login.masked(_message(exc))}")
     error.retryable = is_lost(exc)
     return error
 
 
-def refused(exc: DriverError, login: Login) -> DestinationError:
+def refused(exc: psycopg.Error, login: Login) -> DestinationError:
     """Return our error for a connection that could not be made."""
     what = login.masked(_message(exc))
     hint = next(
@@ -161,7 +155,7 @@ def refused(exc: DriverError, login: Login) -> DestinationError:
     return error
 
 
-def cause(exc: DriverError, login: Login) -> DriverError | None:
+def cause(exc: psycopg.Error, login: Login) -> psycopg.Error | None:
     """Return the error to chain: none, where it shows a secret."""
     return exc if login.masked(str(exc)) == str(exc) else None
 
@@ -170,18 +164,12 @@ def _lookup(table: Mapping[str, str], code: str) -> str | None:
     return next((table[code[:n]] for n in (5, 3, 2) if code[:n] in table), None)
 
 
-def _details(exc: DriverError) -> dict[str, str]:
-    found: dict[str, str] = {}
-    if isinstance(exc, psycopg.Error):
-        told = {name: getattr(exc.diag, name.lower()) for name in _DETAILS}
-        return {name: text for name, text in told.items() if text is not None}
-    for key, value in exc.details or ():
-        name, text = (x.decode("utf-8", "replace") if isinstance(x, bytes) else str(x) for x in (key, value))
-        found[name.removeprefix("PG_DIAG_")] = text
-    return found
+def _details(exc: psycopg.Error) -> dict[str, str]:
+    told = {name: getattr(exc.diag, name.lower()) for name in _DETAILS}
+    return {name: text for name, text in told.items() if text is not None}
 
 
-def _message(exc: DriverError) -> str:
+def _message(exc: psycopg.Error) -> str:
     details = _details(exc)
     primary = details.get("MESSAGE_PRIMARY")
     if primary is None:
@@ -192,7 +180,7 @@ def _message(exc: DriverError) -> str:
     return shorten(" ".join(primary.split()), _MAX_CHARS)
 
 
-def _place(exc: DriverError, login: Login) -> dict[str, Any]:
+def _place(exc: psycopg.Error, login: Login) -> dict[str, Any]:
     """Return table, column and row (from 1, in the order written) where the server names them."""
     details = _details(exc)
     found = re.match(r"COPY (.+), line (\d+)(?:, column (.+?)(?::|$))?", details.get("CONTEXT", ""))

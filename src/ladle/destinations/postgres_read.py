@@ -1,17 +1,26 @@
-"""Results of Postgres queries as plain Arrow: numbers of any size, JSON."""
+"""A connection to Postgres to read with: answers are Arrow, their numbers and JSON as plain types."""
 
 from __future__ import annotations
 
+import re
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
-import adbc_driver_manager as adbc
+import psycopg
 import pyarrow as pa
 import pyarrow.compute as pc
+from psycopg import pq
+from psycopg.types.numeric import Int8Dumper
+from psycopg.types.string import StrDumper
 
-from ladle.destinations.postgres_errors import cause, refused, unread
+from ladle.destinations.postgres_connection import connected
+from ladle.destinations.postgres_errors import cause, unread
+from ladle.destinations.postgres_kinds import NUMBER, Kinds
+from ladle.destinations.postgres_line import Line
 from ladle.destinations.postgres_login import Login
+from ladle.destinations.postgres_rows import HEAD, Kind, decoded
 from ladle.errors import DataError
 from ladle.schema.types import decimal_type
 
@@ -20,8 +29,10 @@ NUMERIC = {b"ladle:type": b"numeric"}
 
 _WEI = (156, 78)
 _MAX_DIGITS = 76
-_TYPMOD = b"POSTGRESQL:typmod"
+_NULL = b"\xff\xff\xff\xff"
+_BATCH_BYTES = 4 << 20
 _NO_COPY = ("show", "explain", "fetch", "analyze", "vacuum", "call", "execute")
+_CHANGES = re.compile(r"\b(insert|update|delete|merge)\b", re.IGNORECASE)
 
 Decode = Callable[[pa.Array], pa.Array]
 
@@ -33,56 +44,69 @@ class PostgresReading:
         DestinationError: no connection.
     """
 
-    def __init__(self, database: adbc.AdbcDatabase, login: Login) -> None:
+    def __init__(self, login: Login) -> None:
         self._login = login
-        try:
-            self._connection = adbc.AdbcConnection(database)
-        except adbc.Error as exc:
-            raise refused(exc, login) from cause(exc, login)
+        self._connection = connected(login)
+        # What a parameter is doesn't depend on its value.
+        self._connection.adapters.register_dumper(int, Int8Dumper)
+        self._connection.adapters.register_dumper(str, StrDumper)
+        self._kinds = Kinds(self.query)
+        self._line = Line(self._connection)
 
     @property
-    def native(self) -> adbc.AdbcConnection:
+    def native(self) -> psycopg.Connection[Any]:
         """The driver's own connection."""
         return self._connection
 
     def execute(self, sql: str, params: Sequence[Any] = ()) -> int:
         """Run a statement; return how many rows it changed."""
-        with self._statement(sql, params) as statement:
-            changed: int = statement.execute_update()
-        return changed
+        with self._run(sql, params) as cursor:
+            return cursor.rowcount
 
     def query(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run a query; return all rows."""
-        with self._statement(sql, params) as statement:
-            stream, _ = statement.execute_query()
-            table = pa.RecordBatchReader.from_stream(stream).read_all()
-        return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
+        with self._run(sql, params) as cursor:
+            return cursor.fetchall()
 
     @contextmanager
-    def _statement(self, sql: str, params: Sequence[Any]) -> Iterator[adbc.AdbcStatement]:
-        statement = adbc.AdbcStatement(self._connection)
-        try:
-            statement.set_sql_query(sql)
-            if params:
-                arrays = [pa.array([value]) for value in params]
-                statement.bind(pa.RecordBatch.from_arrays(arrays, names=[str(i) for i in range(len(arrays))]))
-            yield statement
-        finally:
-            statement.close()
+    def _run(self, sql: str, params: Sequence[Any], *, binary: bool = False) -> Iterator[psycopg.Cursor[Any]]:
+        self._status()
+        with self._connection.cursor() as cursor:
+            try:
+                cursor.execute(sql.encode(), params or None, binary=binary)
+            finally:
+                self._line.refuse()
+            yield cursor
 
     @contextmanager
     def stream(self, sql: str, params: Sequence[Any], batch_rows: int) -> Iterator[pa.RecordBatchReader]:
-        """Run a query; its rows come as they are read. Memory: O(16 MB), which is the driver's batch."""
-        with self._statement(sql, params) as statement:
-            if needs_no_copy(sql):
-                statement.set_options(**{"adbc.postgresql.use_copy": "false"})
-            found, _ = statement.execute_query()
-            reader = pa.RecordBatchReader.from_stream(found)
-            schema, steps = decoded(reader.schema)
-            try:
-                yield pa.RecordBatchReader.from_batches(schema, (decode(b, schema, steps) for b in reader))
-            finally:
-                reader.close()
+        """Run a query; its rows come as they are read. Memory: O(4 MB + the longest row).
+
+        The answer is in memory as a whole where there are parameters, and for a statement COPY doesn't take.
+        """
+        idle = self._status() == pq.TransactionStatus.IDLE
+        try:
+            if params or needs_no_copy(sql) or not (described := self._line.described(sql)).nfields:
+                with self._run(sql, params, binary=True) as cursor:
+                    yield _Answer(cursor.pgresult, self._kinds).reader(_sent(cursor.pgresult))
+                return
+            answer = _Answer(described, self._kinds)
+            self._line.copy(f"COPY (\n{sql}\n) TO STDOUT (FORMAT binary)")
+            yield answer.reader(self._line.pieces(_BATCH_BYTES))
+        finally:
+            # In a transaction, to cancel a statement undoes those before; and this one may change rows.
+            self._line.leave(cancel=idle and not _CHANGES.search(sql))
+
+    def _status(self) -> int:
+        """Return what the connection is in.
+
+        Raises:
+            psycopg.Error: the rows of another query are being read.
+        """
+        found = self._connection.pgconn.transaction_status
+        if found == pq.TransactionStatus.ACTIVE:
+            raise psycopg.ProgrammingError("another query's rows are still being read on this connection")
+        return found
 
     def use(self, dataset: str) -> None:
         """Look up names without a schema in the dataset."""
@@ -91,20 +115,15 @@ class PostgresReading:
 
     def begin(self) -> None:
         """Start a transaction that sees what others commit meanwhile."""
-        self._connection.set_autocommit(False)
-        self.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        self.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
 
     def end(self, *, commit: bool) -> None:
         """Commit it or give it up; what follows commits by itself."""
-        if commit:
-            self._connection.commit()
-        else:
-            self._connection.rollback()
-        self._connection.set_autocommit(True)
+        self.execute("COMMIT" if commit else "ROLLBACK")
 
     def close(self) -> None:
         """Disconnect; the server rolls back what isn't committed."""
-        with suppress(adbc.Error):
+        with suppress(psycopg.Error):
             self._connection.close()
 
     @contextmanager
@@ -112,38 +131,77 @@ class PostgresReading:
         """Turn the driver's errors into ours."""
         try:
             yield
-        except adbc.Error as exc:
+        except psycopg.Error as exc:
             raise unread(exc, doing, self._login) from cause(exc, self._login)
 
 
 def needs_no_copy(sql: str) -> bool:
-    """Whether the driver has to read the answer row by row: COPY takes only queries."""
+    """Whether the driver has to read the answer as a whole: COPY takes only queries."""
     words = sql.split(None, 1)
     return bool(words) and words[0].lower() in _NO_COPY
 
 
-def decoded(schema: pa.Schema) -> tuple[pa.Schema, list[Decode | None]]:
-    """Return the schema that results are handed out in, and a function for each column that has to change."""
-    fields, steps = [], []
-    for field in schema:
-        arrow, step, metadata = _target(field)
-        fields.append(pa.field(field.name, arrow, field.nullable, metadata))
-        steps.append(step)
-    return pa.schema(fields), steps
+class _Answer:
+    """The columns of an answer.
+
+    Args:
+        result: of the driver; its rows don't matter.
+        kinds: that types are looked up in.
+    """
+
+    def __init__(self, result: Any, kinds: Kinds) -> None:
+        fields, self._kinds, self._steps = [], [], []
+        for at in range(result.nfields):
+            name, kind = result.fname(at).decode(), kinds.of(result.ftype(at))
+            arrow, step, metadata = target(kind.arrow, result.fmod(at), name)
+            fields.append(pa.field(name, arrow, metadata=metadata))
+            self._kinds.append(Kind(kind.code, pa.string() if step else arrow))
+            self._steps.append(step)
+        self._schema = pa.schema(fields)
+        self._sent = pa.schema([pa.field(f.name, k.arrow) for f, k in zip(fields, self._kinds, strict=True)])
+
+    def reader(self, pieces: Iterator[bytearray]) -> pa.RecordBatchReader:
+        """Return the rows, which are read when they are asked for."""
+        return pa.RecordBatchReader.from_batches(self._schema, self._batches(pieces))
+
+    def _batches(self, pieces: Iterator[bytearray]) -> Iterator[pa.RecordBatch]:
+        for number, data in enumerate(pieces):
+            if number == 0:
+                del data[: len(HEAD)]
+            batch = decoded(self._sent, self._kinds, data)
+            if batch.num_rows:
+                yield decode(batch, self._schema, self._steps)
 
 
-def _target(field: pa.Field) -> tuple[pa.DataType, Decode | None, Any]:
-    name = getattr(field.type, "extension_name", None)
-    if name == "arrow.json":
-        return pa.string(), lambda array: array.storage.cast(pa.string()), None
-    if name != "arrow.opaque":
-        return field.type, None, None
-    if (field.metadata or {}).get(b"POSTGRESQL:type") != b"numeric":
-        return field.type.storage_type, lambda array: array.storage, None
-    arrow = _numeric(int((field.metadata or {}).get(_TYPMOD, b"-1")))
-    if arrow is None:
-        return pa.string(), lambda array: array.storage, NUMERIC
-    return arrow, lambda array: as_decimal(array.storage, arrow, field.name), None
+def _sent(result: Any) -> Iterator[bytearray]:
+    """Yield the rows of a result as COPY would have sent them, in pieces."""
+    data, head = bytearray(HEAD), struct.pack(">h", result.nfields)
+    for row in range(result.ntuples if result.nfields else 0):
+        data += head
+        for column in range(result.nfields):
+            value = result.get_value(row, column)
+            data += _NULL if value is None else struct.pack(">i", len(value)) + value
+        if len(data) > _BATCH_BYTES:
+            yield data
+    if result.nfields:
+        yield data
+
+
+def target(arrow: pa.DataType, typmod: int, name: str) -> tuple[pa.DataType, Decode | None, Any]:
+    """Return the type that a column is handed out in, a function that makes it of text, and metadata.
+
+    Args:
+        arrow: what the column's type is elsewhere, as in lists.
+        typmod: what more Postgres tells of the type.
+        name: of the column.
+    """
+    if arrow == NUMBER:
+        number = _numeric(typmod)
+        if number is None:
+            return pa.string(), None, NUMERIC
+        return number, lambda texts: as_decimal(texts, number, name), None
+    loose = isinstance(arrow, pa.OpaqueType | pa.JsonType)
+    return (arrow.storage_type if loose else arrow), None, None
 
 
 def _numeric(typmod: int) -> pa.DataType | None:
@@ -175,6 +233,6 @@ def as_decimal(texts: pa.Array, arrow: pa.DataType, column: str) -> pa.Array:
 
 
 def decode(batch: pa.RecordBatch, schema: pa.Schema, steps: list[Decode | None]) -> pa.RecordBatch:
-    """Return a batch as `decoded` says."""
+    """Return a batch as it is handed out."""
     arrays = [step(a) if step else a for a, step in zip(batch.columns, steps, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import adbc_driver_manager as adbc
+import psycopg
 import pytest
 
 from ladle.destinations.postgres_errors import cause, explained, is_lost, refused
@@ -12,14 +12,25 @@ from ladle.errors import CommitFailed, DataError, DestinationError
 _LOGIN = Login("postgresql://u:s3cret@h/d", "postgresql://u:***@h/d", ("s3cret",))
 
 
+class _Told:
+    """What the driver has of an answer of the server."""
+
+    def __init__(self, **fields: str) -> None:
+        self._fields = {psycopg.pq.DiagnosticField[name]: text.encode() for name, text in fields.items()}
+
+    def error_field(self, field: psycopg.pq.DiagnosticField) -> bytes | None:
+        return self._fields.get(field)
+
+
 def _error(code: str | None, text: str = "what the server says", **details: str) -> Any:
-    found = [(f"PG_DIAG_{key}".encode(), value.encode()) for key, value in details.items()]
-    if code:
-        found.append((b"PG_DIAG_MESSAGE_PRIMARY", text.encode()))
-    status = adbc.AdbcStatusCode.INVALID_STATE if code else adbc.AdbcStatusCode.IO
-    return adbc.OperationalError(
-        f"IO: [libpq] Failed to execute: {text}", status_code=status, sqlstate=code, details=found
-    )
+    if code is None:
+        return psycopg.OperationalError(text)
+    told: Any = _Told(SQLSTATE=code, MESSAGE_PRIMARY=text, **details)
+    try:
+        kind = psycopg.errors.lookup(code)
+    except KeyError:
+        kind = psycopg.DatabaseError
+    return kind(text, info=told)
 
 
 _KINDS: list[tuple[str | None, type[Exception], bool]] = [

@@ -7,53 +7,43 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
-from ladle.destinations.postgres_read import NUMERIC, as_decimal, decode, decoded, needs_no_copy
+from ladle.destinations.postgres_kinds import NUMBER
+from ladle.destinations.postgres_read import NUMERIC, as_decimal, decode, needs_no_copy, target
 from ladle.errors import DataError
 
 
-def numeric(digits: int | None, scale: int = 0) -> pa.Field:
-    """Return a field as the driver has it."""
-    typmod = -1 if digits is None else (digits << 16 | scale) + 4
-    metadata = {"POSTGRESQL:type": "numeric", "POSTGRESQL:typmod": str(typmod)}
-    return pa.field("n", pa.opaque(pa.string(), "numeric", "PostgreSQL"), metadata=metadata)
+def typmod(digits: int, scale: int) -> int:
+    """Return how Postgres says numeric(digits,scale)."""
+    return (digits << 16 | scale) + 4
 
 
 @pytest.mark.parametrize(
-    ("field", "arrow"),
+    ("kind", "more", "arrow"),
     [
-        (numeric(38, 9), pa.decimal128(38, 9)),
-        (numeric(50, 10), pa.decimal256(50, 10)),
-        (numeric(156, 78), pa.decimal256(76, 0)),
-        (numeric(100, 10), pa.string()),
-        (numeric(None), pa.string()),
-        (pa.field("n", pa.int64()), pa.int64()),
-        (pa.field("n", pa.json_()), pa.string()),
-        (
-            pa.field(
-                "n", pa.opaque(pa.string(), "money", "PostgreSQL"), metadata={"POSTGRESQL:type": "money"}
-            ),
-            pa.string(),
-        ),
+        (NUMBER, typmod(38, 9), pa.decimal128(38, 9)),
+        (NUMBER, typmod(50, 10), pa.decimal256(50, 10)),
+        (NUMBER, typmod(156, 78), pa.decimal256(76, 0)),
+        (NUMBER, typmod(100, 10), pa.string()),
+        (NUMBER, -1, pa.string()),
+        (pa.int64(), -1, pa.int64()),
+        (pa.json_(), -1, pa.string()),
+        (pa.uuid(), -1, pa.uuid()),
+        (pa.opaque(pa.binary(), "inet", "PostgreSQL"), -1, pa.binary()),
     ],
 )
-def test_types(field: pa.Field, arrow: pa.DataType) -> None:
-    schema, _ = decoded(pa.schema([field]))
-    assert schema.field("n").type == arrow
+def test_types(kind: pa.DataType, more: int, arrow: pa.DataType) -> None:
+    assert target(kind, more, "n")[0] == arrow
 
 
 def test_numbers_without_bounds_are_marked() -> None:
-    schema, _ = decoded(pa.schema([numeric(None)]))
-    assert schema.field("n").metadata == NUMERIC
+    assert target(NUMBER, -1, "n") == (pa.string(), None, NUMERIC)
 
 
 def test_a_batch() -> None:
-    field = numeric(38, 9)
-    storage = pa.array(["1.500000000", None])
-    batch = pa.RecordBatch.from_arrays(
-        [pa.ExtensionArray.from_storage(field.type, storage)], schema=pa.schema([field])
-    )
-    schema, steps = decoded(batch.schema)
-    assert decode(batch, schema, steps).column(0).to_pylist() == [Decimal("1.500000000"), None]
+    arrow, step, _ = target(NUMBER, typmod(38, 9), "n")
+    batch = pa.RecordBatch.from_arrays([pa.array(["1.500000000", None])], ["n"])
+    found = decode(batch, pa.schema([pa.field("n", arrow)]), [step])
+    assert found.column(0).to_pylist() == [Decimal("1.500000000"), None]
 
 
 def test_digits_behind_the_point_that_are_zero_do_not_count() -> None:
