@@ -384,6 +384,10 @@ class SqlSession:
             return self._dialect.replaces_rows
         return not self._connection.query(watched, [self._dataset, table])
 
+    def notes_first(self) -> bool:
+        """Whether an INSERT had better find its rows by a note than read the table that it writes to."""
+        return self._dialect.notes_first
+
     def let_repeat(self, table: str, column: str) -> None:
         """Drop unique indexes on the column, in the transaction."""
         if self._dialect.unique_query is None:

@@ -55,6 +55,7 @@ DIALECT = Dialect(
     # An UPDATE joins rows whole, and the table is read once more for those that are new: twice the time.
     # Foreign keys aren't enforced on our connections.
     replaces_rows=True,
+    notes_first=True,
     watched_query=_WATCHED,
     rewrite=rewritten,
     analyzes=True,
