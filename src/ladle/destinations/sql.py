@@ -103,6 +103,7 @@ class SqlSession:
         self._built: dict[str, str] = {}
         self._newest: dict[tuple[str, str], tuple[str | None, int]] = {}
         self._sampling = dialect.sampling
+        self.notes_first = dialect.notes_first
 
     def begin(self, record: LoadRecord) -> None:
         """Start the transaction and make the schema.
@@ -383,10 +384,6 @@ class SqlSession:
         if watched is None or not self._dialect.replaces_rows:
             return self._dialect.replaces_rows
         return not self._connection.query(watched, [self._dataset, table])
-
-    def notes_first(self) -> bool:
-        """Whether an INSERT had better find its rows by a note than read the table that it writes to."""
-        return self._dialect.notes_first
 
     def let_repeat(self, table: str, column: str) -> None:
         """Drop unique indexes on the column, in the transaction."""

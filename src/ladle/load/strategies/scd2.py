@@ -83,7 +83,7 @@ def statements(staged: Staged) -> Steps:
     total = (yield staged.live(counted()))[0]
     if (conditions := _ends(staged)) is not None:
         staged.tell(deleted=(yield _ended(staged, history, boundary, conditions)))
-    known = staged.session.staged(f"{root.name} known") if staged.session.notes_first() else None
+    known = staged.session.staged(f"{root.name} known") if staged.session.notes_first else None
     if known is not None:
         yield temporary(known, _known(staged, history))
     is_new = _is_new(staged, history, known)
