@@ -150,6 +150,15 @@ def test_rows_without_their_key_are_known_again(made: bool, tmp_path: Path) -> N
         ]
 
 
+def test_an_id_of_its_own_is_a_version_whatever_key_the_row_has(tmp_path: Path) -> None:
+    pipeline = of(ladle.destinations.sqlite(tmp_path / "x.db"), tmp_path)
+    told = []
+    for row in ({"id": 1, "_dlt_id": "a"}, {"id": 2, "_dlt_id": "a"}, {"id": 1, "_dlt_id": "b"}):
+        info = pipeline.run(ladle.resource([row, {"id": 9, "_dlt_id": "z"}], name="t", **BY_ID))
+        told.append([info.merged["t"][name] for name in ("inserted", "deleted", "unchanged")])
+    assert told == [[2, 0, 0], [0, 0, 2], [1, 1, 1]]
+
+
 @pytest.mark.parametrize("column", ["_dlt_valid_from", "_dlt_valid_to"])
 @pytest.mark.parametrize("active", [None, "9999-12-31"])
 @pytest.mark.parametrize("made", [True, False])

@@ -13,9 +13,9 @@ where that one ended.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 
 from sqlglot import exp
 
@@ -40,6 +40,7 @@ from ladle.load.strategies.trees import (
     temporary,
     update,
 )
+from ladle.schema.row_ids import VERSION
 from ladle.schema.scd2 import History, history_of, moment
 from ladle.schema.table import Table
 
@@ -83,9 +84,7 @@ def statements(staged: Staged) -> Steps:
     total = (yield staged.live(counted()))[0]
     if (conditions := _ends(staged)) is not None:
         staged.tell(deleted=(yield _ended(staged, history, boundary, conditions)))
-    known = staged.session.staged(f"{root.name} known") if staged.session.notes_first else None
-    if known is not None:
-        yield temporary(known, _known(staged, history))
+    known = (yield from _noted(staged, history)) if staged.session.notes_first else None
     is_new = _is_new(staged, history, known)
     if staged.filled and history.version == ROW_ID:
         doubled = (yield _doubled(staged)) is not None
@@ -190,12 +189,24 @@ def _is_version(staged: Staged, history: History) -> exp.Expression:
 # -- what is added
 
 
-def _known(staged: Staged, history: History) -> exp.Select:
-    """SELECT the numbers of new rows whose version holds; with a merge key only its rows are read."""
+def _noted(staged: Staged, history: History) -> Generator[exp.Expression, Any, exp.Table]:
+    """Note the numbers of new rows whose version holds; return where."""
+    keys = staged.key("merge_key")
+    if keys and history.version == ROW_ID:
+        # An id of its own says nothing of what a row holds: another key's row may have it.
+        own = exp.NEQ(this=exp.Length(this=col(ROW_ID)), expression=exp.Literal.number(VERSION))
+        one = exp.select(exp.Literal.number(1)).from_(staged.here(staged.root)).where(own).limit(1)
+        keys = keys if (yield one) is None else []
+    ref = staged.session.staged(f"{staged.root.name} known")
+    yield temporary(ref, _known(staged, history, keys))
+    return ref
+
+
+def _known(staged: Staged, history: History, keys: Sequence[str]) -> exp.Select:
+    """SELECT the numbers of new rows whose version holds; old rows are read by their keys."""
     old, new = named(staged.there(staged.root), OLD), named(staged.here(staged.root), NEW)
     number = as_(_number(staged), _NUMBER)
     same_version = all_of([_holds(staged, history), _is_version(staged, history)])
-    keys = staged.key("merge_key")
     if not keys:
         return exp.select(number).from_(new).join(old, on=same_version)
     # Each key once: it may be that of a partition.
