@@ -184,6 +184,41 @@ def test_rows_are_merged_by_a_key_of_any_type(name: str, pipeline: Any) -> None:
     ]
 
 
+@pytest.mark.parametrize("name", _CASES)
+def test_rows_that_wait_are_stored_as_others_are(name: str, pipeline: Any, tmp_path: Path) -> None:
+    case = _CASES[name]
+    rows = [{"n": n, "v": v} for n, v in enumerate([*case.values, None])]
+    pipeline.run(rows, table_name="plain", columns={"v": case.hints})
+    way = {"disposition": "merge", "strategy": "upsert", "skip_unchanged_rows": True}
+    for _ in range(2):
+        info = pipeline.run(
+            rows, table_name="t", columns={"v": case.hints}, write_disposition=way, primary_key="n"
+        )
+    # what waits is compared with what is there
+    assert info.merged["t"]["unchanged"] == len(rows)
+    stored = [query(tmp_path / "x__ds.db", f"SELECT n, typeof(v), quote(v) FROM {t}") for t in ("plain", "t")]
+    assert stored[0] == stored[1]
+
+
+@pytest.mark.parametrize("images", [True, False])
+def test_documents_that_are_numbers_wait_as_numbers(
+    images: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # as they are stored: else they would be sorted as texts
+    if not images:
+        monkeypatch.setattr(sqlite_image, "code", None)
+    connection = SqliteConnection(lambda name: str(tmp_path / f"{name}.db"), "ds", 1.0)
+    connection.begin()
+    connection.execute('CREATE TABLE "ds"."t" (v JSON)')
+    connection.execute('CREATE TEMP TABLE "new" AS SELECT v FROM "ds"."t" WHERE FALSE')
+    batch = pa.record_batch({"v": ["5", "12", "[7]"]})
+    table = Table("new", {"v": Column("v", "json")})
+    assert connection.ingest("temp", table, {"v": "JSON"}, batch.schema, [batch]) == 3
+    found = connection.query('SELECT v FROM "new" ORDER BY v')
+    connection.close()
+    assert found == [(5,), (12,), ("[7]",)]
+
+
 def test_a_decimal_is_found_whatever_scale_it_was_written_with(pipeline: Any) -> None:
     for scale, value in ((2, Decimal("12345678901234567.50")), (9, Decimal("12345678901234567.500000000"))):
         pipeline.run(

@@ -172,6 +172,10 @@ class MergingSession(Session, Protocol):
     def replaces_rows(self, table: str) -> bool:
         """Whether a row of the table had better be deleted and added anew than have its columns changed."""
 
+    @property
+    def notes_first(self) -> bool:
+        """Whether an INSERT had better find its rows by a note than read the table that it writes to."""
+
     def let_repeat(self, table: str, column: str) -> None:
         """See to it that a column which was unique so far may have a value twice."""
 

@@ -29,6 +29,8 @@ class Dialect:
         staging: schema of temporary tables.
         row_order: column of a temporary table that sorts rows as they were written.
         replaces_rows: whether a row had better be deleted and added anew than have all its columns changed.
+        notes_first: whether an INSERT that reads the table which it writes to keeps all its rows elsewhere
+            meanwhile: then a note of rows, made before, does better.
         watched_query: gives a row, of its parameters dataset and table, where deleting a row and adding it
             anew isn't the same as changing it: a trigger or a foreign key hears of it, or it isn't allowed;
             None where it always is.
@@ -58,6 +60,7 @@ class Dialect:
     staging: str = "temp"
     row_order: str = "rowid"
     replaces_rows: bool = False
+    notes_first: bool = False
     watched_query: str | None = None
     analyzes: bool = False
     sampling: str | None = None

@@ -103,6 +103,7 @@ class SqlSession:
         self._built: dict[str, str] = {}
         self._newest: dict[tuple[str, str], tuple[str | None, int]] = {}
         self._sampling = dialect.sampling
+        self.notes_first = dialect.notes_first
 
     def begin(self, record: LoadRecord) -> None:
         """Start the transaction and make the schema.

@@ -55,6 +55,7 @@ DIALECT = Dialect(
     # An UPDATE joins rows whole, and the table is read once more for those that are new: twice the time.
     # Foreign keys aren't enforced on our connections.
     replaces_rows=True,
+    notes_first=True,
     watched_query=_WATCHED,
     rewrite=rewritten,
     analyzes=True,
@@ -171,12 +172,17 @@ class SqliteConnection:
         db = self._open()
         ref = DIALECT.sql(statements.table_ref(dataset, table.name))
         into = f"INSERT INTO {ref} ({', '.join(map(_quoted, schema.names))})"
+        types = _types(db, table, schema) if dataset == DIALECT.staging else []
         cells = ", ".join(f"c{n}" for n in range(len(schema.names)))
         count = 0
-        for widths, columns, image in ahead(imaged(Encoder(table, schema, there).encoded(batches))):
+        for widths, columns, image in ahead(imaged(Encoder(table, schema, there).encoded(batches), types)):
             if image is not None and self._has_beside(db):
                 db.deserialize(image, name=self._beside)
-                db.execute(f"{into} SELECT {cells} FROM {_quoted(self._beside)}.t ORDER BY _rowid_")
+                beside = f"{_quoted(self._beside)}.t"
+                if types:  # then SQLite copies whole rows, in their order
+                    db.execute(f"INSERT INTO {ref} SELECT * FROM {beside}")
+                else:
+                    db.execute(f"{into} SELECT {cells} FROM {beside} ORDER BY _rowid_")
             else:
                 _bind(db, into, widths, columns)
             count += len(columns[0])
@@ -319,6 +325,16 @@ class SqliteConnection:
             yield
         except sqlite3.Error as exc:
             raise unread(exc, doing, self._file) from exc
+
+
+def _types(db: sqlite3.Connection, table: Table, schema: pa.Schema) -> list[str]:
+    """Return the declared types of a waiting table, if it takes rows as they are in images; else none.
+
+    Not where SQLite would change a value on its way in: it makes a number of a JSON document that is one.
+    """
+    known = db.execute("SELECT name, type FROM pragma_table_info(?, 'temp')", [table.name]).fetchall()
+    plain = all(table.columns[name].data_type != "json" for name in schema.names)
+    return [kind for _, kind in known] if plain and [name for name, _ in known] == schema.names else []
 
 
 def _bind(db: sqlite3.Connection, into: str, widths: Sequence[int], columns: Sequence[pa.Array]) -> None:

@@ -42,15 +42,21 @@ Encoded = tuple[Sequence[int], list[pa.Array]]
 """For each column of a table, how many arrays make it: its value is the first that isn't null; the arrays."""
 
 
-def imaged(pieces: Iterable[Encoded]) -> Iterator[tuple[Sequence[int], list[pa.Array], bytes | None]]:
+def imaged(
+    pieces: Iterable[Encoded], types: Sequence[str] = ()
+) -> Iterator[tuple[Sequence[int], list[pa.Array], bytes | None]]:
     """Yield pieces with their image: a database whose table `t` has the columns `c0`, `c1`, and so on.
 
     It is None where there can be none, as of a row that is too long for a page.
+
+    Args:
+        pieces: to make images of.
+        types: that the columns declare; none for columns without. Values stay what they are.
     """
     first: bytes | None = None
     for number, (widths, columns) in enumerate(pieces):
         if number == 0:
-            first = None if code is None else first_page(len(widths))
+            first = None if code is None else first_page(len(widths), types)
         yield widths, columns, None if first is None else image(first, widths, columns)
 
 
@@ -63,13 +69,14 @@ def image(first: bytes, widths: Sequence[int], columns: Sequence[pa.Array]) -> b
     return made
 
 
-def first_page(width: int) -> bytes | None:
+def first_page(width: int, types: Sequence[str] = ()) -> bytes | None:
     """Return the page that names the table, as SQLite makes it; None if this SQLite makes other pages."""
     with closing(sqlite3.connect(":memory:")) as db:
         db.execute("PRAGMA auto_vacuum = NONE")
         db.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
         try:
-            db.execute(f"CREATE TABLE t ({', '.join(f'c{n}' for n in range(width))})")
+            columns = (f"c{n} {kind}" for n, kind in enumerate(types or [""] * width))
+            db.execute(f"CREATE TABLE t ({', '.join(columns)})")
             made = db.serialize() if hasattr(db, "serialize") else b""
         except sqlite3.Error:  # more columns than it takes
             return None

@@ -14,6 +14,7 @@ from sqlglot import exp
 _FROM = "from_" if "from_" in exp.Select.arg_types else "from"
 _SPARE = "_ladle_changed"
 _ROW = "_rowid_"
+_WAIT = "temp"
 
 
 def rewritten(statement: exp.Expression) -> Sequence[exp.Expression]:
@@ -28,6 +29,8 @@ def rewritten(statement: exp.Expression) -> Sequence[exp.Expression]:
     for found in list(made.find_all(exp.NullSafeNEQ)):
         # IS DISTINCT FROM came with SQLite 3.39
         found.replace(exp.not_(exp.Is(this=found.this, expression=found.expression)))
+    for same in list(made.find_all(exp.NullSafeEQ)):
+        same.replace(exp.Is(this=same.this, expression=same.expression))
     for asked in list(made.find_all(exp.Exists)):
         _join(asked)
     return (_joined(made) if isinstance(made, exp.Update) else made,)
@@ -41,8 +44,9 @@ def _join(asked: exp.Exists) -> None:
         return
     (name,) = names
     outer = _source(asked, name)
+    if (outer is None or _is_rest(asked, inner)) and _look_up(asked, inner):
+        return
     if outer is None:
-        _look_up(asked, inner)
         return
     row = exp.column(exp.to_identifier(_ROW, quoted=True), table=name, quoted=True)
     both = exp.select(row).from_(outer.copy()).join(inner.copy(), join_type="inner")
@@ -50,16 +54,27 @@ def _join(asked: exp.Exists) -> None:
     asked.replace(exp.In(this=row.copy(), query=both.subquery()))
 
 
-def _look_up(asked: exp.Exists, inner: exp.Expression) -> None:
-    """EXISTS (SELECT 1 FROM x WHERE x.a = y.b) as y.b IN (SELECT x.a FROM x), where y is no table."""
-    equal = asked.this.args["where"].this.unnest()
-    if not isinstance(equal, exp.EQ):
-        return
-    sides = sorted((equal.this, equal.expression), key=lambda side: side.table != inner.alias_or_name)
-    known = exp.not_(exp.Is(this=sides[0].copy(), expression=exp.Null()))
-    query = exp.select(sides[0].copy()).from_(inner.copy()).where(known)
+def _is_rest(asked: exp.Exists, inner: exp.Expression) -> bool:
+    """Whether rows are wanted that have no equal among those that wait: each is looked for by itself."""
+    waits = inner.find(exp.Table)
+    return isinstance(asked.parent, exp.Not) and waits is not None and waits.db == _WAIT
+
+
+def _look_up(asked: exp.Exists, inner: exp.Expression) -> bool:
+    """EXISTS (SELECT 1 FROM x WHERE x.a = y.b AND x..) as y.b IN (SELECT x.a FROM x WHERE x..), if it can."""
+    name = inner.alias_or_name
+    wanted, equal = list[Any](), list[Any]()
+    where = asked.this.args["where"].this.unnest()
+    for condition in where.flatten() if isinstance(where, exp.And) else (where,):
+        here = {column.table for column in condition.find_all(exp.Column)} <= {name}
+        (wanted if here else equal).append(condition.unnest())
+    if len(equal) != 1 or not isinstance(equal[0], exp.EQ):
+        return False
+    sides = sorted((equal[0].this, equal[0].expression), key=lambda side: side.table != name)
+    query = exp.select(sides[0].copy()).from_(inner.copy()).where(*(w.copy() for w in wanted))
     found = exp.In(this=sides[1].copy(), query=query.subquery())
     asked.replace(exp.Coalesce(this=exp.paren(found), expressions=[exp.false()]))
+    return True
 
 
 def _source(asked: exp.Exists, name: str) -> exp.Table | None:

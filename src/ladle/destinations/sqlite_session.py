@@ -11,14 +11,16 @@ from ladle.destinations import dialect as statements
 from ladle.destinations.dialect import Dialect
 from ladle.destinations.looked_up import looked_up
 from ladle.destinations.sql import SqlConnection, SqlSession
+from ladle.schema.scd2 import has_history, history_of
 from ladle.schema.table import Table
 
-_KEPT = " kept"
+_KEPT, _ROW_ID = " kept", "_dlt_id"
 # Those that are as we make them; of others nobody knows how they are to be made again.
 _INDEXES = (
-    "SELECT l.name, json_group_array(i.name) FROM pragma_index_list(?2, ?1) AS l, "
-    "pragma_index_info(l.name, ?1) AS i "
-    """WHERE l.origin = 'c' AND NOT l."unique" AND NOT l.partial AND substr(l.name, 1, 3) = 'ix_' """
+    "SELECT l.name, json_group_array(i.name), l.partial FROM pragma_index_list(?2, ?1) AS l, "
+    "pragma_index_info(l.name, ?1) AS i JOIN {}.sqlite_master AS m ON m.name = l.name "
+    """WHERE l.origin = 'c' AND NOT l."unique" AND substr(l.name, 1, 3) = 'ix_' """
+    """AND (NOT l.partial OR m.sql LIKE '%("' || ?3 || '") WHERE "' || ?3 || '" IS NOT NULL') """
     "GROUP BY l.name HAVING max(i.name = ?3) = 1 AND count(*) = count(i.name)"
 )
 
@@ -62,12 +64,13 @@ class SqliteSession(SqlSession):
             return super()._run(statement)
         stays, table = isinstance(action, exp.AlterColumn), statement.this
         column = action.this.name if stays else next(action.find_all(exp.Column)).name
-        indexes = self._connection.query(_INDEXES, [self._dataset, table.name, column])
-        for name, _ in indexes:
+        found = _INDEXES.format(self._dialect.sql(exp.to_identifier(self._dataset, quoted=True)))
+        indexes = self._connection.query(found, [self._dataset, table.name, column])
+        for name, *_ in indexes:
             super()._run(statements.drop_unique(self._dataset, table.name, name, constraint=False))
         count = super()._run(statement)
-        for _, columns in indexes if stays else ():
-            super()._run(_index(table, orjson.loads(columns)))
+        for _, columns, partial in indexes if stays else ():
+            super()._run(_index(table, orjson.loads(columns), bool(partial)))
         return count
 
     def _index(self, tables: Iterable[Table]) -> None:
@@ -78,9 +81,11 @@ class SqliteSession(SqlSession):
                 continue
             with self._connection.errors(f"indexing table `{table.name}`"):
                 typed = {column.name for column in table.typed_columns()}
-                for key in looked_up(table):
+                for key in _old_keys(table):
                     if set(key) <= typed and not self._has_index(table, key):
                         self._run(_index(self.place(table.name), key))
+                for number, name in enumerate(_moments(table)):
+                    self._run(_index(self.place(table.name), [name], partial=number > 0))
 
     def _has_index(self, table: Table, key: Sequence[str]) -> bool:
         """Whether a constraint or a unique index of the table serves the key."""
@@ -88,7 +93,33 @@ class SqliteSession(SqlSession):
         return unique or (self._dialect.primary_keys and key == table.keys("primary_key"))
 
 
-def _index(table: exp.Table, key: Sequence[str]) -> exp.Create:
+def _old_keys(table: Table) -> list[list[str]]:
+    """Return the columns of each key by which old rows are found.
+
+    A version that is a hash is looked for among the rows of its key: hashes come in no order, and each load
+    would write all over an index of them.
+    """
+    history, other = history_of(table), table.keys("merge_key")
+    hashed = has_history(table) and history is not None and history.version == _ROW_ID
+    return [k for k in looked_up(table) if not hashed or k != [_ROW_ID] or other in ([], k)]
+
+
+def _moments(table: Table) -> Sequence[str]:
+    """Return the columns with the moments at which rows of a history began and ended to hold.
+
+    Each load asks for the latest of them. None are returned where a row that holds has a moment at which it
+    ends: each row would be in that index, and change its place in it.
+    """
+    history = history_of(table) if has_history(table) else None
+    return () if history is None or history.active is not None else history.columns
+
+
+def _index(table: exp.Table, key: Sequence[str], partial: bool = False) -> exp.Create:
+    """CREATE INDEX; a partial one has the rows with a value."""
     params = exp.IndexParameters(columns=[statements.column_ref(name) for name in key])
+    if partial:
+        # In these words: behind NOT (x IS NULL), SQLite doesn't find the index for a comparison.
+        known = exp.Is(this=statements.column_ref(key[0]), expression=exp.not_(exp.Null()))
+        params.set("where", exp.Where(this=known))
     # Somebody else's, or that of a table that was renamed, may have the name: then there is none.
     return exp.Create(this=exp.Index(table=table.copy(), params=params), kind="INDEX", exists=True)

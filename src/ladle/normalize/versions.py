@@ -20,9 +20,9 @@ from ladle.normalize.digests import Piece, digests, joined
 from ladle.normalize.fed import Fed
 from ladle.normalize.keys import KEY_COLUMNS, PARENT_ID, ROOT_ID, ROW_ID
 from ladle.schema.rejects import Reject
+from ladle.schema.row_ids import VERSION
 from ladle.schema.scd2 import History, has_history, history_of
 
-_CHARS = 22  # 132 bits in Base64
 _ID_CHARS = 16  # of the ids that rows got so far
 _EXACT_DOUBLE = 2.0**53
 _DAY_US = 86_400_000_000
@@ -70,7 +70,7 @@ class Versions:
         # by name: which of its lists a batch meets first says nothing of a row
         for one, home in sorted(zip(below, homes, strict=True), key=lambda pair: pair[0].before.name):
             pieces.append(_piece(f"[{one.before.name}]", _lines(one.typed.arrays, home, root.count)))
-        versions = digests(pieces, root.count, _CHARS)
+        versions = digests(pieces, root.count, VERSION)
         new = versions if given is None else pc.coalesce(given, versions)
         self._ids = ids, new
         made = [_with(root, {ROW_ID: new})]

@@ -16,6 +16,9 @@ RANDOM = 8
 TAIL = DIGEST + len(MARK) + RANDOM
 """Characters after which a child row's place follows."""
 
+VERSION = 22
+"""Characters of the id of a row in a history, which is a hash of what the row holds: 132 bits in Base64."""
+
 WAITING = rf"^(.{{{DIGEST}}}){MARK}.{{{RANDOM}}}"
 """The beginning of a waiting id, as a pattern; its group is what stays."""
 

@@ -13,9 +13,9 @@ where that one ended.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 
 from sqlglot import exp
 
@@ -32,16 +32,19 @@ from ladle.load.strategies.trees import (
     as_,
     col,
     counted,
+    drop,
     exists,
     is_null,
     named,
     same,
+    temporary,
     update,
 )
+from ladle.schema.row_ids import VERSION
 from ladle.schema.scd2 import History, history_of, moment
 from ladle.schema.table import Table
 
-_NUMBER = "_ladle_number"
+_NUMBER, _KEY = "_ladle_number", "key"
 
 
 def prepare(session: Session, tables: Sequence[Table]) -> None:
@@ -58,9 +61,11 @@ def check_early(session: MergingSession, root: Table) -> None:
         UsageError: names the table and the latest moment there.
     """
     history = history_of(root)
-    if history is None or not set(history.columns) <= set(session.tables().get(root.name, {})):
+    if history is None or history.boundary is None:
         return
-    [row] = session.ask(_latest(session, root, history))
+    if not set(history.columns) <= set(session.tables().get(root.name, {})):
+        return
+    [row] = session.ask(_latest(session, root, history, history.boundary))
     _check(root, history, row, "")
 
 
@@ -72,36 +77,50 @@ def statements(staged: Staged) -> Steps:
     """
     root, history = staged.root, history_of(staged.root)
     assert history is not None
-    row = yield _latest(staged.session, root, history)
+    boundary = history.boundary or staged.at
+    row = yield _latest(staged.session, root, history, boundary)
     _check(root, history, row, "pipeline.drop_pending_packages(), then run with ")
-    boundary = max([history.boundary or staged.at, *_moments(row)])
+    boundary = max([boundary, *_moments(row)])
     total = (yield staged.live(counted()))[0]
     if (conditions := _ends(staged)) is not None:
         staged.tell(deleted=(yield _ended(staged, history, boundary, conditions)))
+    known = (yield from _noted(staged, history)) if staged.session.notes_first else None
+    is_new = _is_new(staged, history, known)
     if staged.filled and history.version == ROW_ID:
         doubled = (yield _doubled(staged)) is not None
         for table in staged.filled:
             yield _children_once(staged, table, doubled)
     elif staged.filled:
-        fresh = staged.live(col(ROW_ID, NEW)).where(_is_new(staged, history)).subquery()
+        fresh = staged.live(col(ROW_ID, NEW)).where(is_new).subquery()
         yield from staged.insert_children(exp.In(this=col(ROOT_ID, NEW), query=fresh))
-    added = yield _added(staged, history, boundary)
+    added = yield _added(staged, history, boundary, is_new)
+    if known is not None:
+        yield drop(known)
     staged.tell(inserted=added, unchanged=total - added if added >= 0 else -1)
 
 
 # -- the boundary: the package's, or the latest moment there
 
 
-def _latest(session: MergingSession, root: Table, history: History) -> exp.Select:
-    """SELECT the last moments at which rows began and ended to hold, as text: drivers differ on times."""
+def _latest(session: MergingSession, root: Table, history: History, at: datetime) -> exp.Select:
+    """SELECT the last moments at which rows began and ended to hold, as text: drivers differ on times.
+
+    Only of rows that did so at a moment or later: an index finds them, and no row is weighed but those.
+    """
     since, until = (col(c, OLD) for c in history.columns)
     ended: exp.Expression = until
+    began, over = (
+        exp.GTE(this=col(c.name, OLD), expression=session.moment(c, at))
+        for c in (history.since, history.until)
+    )
+    late: exp.Expression = over
     if history.active is not None:
         past = exp.LT(this=until, expression=session.moment(history.until, history.active))
         ended = exp.Case(ifs=[exp.If(this=past, true=until.copy())])
+        late = all_of([over, past.copy()])
     text = exp.DataType.build("text")
     times = (exp.Cast(this=exp.Max(this=value), to=text.copy()) for value in (since, ended))
-    return exp.select(*times).from_(named(session.place(root.name), OLD))
+    return exp.select(*times).from_(named(session.place(root.name), OLD)).where(any_of([began, late]))
 
 
 def _moments(row: Sequence[str | None]) -> list[datetime]:
@@ -170,13 +189,45 @@ def _is_version(staged: Staged, history: History) -> exp.Expression:
 # -- what is added
 
 
-def _is_new(staged: Staged, history: History) -> exp.Expression:
-    """Whether no row holds that has the version of the new one."""
+def _noted(staged: Staged, history: History) -> Generator[exp.Expression, Any, exp.Table]:
+    """Note the numbers of new rows whose version holds; return where."""
+    keys = staged.key("merge_key")
+    if keys and history.version == ROW_ID:
+        # An id of its own says nothing of what a row holds: another key's row may have it.
+        own = exp.NEQ(this=exp.Length(this=col(ROW_ID)), expression=exp.Literal.number(VERSION))
+        one = exp.select(exp.Literal.number(1)).from_(staged.here(staged.root)).where(own).limit(1)
+        keys = keys if (yield one) is None else []
+    ref = staged.session.staged(f"{staged.root.name} known")
+    yield temporary(ref, _known(staged, history, keys))
+    return ref
+
+
+def _known(staged: Staged, history: History, keys: Sequence[str]) -> exp.Select:
+    """SELECT the numbers of new rows whose version holds; old rows are read by their keys."""
+    old, new = named(staged.there(staged.root), OLD), named(staged.here(staged.root), NEW)
+    number = as_(_number(staged), _NUMBER)
+    same_version = all_of([_holds(staged, history), _is_version(staged, history)])
+    if not keys:
+        return exp.select(number).from_(new).join(old, on=same_version)
+    # Each key once: it may be that of a partition.
+    given = exp.select(*map(col, keys)).distinct().from_(staged.here(staged.root)).subquery(_KEY)
+    found = (exp.NullSafeEQ(this=col(k, OLD), expression=col(k, _KEY)) for k in keys)
+    return exp.select(number).from_(given).join(old, on=all_of(list(found))).join(new, on=same_version)
+
+
+def _number(staged: Staged) -> exp.Expression:
+    return col(staged.session.row_order().name, NEW)
+
+
+def _is_new(staged: Staged, history: History, known: exp.Table | None) -> exp.Expression:
+    """Whether no row holds that has the version of the new one; `known` has the numbers of others."""
+    if known is not None:
+        return exp.not_(exp.In(this=_number(staged), query=exp.select(col(_NUMBER)).from_(known).subquery()))
     old = named(staged.there(staged.root), OLD)
     return exp.not_(exists(old, _holds(staged, history), _is_version(staged, history)))
 
 
-def _added(staged: Staged, history: History, boundary: datetime) -> exp.Insert:
+def _added(staged: Staged, history: History, boundary: datetime, is_new: exp.Expression) -> exp.Insert:
     columns = staged.columns[staged.root.name]
     times = [(history.since, boundary)]
     if history.active is not None:
@@ -186,7 +237,7 @@ def _added(staged: Staged, history: History, boundary: datetime) -> exp.Insert:
     into = exp.Schema(
         this=staged.there(staged.root), expressions=[exp.to_identifier(n, quoted=True) for n in names]
     )
-    return exp.Insert(this=into, expression=staged.live(*values).where(_is_new(staged, history)))
+    return exp.Insert(this=into, expression=staged.live(*values).where(is_new))
 
 
 def _doubled(staged: Staged) -> exp.Select:
