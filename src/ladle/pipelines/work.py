@@ -381,17 +381,17 @@ class Work:
                 package = package if package.stage == "held" else self._written(package)
                 with keeping(package, self.packages, self._written):
                     package, result = self._load_newest(package, self.destination, extracted.early)
+            schema = Schema.from_dict(package.manifest.schema)
             if package.manifest.edits:
-                self._save_schema(Schema.from_dict(package.manifest.schema))
-            elif package.stage in ("streamed", "held"):
-                schema = Schema.from_dict(package.manifest.schema)
-                self._keep_schema(package, schema, self.folder.schema(schema.name))
+                self._save_schema(schema)
             if package.manifest.state is not None:
                 self.memory.save(package.manifest.state, self.destination)
-            # Not after `finish`: who is killed here tells it again, instead of never.
+            # Before the folder has the schema, and before `finish`: who is killed tells it again, not never.
             if result.changes or CHANGES_TABLE in package.manifest.counts:
-                changed = schema_changes(package, result, str(self.dataset_name))
-                notify(changed, self.listeners, self.emit)
+                with self.folder.showing(schema):
+                    notify(schema_changes(package, result, str(self.dataset_name)), self.listeners, self.emit)
+            if package.stage in ("streamed", "held"):
+                self._keep_schema(package, schema, self.folder.schema(schema.name))
             if package.manifest.resources:
                 reporter.tell("COMPLETE", Run.of(package.manifest))
             self.packages.finish(package, "loaded", package_state=notes)

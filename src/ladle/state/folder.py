@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ class PipelineFolder:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._shown: dict[str, Schema] = {}
 
     def make(self) -> None:
         """Create the folder where it is missing."""
@@ -55,13 +57,25 @@ class PipelineFolder:
         Raises:
             LadleError: unreadable.
         """
+        if name in self._shown:
+            return self._shown[name]
         stored = _load(self.root / "schemas" / f"{name}.schema.json")
         return Schema.from_dict(stored) if stored else None
 
     def schema_names(self) -> list[str]:
         """Names of the stored schemas."""
         folder = self.root / "schemas"
-        return sorted(p.name.removesuffix(".schema.json") for p in folder.glob("*.schema.json"))
+        stored = {p.name.removesuffix(".schema.json") for p in folder.glob("*.schema.json")}
+        return sorted(stored | self._shown.keys())
+
+    @contextmanager
+    def showing(self, schema: Schema) -> Iterator[None]:
+        """Let this process see a committed schema that isn't stored yet."""
+        self._shown[schema.name] = schema
+        try:
+            yield
+        finally:
+            del self._shown[schema.name]
 
     def save_schema(self, schema: Schema) -> None:
         """Store a schema under its name."""

@@ -99,8 +99,30 @@ def test_changes_are_reported_where_none_are_kept(site: Site, monkeypatch: pytes
     assert heard == ["add_table t", "add_column t.a bigint", "add_column t.b text"]
 
 
-def test_a_load_that_another_process_committed_is_reported_once_more(site: Site) -> None:
+@pytest.mark.parametrize("settings", [{}, {"LOAD__HELD_BYTES": "0"}, {"LOAD__AHEAD_BYTES": "0"}])
+def test_who_hears_of_a_change_finds_the_new_schema(
+    site: Site, monkeypatch: pytest.MonkeyPatch, settings: dict[str, str]
+) -> None:
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    found: list[list[str]] = []
+
+    def look(changes: SchemaChanges) -> None:
+        found.append(list(p.default_schema.tables["t"]["columns"]))
+
+    p = site.pipeline(on_schema_change=look)
+    p.run([{"a": 1}], table_name="t")
+    p.run([{"a": 1, "b": 2}], table_name="t")
+    assert [["a" in columns, "b" in columns] for columns in found] == [[True, False], [True, True]]
+
+
+@pytest.mark.parametrize("settings", [{}, {"LOAD__HELD_BYTES": "0"}, {"LOAD__AHEAD_BYTES": "0"}])
+def test_a_load_that_another_process_committed_is_reported_once_more(
+    site: Site, monkeypatch: pytest.MonkeyPatch, settings: dict[str, str]
+) -> None:
     """Killed between its commit and its end, it doesn't know who was told."""
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
     heard: list[str] = []
 
     def killed(changes: SchemaChanges) -> None:
