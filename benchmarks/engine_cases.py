@@ -51,7 +51,7 @@ _ENGINES = {
     "duckdb": _Engine("DuckDB"),
     "postgres": _Engine("Postgres", ("csv", "csv")),
     "files": _Engine("Parquet files"),
-    "sqlite": _Engine("SQLite", _OVER_SQLALCHEMY, divided=5, divided_scd2=5, upserts=False, times=1),
+    "sqlite": _Engine("SQLite", _OVER_SQLALCHEMY, divided=5, divided_scd2=5, upserts=False),
     "mysql": _Engine("MariaDB", _OVER_SQLALCHEMY, divided=5, divided_scd2=100, upserts=False, times=1),
 }
 _MERGES = ("delete-insert", "upsert", "scd2")

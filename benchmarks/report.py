@@ -123,7 +123,7 @@ def document(results: Sequence[Result], facts: Mapping[str, str], command: Seque
 _METHOD = """\
 - Every figure comes from a fresh process. The best of 3 counts for ladle, DuckDB and COPY, the best of 2
   for dlt at its best settings; dlt at its defaults, and memory, are measured once. Of writes the best of 2
-  counts for ladle (SQLite, MariaDB: one run), and one run for dlt.
+  counts for ladle (MariaDB: one run), and one run for dlt.
 - Rows are made from their numbers, the same for all sides, and are alive in memory (frames too) before the
   clock starts, and ladle and dlt have loaded one row elsewhere, so that all have imported what they need.
   The clock starts before the pipeline is made and stops when `run()` has returned, connections closed and
