@@ -105,6 +105,8 @@ def _expected(arguments: Mapping[str, Any]) -> dict[str, int]:
         return {}
     if arguments["measure"] in (*_CHECKED, *_PEERS):
         return {}  # they look themselves
+    if arguments["measure"] == "least":
+        return {"t": rows if arguments["write"] == "replace" else arguments["base"] + rows}
     if arguments.get("rows") == "flat" or arguments["measure"] in ("arrow", "parquet", "contract"):
         return {"t": rows}
     return dict(zip(NESTED_TABLES, (rows, 2 * rows, rows), strict=True))
