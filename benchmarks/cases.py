@@ -35,7 +35,7 @@ class Side:
         figure: name of the figure in the runner's answer.
         times: fresh processes; the best counts.
         needs_gb: free memory without which it is left out.
-        scale: what its figure is multiplied by, where it was asked for so much less.
+        limit_s: after this long it is stopped, with all that it does before the clock starts.
     """
 
     label: str
@@ -44,7 +44,7 @@ class Side:
     figure: str = "seconds"
     times: int = 3
     needs_gb: float = 0.0
-    scale: int = 1
+    limit_s: int = 240
 
     @property
     def is_dlt(self) -> bool:

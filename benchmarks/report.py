@@ -19,6 +19,10 @@ def _number(value: float, unit: str) -> str:
     return f"{value:,.1f} {unit}" if unit == "ms" and value < 100 else f"{value:,.0f} {unit}"
 
 
+class AtLeast(float):
+    """Seconds after which a side was stopped: it takes more."""
+
+
 @dataclass(frozen=True)
 class Result:
     """A case with both figures, each a number or the reason why there is none."""
@@ -50,7 +54,13 @@ class Result:
         if self.ratio is None:
             return None
         more = self.case.rule in ("faster", "at least")
-        return self.ratio >= self.case.budget if more else self.ratio <= self.case.budget
+        met = self.ratio >= self.case.budget if more else self.ratio <= self.case.budget
+        return True if met else None if self._stopped else False
+
+    @property
+    def _stopped(self) -> bool:
+        """Whether the peer was stopped: the ratio is at least what is told."""
+        return isinstance(self.peer, AtLeast)
 
     @property
     def failed(self) -> bool:
@@ -61,6 +71,7 @@ class Result:
         """Return the row's cells."""
         case = self.case
         ours, peer = (v if isinstance(v, str) else _number(v, case.unit) for v in (self.ours, self.peer))
+        peer = f"over {peer}" if self._stopped else peer
         label = case.peer.label if case.peer else "-"
         verdict = (self._ratio_text(), self._budget_text(), self._met_text())
         return (case.name, case.what, ours, label, peer, *verdict)
@@ -68,7 +79,8 @@ class Result:
     def _ratio_text(self) -> str:
         if self.ratio is None:
             return "-"
-        return f"{self.ratio:.2f}x of it" if self._of_it else f"{self.ratio:.1f}x less"
+        told = f"{self.ratio:.2f}x of it" if self._of_it else f"{self.ratio:.1f}x less"
+        return f"over {told}" if self._stopped else told
 
     def _budget_text(self) -> str:
         case = self.case
@@ -123,7 +135,8 @@ def document(results: Sequence[Result], facts: Mapping[str, str], command: Seque
 _METHOD = """\
 - Every figure comes from a fresh process. The best of 3 counts for ladle, DuckDB and COPY, the best of 2
   for dlt at its best settings; dlt at its defaults, and memory, are measured once. Of writes the best of 2
-  counts for ladle (MariaDB: one run), and one run for dlt.
+  counts for ladle, and one run for dlt. Who takes too long is stopped: `over` so many seconds since the clock
+  started.
 - Rows are made from their numbers, the same for all sides, and are alive in memory (frames too) before the
   clock starts, and ladle and dlt have loaded one row elsewhere, so that all have imported what they need.
   The clock starts before the pipeline is made and stops when `run()` has returned, connections closed and
@@ -146,8 +159,10 @@ _WRITES = """\
   how much both add to that; it can't be ten where the engine alone takes a tenth of what dlt takes. What
   it takes alone, `<engine>-upsert-alone` and `-scd2-alone` tell: the rows wait in one of its tables, only
   the SQL is run, by statements of our own (delete the known rows, insert all; end versions, insert others).
-  `postgres-<write>-least` is what is left whatever the SQL: bytes ready for COPY go into the table that is
-  there, with its index, after its keys were read once for a merge (there is no index on them).
+  `<engine>-<write>-least` is what is left whatever the SQL, on servers: bytes ready for COPY (MariaDB: a file
+  for LOAD DATA) go into the table; before, a merge deletes the known rows, which it finds by arithmetic on
+  their numbers, in one pass. Postgres' tables have the unique index of `_dlt_id` that both libraries make.
+  Nothing is read, normalised or looked for.
 - dlt over SQLAlchemy (SQLite, MariaDB) is asked to make primary keys: without them its merges compare each
   row with each. For SCD2 of Arrow it gets a column with the version of each row, made before the clock
   starts, which ladle does without.

@@ -19,7 +19,7 @@ import postgres
 from bench import Bench, NotMeasured
 from cases import Case, Side, Sizes, all_cases
 from engine_cases import engine_cases
-from report import Result, document, table
+from report import AtLeast, Result, document, table
 
 _ROOT = Path(__file__).resolve().parents[1]
 _SERVERS = {"postgres": postgres.server, "mysql": mariadb.server}
@@ -55,10 +55,11 @@ def _figure(bench: Bench, side: Side | None) -> float | str:
     if side is None:
         return "-"
     try:
-        figures = [side.scale * answer[side.figure] for answer in bench.answers(side)]
+        figures = [answer[side.figure] for answer in bench.answers(side)]
     except NotMeasured as reason:
         print(f"  {side.label}: {reason}", file=sys.stderr)
-        return reason.short
+        timed = side.figure == "seconds" and reason.over_s is not None
+        return AtLeast(reason.over_s) if timed else reason.short
     return max(figures) if side.figure == "rows_s" else min(figures)
 
 

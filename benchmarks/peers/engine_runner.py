@@ -1,6 +1,6 @@
 """An engine by itself: the SQL of a merge, rows waiting in a table of its already; nothing else is counted.
 
-`least` is what is left of a write whatever its SQL: ready bytes go into the table, a merge reads its keys.
+`least` is what is left whatever the SQL: ready rows go into the table, known ones are deleted before.
 
 No loader can take less, as it has to bring the rows there first. Statements are the fastest we know, of their
 own making: delete what is known and insert all, whatever the strategy; SCD2 ends versions and adds others.
@@ -14,6 +14,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -23,7 +24,8 @@ from clock import Figures, main, timed
 from data import changed_rows, flat_rows
 
 Arguments = Mapping[str, Any]
-Run = Callable[[str], object]
+Bring = Callable[[Any], object]
+"""Brings rows through the cursor of a transaction."""
 
 _COPY_BYTES = 1 << 17
 _KNOWN = "SELECT n.id FROM warm.t AS n"
@@ -57,41 +59,73 @@ def merge(arguments: Arguments) -> Figures:
             yield f"INSERT INTO ds.t ({columns}) SELECT {columns} FROM warm.t"
 
     def work() -> None:
-        with _transaction(arguments) as run:
+        with _transaction(arguments) as cursor:
             for statement in statements():
-                run(statement)
+                cursor.execute(statement)
 
     return timed(work)
 
 
 def least(arguments: Arguments) -> Figures:
-    """COPY ready bytes into the table that is there, after a merge has read its keys once; Postgres only.
+    """Bring ready rows into the table that is there, after the known ones are deleted; servers only.
 
-    Known rows are neither deleted nor changed: the rows get ids of their own.
+    Which are known tells arithmetic on their numbers, in one pass through the table. What is replaced gets
+    Postgres' unique index of `_dlt_id` after its rows, as both libraries make it; a merge finds it there.
     """
-    import psycopg
-
+    engine, base, count = arguments["engine"], arguments["base"], arguments["count"]
     writing.grown(ladle, _pipeline(arguments, "ds"), arguments)
     waiting = _pipeline(arguments, "warm")
     replaces = arguments["write"] == "replace"
-    rows = flat_rows(arguments["count"]) if replaces else changed_rows(arguments["base"], arguments["count"])
+    rows = flat_rows(count) if replaces else changed_rows(base, count)
     disposition = "replace" if replaces else {"disposition": "merge", "strategy": arguments["write"]}
     waiting.run(ladle.resource(rows, name="t", write_disposition=disposition, primary_key="id"))
-    names = [f'"{name}"' for name in waiting.default_schema.tables["t"]["columns"]]
-    cells = ", ".join(f"{name} || '+'" if name == '"_dlt_id"' else name for name in names)
-    target = arguments["target"]
-    rows_of = f"COPY (SELECT {cells} FROM warm.t) TO STDOUT (FORMAT binary)"
-    with psycopg.connect(target) as source, source.cursor().copy(rows_of) as copy:
-        data = b"".join(bytes(block) for block in copy)
+    names = list(waiting.default_schema.tables["t"]["columns"])
+    removes = "TRUNCATE ds.t" if replaces else f"DELETE FROM ds.t WHERE id % {2 * base // count} = 0"
+    bring = {"postgres": _ready_bytes, "mysql": _ready_file}[engine](arguments, names)
+    indexes = replaces and engine == "postgres"
+    if indexes:
+        with _transaction(arguments) as cursor:
+            cursor.execute("DROP INDEX ds.t__dlt_id_idx")
 
     def work() -> None:
-        with psycopg.connect(target) as connection, connection.cursor() as cursor:
-            cursor.execute("DELETE FROM ds.t" if replaces else "SELECT count(id) FROM ds.t WHERE id >= 0")
-            with cursor.copy(f"COPY ds.t ({', '.join(names)}) FROM STDIN (FORMAT binary)") as copy:
-                for start in range(0, len(data), _COPY_BYTES):
-                    copy.write(data[start : start + _COPY_BYTES])
+        with _transaction(arguments) as cursor:
+            cursor.execute(removes)
+            bring(cursor)
+            if indexes:
+                cursor.execute("CREATE UNIQUE INDEX t__dlt_id_idx ON ds.t (_dlt_id)")
 
-    return timed(work)
+    figures = timed(work)
+    with _transaction(arguments) as cursor:
+        cursor.execute("SELECT count(*) FROM ds.t")
+        (found,) = cursor.fetchone()
+    wanted = count if replaces else base + count // 2
+    assert found == wanted, f"t has {found} rows, {wanted} should be"
+    return figures
+
+
+def _ready_bytes(arguments: Arguments, names: Sequence[str]) -> Bring:
+    """Make Postgres' rows ready for COPY; return what brings them."""
+    columns = ", ".join(f'"{name}"' for name in names)
+    rows_of = f"COPY (SELECT {columns} FROM warm.t) TO STDOUT (FORMAT binary)"
+    with _transaction(arguments) as cursor, cursor.copy(rows_of) as copy:
+        data = b"".join(bytes(block) for block in copy)
+
+    def bring(cursor: Any) -> None:
+        with cursor.copy(f"COPY ds.t ({columns}) FROM STDIN (FORMAT binary)") as copy:
+            for start in range(0, len(data), _COPY_BYTES):
+                copy.write(data[start : start + _COPY_BYTES])
+
+    return bring
+
+
+def _ready_file(arguments: Arguments, names: Sequence[str]) -> Bring:
+    """Make MariaDB's rows ready for LOAD DATA; return what brings them."""
+    columns = ", ".join(f"`{name}`" for name in names)
+    file = f"./{uuid4().hex}.txt"  # in the server's folder, which is removed with it
+    with _transaction(arguments) as cursor:
+        cursor.execute(f"SELECT {columns} INTO OUTFILE '{file}' CHARACTER SET utf8mb4 FROM warm.t")
+    load = f"LOAD DATA INFILE '{file}' INTO TABLE ds.t CHARACTER SET utf8mb4 ({columns})"
+    return lambda cursor: cursor.execute(load)
 
 
 def _make_tables(arguments: Arguments) -> Sequence[str]:
@@ -117,7 +151,7 @@ def _pipeline(arguments: Arguments, dataset: str) -> Any:
 
 
 @contextmanager
-def _transaction(arguments: Arguments) -> Iterator[Run]:
+def _transaction(arguments: Arguments) -> Iterator[Any]:
     engine, target = arguments["engine"], arguments["target"]
     connection: Any
     if engine == "duckdb":
@@ -149,8 +183,8 @@ def _transaction(arguments: Arguments) -> Iterator[Run]:
             database="ds",
         )
     with closing(connection):
-        cursor = connection.cursor() if engine == "mysql" else connection
-        yield cursor.execute
+        cursor = connection.cursor()  # DuckDB's would be a transaction of its own
+        yield connection if engine == "duckdb" else cursor
         connection.commit()
 
 

@@ -25,7 +25,10 @@ def show(
         Path | None, typer.Option(help="Where working folders are; default ~/.ladle/pipelines.")
     ] = None,
 ) -> None:
-    """Show where tables, columns and rows come from: load, source, path, code and inputs."""
+    """Show where tables, columns and rows come from.
+
+    Load, source, path, code and inputs.
+    """
     found = ladle.attach(pipeline, pipelines_dir)
     table, _, column = (what or "").partition(".")
     if row is not None and not table:

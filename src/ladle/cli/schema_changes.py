@@ -29,7 +29,10 @@ def rename(
     yes: _Yes = False,
     dry_run: _DryRun = False,
 ) -> None:
-    """Rename a table or a column; what the source has for it goes there from then on."""
+    """Rename a table or a column.
+
+    What the source has for it goes there from then on.
+    """
     found = ladle.attach(pipeline, pipelines_dir)
     table, column = _named(target, _tables(found))
     plan = found.rename_column(table, column, new) if column else found.rename_table(table, new)
@@ -44,7 +47,10 @@ def drop(
     yes: _Yes = False,
     dry_run: _DryRun = False,
 ) -> None:
-    """Drop a table or a column, and leave it out of all loads from then on."""
+    """Drop a table or a column.
+
+    It is left out of all loads from then on.
+    """
     found = ladle.attach(pipeline, pipelines_dir)
     table, column = _named(target, _tables(found))
     _go_on(found.drop_column(table, column) if column else found.drop_table(table), yes, dry_run)
@@ -58,14 +64,17 @@ def undrop(
     yes: _Yes = False,
     dry_run: _DryRun = False,
 ) -> None:
-    """Load a dropped table or column again: it comes back with the next rows that have it."""
+    """Load a dropped table or column again.
+
+    It comes back with the next rows that have it.
+    """
     found = ladle.attach(pipeline, pipelines_dir)
     _go_on(found.undrop(*_named(target, _tables(found))), yes, dry_run)
 
 
 @app.command()
 def diff(pipeline: _Name, pipelines_dir: _Dir = None, schema: _Schema = None) -> None:
-    """Show what the destination has beside the stored schema: made or dropped there by hand."""
+    """Show what was made or dropped at the destination by hand."""
     typer.echo(str(ladle.attach(pipeline, pipelines_dir).schema_diff(schema)))
 
 
@@ -77,7 +86,10 @@ def adopt(
     yes: _Yes = False,
     dry_run: _DryRun = False,
 ) -> None:
-    """Take over what was made or dropped at the destination by hand, so that loads leave it like that."""
+    """Take over what was made or dropped there by hand.
+
+    Loads leave it like that.
+    """
     _go_on(ladle.attach(pipeline, pipelines_dir).adopt_schema(schema), yes, dry_run)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,8 @@ class ConfigProvider(ABC):
         return f"<{type(self).__name__} {self.name}>"
 
 
-def path_of(key: str, pipeline_name: str | None, sections: Sequence[str]) -> tuple[str, ...]:
+@lru_cache(maxsize=1024)
+def path_of(key: str, pipeline_name: str | None, sections: tuple[str, ...]) -> tuple[str, ...]:
     """Return all parts of a key, the pipeline's name first where one is given; a key may have dots."""
     parts = (pipeline_name, *sections, key) if pipeline_name else (*sections, key)
     return parts if "." not in key else (*parts[:-1], *key.split("."))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ladle.config import context
+from ladle.config.chain import chain
 from ladle.config.settings import data_dir, flag, setting
 from ladle.destinations.registry import resolve
 from ladle.errors import CannotRestorePipelineException
@@ -74,7 +75,7 @@ def pipeline(
         return current
     check_choice("on_running", on_running, ("wait", "fail", "join"))
     name = checked_name(pipeline_name or _configured("pipeline_name") or _script_name())
-    with context.of_pipeline(name):
+    with context.of_pipeline(name), chain().hold():
         destination = destination or _configured("destination_type")
         refresh = refresh or cast("Refresh | None", _configured("refresh"))
         check_choice("refresh", refresh, REFRESH)
