@@ -25,7 +25,10 @@ def explain(
     ] = None,
     secret: Annotated[bool, typer.Option("--secret", help="Look among secrets only.")] = False,
 ) -> None:
-    """Show where a setting is looked for, in order, and where it was found. Secrets are masked."""
+    """Show where a setting is looked for and where it was found.
+
+    In order; secrets are masked.
+    """
     where, name = place(key, pipeline, sections)
     lines, found = explained(name, where, secret=secret)
     for line in lines:

@@ -25,7 +25,10 @@ def suggest(
     ] = None,
     sample_rows: Annotated[int, typer.Option(help="Rows of each table to look at.")] = 1000,
 ) -> None:
-    """Suggest tags for columns whose names or values look personal, as YAML to paste. Changes nothing."""
+    """Suggest tags for columns that look personal.
+
+    By their names or values, as YAML to paste. Changes nothing.
+    """
     report = ladle.governance.suggest_tags(ladle.attach(pipeline, pipelines_dir), sample_rows=sample_rows)
     for line in str(report).splitlines():
         typer.echo(f"# {line}")

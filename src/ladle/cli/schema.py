@@ -43,7 +43,10 @@ def show(
         Path | None, typer.Option(help="Where working folders are; default ~/.ladle/pipelines.")
     ] = None,
 ) -> None:
-    """Check a schema, bring it to the present form, and print it as YAML, JSON, DBML, DOT or Mermaid."""
+    """Print a schema as YAML, JSON, DBML, DOT or Mermaid.
+
+    It is checked, and brought to the present form.
+    """
     path = Path(what)
     if path.is_file():
         found = ladle.Schema.from_dict(read_file(path))

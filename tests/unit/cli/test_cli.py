@@ -33,6 +33,18 @@ def test_version() -> None:
     assert RUNNER.invoke(app, ["version"]).output.strip() == ladle.__version__
 
 
+@pytest.mark.parametrize("group", [(), ("schema",), ("config",), ("rejects",), ("pii",)])
+def test_help_tells_each_command_in_a_line(group: tuple[str, ...]) -> None:
+    told = RUNNER.invoke(app, [*group, "--help"], env={"COLUMNS": "80"}).output
+    assert "Commands:" in told
+    assert "..." not in told.split("Commands:")[1]
+
+
+def test_help_does_without_rich() -> None:
+    asked = "import sys; from ladle.cli import app; app(['--help'], standalone_mode=False); assert 'rich' not in sys.modules"
+    subprocess.run([sys.executable, "-c", asked], check=True, capture_output=True, timeout=60)
+
+
 def test_status_shows_where_and_what(site: Site) -> None:
     site.pipeline().extract([{"a": 2}], table_name="t")
     code, text = call(site, "status", "p")

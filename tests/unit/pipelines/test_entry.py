@@ -9,6 +9,7 @@ import pytest
 from tests.loading import Site
 
 import ladle
+from ladle.config import chain, files
 from ladle.errors import InvalidPipelineName, LadleError, UsageError
 
 
@@ -25,6 +26,13 @@ def test_names_that_are_no_folder_names_are_refused(name: Any, site: Site) -> No
     with pytest.raises(InvalidPipelineName):
         site.pipeline(name)
     assert not (site.root / "pipelines").exists()
+
+
+def test_configuration_files_are_looked_at_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+    monkeypatch.setattr(chain, "chosen", lambda name: looked.append(name) or files.chosen(name))
+    site.pipeline("p")
+    assert sorted(looked) == ["config.toml", "secrets.toml"]
 
 
 @pytest.mark.parametrize(
