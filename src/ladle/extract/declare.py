@@ -55,8 +55,8 @@ def apply_hints(
     """Return the schema with the resource's root table as declared, and that table.
 
     Hints win over what the schema knows; column hints are merged one by one; a primary or merge key
-    replaces an earlier one, and so does `dedup_sort`. Another type than a loaded column has is taken where it
-    holds every value of the one that it has, and the destination can change it.
+    replaces an earlier one, and so do `dedup_sort` and `hard_delete`. Another type than a loaded column has
+    is taken where it holds every value of the one that it has, and the destination can change it.
 
     Raises:
         UsageError: the table is a child table, or a column can't have the type.
@@ -91,8 +91,9 @@ def apply_hints(
                 column = columns.setdefault(fit(key), _known(table, fit(key)))
                 column[hint] = True
                 column.setdefault("nullable", False)
-    for unsorted in _sorted_no_more(table, hints, fit):
-        columns.setdefault(unsorted, _known(table, unsorted))["dedup_sort"] = None
+    for hint in ("dedup_sort", "hard_delete"):
+        for left in _left(table, hint, hints, fit):
+            columns.setdefault(left, _known(table, left)).pop(hint)
     hinted = [Column.from_dict(n, c) for n, c in columns.items()]
     for column_hints in hinted:
         check_type(table, column_hints, resource.name, can)
@@ -107,12 +108,12 @@ def apply_hints(
     return schema.with_tables([table, *_nested(schema, table, resource, hints, can)]), table
 
 
-def _sorted_no_more(table: Table, hints: Hints, fit: Callable[[str], str]) -> list[str]:
-    """Return the columns by which duplicates were sorted, where the hints say by which others they are."""
-    said = {fit(n): c["dedup_sort"] for n, c in hints.columns.items() if "dedup_sort" in c}
+def _left(table: Table, hint: str, hints: Hints, fit: Callable[[str], str]) -> list[str]:
+    """Return the columns that had a hint so far, where the hints give it to others now."""
+    said = {fit(n): c[hint] for n, c in hints.columns.items() if hint in c}
     if not any(said.values()):
         return []
-    known = (c for c in table.columns.values() if c.dedup_sort and not c.variant)
+    known = (c for c in table.columns.values() if getattr(c, hint) and not c.variant)
     return [c.name for c in known if c.name not in said]
 
 

@@ -109,6 +109,17 @@ def test_w07_hard_delete(site: Site) -> None:
     assert kids(site) == []
 
 
+def test_a_new_hard_delete_replaces_an_earlier_one(site: Site) -> None:
+    mark = {"hard_delete": True, "data_type": "bool"}
+    load(site, [{"id": 1, "old": False}, {"id": 2, "old": False}], columns={"old": mark})
+    load(site, [{"id": 1, "old": True}, {"id": 2, "new": True}], columns={"new": mark})
+    assert pairs(site, "id", "old") == [(1, True)]
+    # several at once are several marks, also of a load that says nothing of them
+    load(site, [{"id": 2}, {"id": 3}], columns={"old": mark, "new": mark})
+    load(site, [{"id": 1, "old": True}, {"id": 2, "new": True}])
+    assert pairs(site, "id") == [(3,)]
+
+
 def test_w07_any_value_of_another_type_deletes(site: Site) -> None:
     columns = {"at": {"hard_delete": True, "data_type": "text"}}
     load(site, [{"id": 1}, {"id": 2}], columns=columns)
