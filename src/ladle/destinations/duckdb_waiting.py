@@ -53,7 +53,7 @@ def wait_in_arrow(
     order = dialect.row_order
     spelled = {c: dialect.sql(column_ref(c)) for c in rows.column_names}
     columns = [f"CAST({name} AS {types[c]}) AS {name}" for c, name in spelled.items()]
-    if order not in rows.column_names:
+    if order not in map(str.lower, rows.column_names):
         rows = rows.append_column(order, pa.arange(0, rows.num_rows))
         columns.append(dialect.sql(column_ref(order)))
     source = _IN_ARROW.format(name)

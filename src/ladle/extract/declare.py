@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -55,8 +55,8 @@ def apply_hints(
     """Return the schema with the resource's root table as declared, and that table.
 
     Hints win over what the schema knows; column hints are merged one by one; a primary or merge key
-    replaces an earlier one. Another type than a loaded column has is taken where it holds every value of the
-    one that it has, and the destination can change it.
+    replaces an earlier one, and so do `dedup_sort` and `hard_delete`. Another type than a loaded column has
+    is taken where it holds every value of the one that it has, and the destination can change it.
 
     Raises:
         UsageError: the table is a child table, or a column can't have the type.
@@ -91,6 +91,9 @@ def apply_hints(
                 column = columns.setdefault(fit(key), _known(table, fit(key)))
                 column[hint] = True
                 column.setdefault("nullable", False)
+    for hint in ("dedup_sort", "hard_delete"):
+        for left in _left(table, hint, hints, fit):
+            columns.setdefault(left, _known(table, left)).pop(hint)
     hinted = [Column.from_dict(n, c) for n, c in columns.items()]
     for column_hints in hinted:
         check_type(table, column_hints, resource.name, can)
@@ -103,6 +106,15 @@ def apply_hints(
         table = table.noting(max_nesting=hints.max_table_nesting)
     table = _with_rules(table, hints, schema, limits)
     return schema.with_tables([table, *_nested(schema, table, resource, hints, can)]), table
+
+
+def _left(table: Table, hint: str, hints: Hints, fit: Callable[[str], str]) -> list[str]:
+    """Return the columns that had a hint so far, where the hints give it to others now."""
+    said = {fit(n): c[hint] for n, c in hints.columns.items() if hint in c}
+    if not any(said.values()):
+        return []
+    known = (c for c in table.columns.values() if getattr(c, hint) and not c.variant)
+    return [c.name for c in known if c.name not in said]
 
 
 def _may_add(table: Table, hints: Hints) -> bool:

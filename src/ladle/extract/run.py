@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -302,7 +302,18 @@ class _Extraction:
     def infos(self) -> tuple[ResourceInfo, ...]:
         """Return what became of each resource and table."""
         rows = {key: stream.rows for key, stream in self._streams.items()}
-        return tuple(replace(i, rows=sum(rows.get(k, 0) for k in i.parts)) for i in self._infos)
+        found = (replace(i, rows=sum(rows.get(k, 0) for k in i.parts)) for i in self._infos)
+        return (*found, *self._emptied())
+
+    def _emptied(self) -> Iterator[ResourceInfo]:
+        """Yield the tables that items of a replaced resource named before, and none names now."""
+        taken = {info.table for info in self._infos}
+        for resource in self._wanted:
+            if not self._is_dynamic(resource) or self._hints_of(resource).write_disposition != "replace":
+                continue
+            for table in self.schema.table_map.values():
+                if table.resource == resource.name and table.loaded and table.name not in taken:
+                    yield ResourceInfo(resource.name, table.name, "replace", code=code_of(resource.data))
 
     def accounts(self, raw: Sequence[DataFile]) -> dict[str, dict[str, int]]:
         """Return what became of the rows of each resource.

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ladle.extract.declare import table_name
+from ladle.schema.change import Limits
+from ladle.schema.given_names import GivenNames
 from ladle.schema.records import is_record
 from ladle.schema.schema import Schema
+from ladle.sources.hints import Hints
+from ladle.sources.resource import Resource
 from ladle.state.scopes import without_resources
 
 Refresh = Literal["drop_sources", "drop_resources", "drop_data"]
@@ -43,6 +48,22 @@ class Reset:
         if self.forgotten:
             parts.append(f"forgets the state of {', '.join(f'`{n}`' for n in self.forgotten)}")
         return f'refresh="{self.mode}" ' + (" and ".join(parts) or "has nothing to drop")
+
+
+def roots_of(resources: Sequence[Resource], hints: Hints, stored: Schema, limits: Limits) -> list[str]:
+    """Return the root tables of resources, of one whose items name them all that they named so far.
+
+    Args:
+        resources: selected.
+        hints: given to the run.
+        stored: the source's schema as last committed.
+        limits: of the destination, for the lengths of names.
+    """
+    names = {r.hints.table_name or r.name for r in resources} | {hints.table_name}
+    given = GivenNames.of(stored)
+    found = {given.table(table_name(stored, n, limits)) for n in names if n and isinstance(n, str)}
+    by_items = {r.name for r in resources if callable(hints.over(r.hints).table_name)}
+    return sorted(found | {t.name for t in stored.table_map.values() if t.resource in by_items})
 
 
 def plan(

@@ -14,7 +14,7 @@ from ladle.destinations.base import Destination
 from ladle.errors import DataError, DestinationError, PipelineIsRunning
 from ladle.events import Emit, Notice, durable
 from ladle.extract.declare import Can
-from ladle.extract.run import ExtractOptions, declare, extract, table_name
+from ladle.extract.run import ExtractOptions, declare, extract
 from ladle.governance.notify import Listener, notify
 from ladle.governance.openlineage import Run
 from ladle.governance.policy import policy
@@ -38,13 +38,12 @@ from ladle.pipelines.normalizing import KEPT, checked, default_contract, discard
 from ladle.pipelines.noted import noting, with_inputs
 from ladle.pipelines.order import Beside, Extracted, Order, extracted_info, loaded_info, normalized_info
 from ladle.pipelines.promises import grades_of
-from ladle.pipelines.refresh import Reset, plan
+from ladle.pipelines.refresh import Reset, plan, roots_of
 from ladle.pipelines.reported import schema_changes
 from ladle.pipelines.schemas import begun, follows, is_same
 from ladle.pipelines.steps import Steps
 from ladle.schema.change import Limits
 from ladle.schema.edits import Edit
-from ladle.schema.given_names import GivenNames
 from ladle.schema.protection import Policy
 from ladle.schema.records import CHANGES_TABLE
 from ladle.schema.schema import Schema
@@ -231,12 +230,7 @@ class Work:
         if order.refresh is None:
             return None
         selected = [r for r in order.source.listed if r.selected]
-        names = {r.hints.table_name or r.name for r in selected}
-        if order.hints.table_name:
-            names.add(order.hints.table_name)
-        given = GivenNames.of(stored)
-        derived = (table_name(stored, n, self._limits()) for n in names if isinstance(n, str))
-        roots = sorted(given.table(name) for name in derived)
+        roots = roots_of(selected, order.hints, stored, self._limits())
         reset = plan(order.refresh, stored, roots, state, [r.name for r in selected])
         self.emit(Notice(f"{reset}, when the load of source `{order.source.name}` begins"))
         return reset

@@ -87,6 +87,19 @@ def test_w06_dedup_sort(site: Site, strategy: str, sort: str, left: int) -> None
     assert pairs(site, "s") == [(left,)]
 
 
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_new_dedup_sort_replaces_an_earlier_one(site: Site, strategy: str) -> None:
+    load(site, [{"id": 0, "s": 1, "w": 1}], strategy, columns={"s": {"dedup_sort": "desc"}})
+    rows = [{"id": 1, "s": 5, "w": 1}, {"id": 1, "s": 1, "w": 5}]
+    load(site, rows, strategy, columns={"s": {"data_type": "bigint"}, "w": {"dedup_sort": "desc"}})
+    assert pairs(site, "s", "w") == [(1, 1), (1, 5)]
+    several = {"w": {"dedup_sort": "asc"}, "s": {"dedup_sort": "desc"}}
+    rows = [{"id": 2, "s": 1, "w": 1}, {"id": 2, "s": 1, "w": 0}, {"id": 2, "s": 0, "w": 0}]
+    load(site, rows, strategy, columns=several)
+    load(site, [{**row, "id": 3} for row in rows], strategy)
+    assert site.query("SELECT s, w FROM ds.t WHERE id > 1 ORDER BY id") == [(1, 0), (1, 0)]
+
+
 def test_w07_hard_delete(site: Site) -> None:
     columns = {"del": {"hard_delete": True, "data_type": "bool"}}
     load(site, [{"id": 1, "v": "a", "n": [{"x": 1}]}, {"id": 2, "v": "b"}], columns=columns)
@@ -94,6 +107,17 @@ def test_w07_hard_delete(site: Site) -> None:
     load(site, rows, columns=columns)
     assert pairs(site, "id", "v", "del") == [(2, "B", False), (3, "n", None)]
     assert kids(site) == []
+
+
+def test_a_new_hard_delete_replaces_an_earlier_one(site: Site) -> None:
+    mark = {"hard_delete": True, "data_type": "bool"}
+    load(site, [{"id": 1, "old": False}, {"id": 2, "old": False}], columns={"old": mark})
+    load(site, [{"id": 1, "old": True}, {"id": 2, "new": True}], columns={"new": mark})
+    assert pairs(site, "id", "old") == [(1, True)]
+    # several at once are several marks, also of a load that says nothing of them
+    load(site, [{"id": 2}, {"id": 3}], columns={"old": mark, "new": mark})
+    load(site, [{"id": 1, "old": True}, {"id": 2, "new": True}])
+    assert pairs(site, "id") == [(3,)]
 
 
 def test_w07_any_value_of_another_type_deletes(site: Site) -> None:

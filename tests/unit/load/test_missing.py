@@ -77,6 +77,15 @@ def test_only_partitions_that_the_listing_has_are_compared(site: Site, strategy:
     assert ids(site, there) == [0, 1, 2]
 
 
+@pytest.mark.parametrize(("most", "gone"), [(0.29, 29), (0.57, 57), (1 / 3, 33)])
+def test_a_share_of_the_rows_is_counted_in_whole_rows(site: Site, most: float, gone: int) -> None:
+    rows = [{"id": i} for i in range(100)]
+    load(site, rows, delete_missing="hard")
+    with pytest.raises(TooManyMissing, match=f"lacks {gone + 1} of the 100"):
+        load(site, rows[gone + 1 :], delete_missing="hard", max_missing=most)
+    assert load(site, rows[gone:], delete_missing="hard", max_missing=most)["deleted"] == gone
+
+
 def test_a_listing_without_a_partition_is_about_none(site: Site) -> None:
     options: dict[str, Any] = {"delete_missing": "hard", "missing_within": ["d"]}
     load(site, FOUR, **options)

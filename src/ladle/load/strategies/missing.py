@@ -93,7 +93,8 @@ def _deleting(staged: Staged, lacking: Sequence[exp.Expression]) -> Generator[ex
 def _check(staged: Staged, gone: int, there: int) -> None:
     """Refuse what looks like half a listing. What was deleted is rolled back."""
     most = staged.root.extra[LISTING]["max"]
-    allowed = int(there * most) if isinstance(most, float) else most
+    # Rounded first: 0.29 of 100 is 28.999999999999996.
+    allowed = int(round(there * most, 6)) if isinstance(most, float) else most
     if gone <= allowed:
         return
     raise TooManyMissing(

@@ -38,6 +38,7 @@ from ladle.load.strategies.trees import (
     named,
     same,
     temporary,
+    unused,
     update,
 )
 from ladle.schema.row_ids import VERSION
@@ -254,9 +255,10 @@ def _children_once(staged: Staged, table: Table, doubled: bool) -> exp.Insert:
     if doubled:
         order = exp.Order(expressions=[exp.Ordered(this=staged.session.row_order())])
         number = exp.Window(this=exp.RowNumber(), partition_by=[col(ROW_ID)], order=order, over="OVER")
-        numbered = exp.select(*(col(c) for c in columns), as_(number, _NUMBER)).from_(staged.here(table))
+        name = unused(_NUMBER, columns)
+        numbered = exp.select(*(col(c) for c in columns), as_(number, name)).from_(staged.here(table))
         rows = exp.select(*(col(c, NEW) for c in columns)).from_(numbered.subquery(NEW))
-        rows = rows.where(col(_NUMBER, NEW).eq(exp.Literal.number(1)))
+        rows = rows.where(col(name, NEW).eq(exp.Literal.number(1)))
     rows = rows.where(exp.not_(exists(named(staged.there(table), OLD), same([ROOT_ID]))))
     if staged.marked is not None:
         rows = rows.where(exp.In(this=col(ROOT_ID, NEW), query=staged.live(col(ROW_ID, NEW)).subquery()))

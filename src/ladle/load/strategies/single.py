@@ -9,7 +9,7 @@ from typing import Any
 from sqlglot import exp
 
 from ladle.load.strategies.staged import Staged
-from ladle.load.strategies.trees import NEW, any_of, col, counted, is_null, temporary
+from ladle.load.strategies.trees import NEW, any_of, as_, col, counted, is_null, temporary, unused
 
 _NUMBER = "_ladle_count"
 
@@ -28,17 +28,31 @@ def one_each(staged: Staged, keys: Sequence[str]) -> Generator[exp.Expression, A
     if (yield doubled.having(several).limit(1)) is None:
         return staged
     given = staged.columns[staged.root.name]
-    rows = exp.select(*map(col, given)).from_(_numbered(staged, keys).subquery(NEW))
-    rows = rows.where(any_of([col(_NUMBER).eq(1), *(is_null(col(k)) for k in keys)]))
+    number = unused(_NUMBER, given)
+    rows = exp.select(*map(col, given)).from_(_numbered(staged, keys, number).subquery(NEW))
+    rows = rows.where(any_of([col(number).eq(1), *(is_null(col(k)) for k in keys)]))
     yield temporary(staged.session.staged(f"{staged.root.name} kept"), rows)
     return replace(staged, single=True)
 
 
-def _numbered(staged: Staged, keys: Sequence[str]) -> exp.Select:
-    rows = exp.select(*map(col, staged.columns[staged.root.name])).from_(staged.here(staged.root))
-    order = exp.Order(expressions=[*_sorted(staged), exp.Ordered(this=staged.session.row_order())])
+def _numbered(staged: Staged, keys: Sequence[str], name: str) -> exp.Select:
+    given = [col(c) for c in staged.columns[staged.root.name]]
+    source, came = _as_they_came(staged)
+    order = exp.Order(expressions=[*_sorted(staged), exp.Ordered(this=came)])
     number = exp.Window(this=exp.RowNumber(), partition_by=[col(k) for k in keys], order=order, over="OVER")
-    return rows.select(number.as_(_NUMBER, quoted=True))
+    return exp.select(*given, as_(number, name)).from_(source)
+
+
+def _as_they_came(staged: Staged) -> tuple[exp.Expression, exp.Expression]:
+    """Return the waiting root rows, and what they are sorted by to come as they came."""
+    here, came = staged.here(staged.root), staged.session.row_order()
+    given = staged.columns[staged.root.name]
+    if came.name.lower() not in map(str.lower, given):
+        return here, came
+    # A column of that name hides the engine's own.
+    name = unused(_NUMBER, given)
+    number = exp.Window(this=exp.RowNumber(), over="OVER")
+    return exp.select(*map(col, given), as_(number, name)).from_(here).subquery(NEW), col(name)
 
 
 def _sorted(staged: Staged) -> list[exp.Ordered]:
