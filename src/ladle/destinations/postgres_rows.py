@@ -47,9 +47,10 @@ class Kind:
     """How values of a type are sent, and what they become.
 
     Args:
-        code: `?` bool, `h` `i` `q` integers of 2, 4, 8 bytes, `o` one of 4 bytes without a sign, `f` `d` floats
-            of 4, 8 bytes, `D` date, `T` timestamp, `t` time, `I` interval, `u` UUID, `n` numeric, which becomes text, `s` text or bytes,
-            `j` jsonb; `[` and that of the elements; `(`, those of the fields, `)`.
+        code: `?` bool, `h` `i` `q` integers of 2, 4, 8 bytes, `o` one of 4 bytes without a sign, `f` `d`
+            floats of 4, 8 bytes, `D` date, `T` timestamp, `t` time, `I` interval, `u` UUID, `n` numeric, that
+            becomes text, `s` text or bytes, `j` jsonb; `[` and that of the elements; `(`, those of the
+            fields, `)`.
         arrow: the type.
     """
 
@@ -212,7 +213,7 @@ def _jsonb(value: bytes) -> bytes:
 
 
 def _moment(form: str, epoch: int, wrong: str) -> Callable[[bytes], int]:
-    """Return the function that reads what is counted from 2000; the least and the highest number are infinite."""
+    """Return the function that reads what is counted from 2000; the ends of the type are infinite."""
     highest: int = (1 << (8 * struct.calcsize(form) - 1)) - 1
 
     def read(value: bytes) -> int:
