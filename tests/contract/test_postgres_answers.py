@@ -98,6 +98,17 @@ TYPES: list[tuple[str, pa.DataType, list[Any]]] = [
 
 MORE: list[tuple[str, list[Any], dict[str, list[Any]]]] = [
     ("SELECT 1 AS a, NULL AS b -- the end", [], {"a": [1], "b": [None]}),
+    ("SELECT 1 AS a;", [], {"a": [1]}),
+    ("SELECT ';' AS a ; ;\n", [], {"a": [";"]}),
+    ("SELECT 1 AS a; -- the end", [], {"a": [1]}),
+    ("SELECT '; --' AS a", [], {"a": ["; --"]}),
+    ("-- show\nSELECT 1 AS a", [], {"a": [1]}),
+    (
+        "/* the\n */ -- setting\nSHOW standard_conforming_strings;",
+        [],
+        {"standard_conforming_strings": ["on"]},
+    ),
+    ("EXPLAIN(COSTS OFF) SELECT 1", [], {"QUERY PLAN": ["Result"]}),
     ("SHOW standard_conforming_strings", [], {"standard_conforming_strings": ["on"]}),
     ("EXPLAIN (COSTS OFF) SELECT 1", [], {"QUERY PLAN": ["Result"]}),
     ("VALUES (1, 'a'), (2, 'b')", [], {"column1": [1, 2], "column2": ["a", "b"]}),
