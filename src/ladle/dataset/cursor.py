@@ -17,6 +17,8 @@ _WHOLE = pa.decimal256(76, 0)
 _UNBOUNDED = pa.decimal256(76, 38)
 """Type of numbers of which neither the database nor the schema tells the digits."""
 
+_OTHERWISE = "read it with arrow(), or cast it in the query, for example to text"
+
 
 class Cursor:
     """Reads rows once, in order. Memory: O(chunk) for `iter_...`, else O(rows asked for).
@@ -129,7 +131,20 @@ class Cursor:
 def _tuples(table: pa.Table | None) -> list[tuple[Any, ...]]:
     if table is None or not table.num_columns:
         return []
-    return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
+    columns = zip(table.column_names, table.columns, strict=True)
+    return list(zip(*(_objects(name, column) for name, column in columns), strict=True))
+
+
+def _objects(name: str, column: pa.ChunkedArray) -> list[Any]:
+    try:
+        values: list[Any] = column.to_pylist()
+    except (OverflowError, ValueError) as exc:  # a year after 9999, fractions of a microsecond
+        raise DataError(
+            f"a value of column `{name}` can't be an object of Python: {exc}",
+            column=name,
+            hint=_OTHERWISE,
+        ) from exc
+    return values
 
 
 def _frame(table: pa.Table | None) -> Any:
@@ -137,7 +152,10 @@ def _frame(table: pa.Table | None) -> Any:
         import pandas  # noqa: F401 - Arrow needs it, and says less clearly so
     except ImportError as exc:
         raise MissingDependency("data frames need pandas", hint='pip install "ladle[pandas]"') from exc
-    return None if table is None else table.to_pandas()
+    try:
+        return None if table is None else table.to_pandas()
+    except (OverflowError, ValueError) as exc:
+        raise DataError(f"a value can't be in a frame of pandas: {exc}", hint=_OTHERWISE) from exc
 
 
 # -- types

@@ -82,9 +82,14 @@ def resolve(expression: exp.Expression, catalog: Catalog) -> Resolved:
     tree = expression.copy()
     _find_names(tree, catalog)
     _check_tables(tree, catalog)
+    _name_tables(tree)
+    dataset = exp.to_identifier(catalog.dataset, quoted=True)
     try:
         tree = qualify_tables(
-            tree, db=exp.to_identifier(catalog.dataset, quoted=True), dialect=catalog.dialect
+            tree,
+            db=dataset.copy(),
+            dialect=catalog.dialect,
+            on_qualify=lambda table: table.set("db", dataset.copy()),  # it makes it lower case
         )
         tree = qualify_columns(tree, catalog.mapping)
         tree = quote_identifiers(tree, dialect=catalog.dialect)
@@ -107,12 +112,19 @@ def _find_names(tree: exp.Expression, catalog: Catalog) -> None:
     """Spell names that are found only in other case as the schema has them; other words stay."""
     known = {alias for node in tree.find_all(exp.Alias, exp.TableAlias) if (alias := node.alias or node.name)}
     for node in tree.find_all(exp.Column, exp.Table):
-        name = node.this
-        if not isinstance(name, exp.Identifier) or name.args.get("quoted") or name.name in known:
-            continue
-        right = catalog.lower_names.get(name.name.lower())
-        if right is not None and right != name.name:
-            name.set("this", right)
+        for name in (node.this, node.args.get("table")):
+            if not isinstance(name, exp.Identifier) or name.args.get("quoted") or name.name in known:
+                continue
+            right = catalog.lower_names.get(name.name.lower())
+            if right is not None and right != name.name:
+                name.set("this", right)
+
+
+def _name_tables(tree: exp.Expression) -> None:
+    """Give tables their own name as alias: sqlglot's would be in lower case."""
+    for table in tree.find_all(exp.Table):
+        if isinstance(table.this, exp.Identifier) and not table.alias and not table.args.get("pivots"):
+            table.set("alias", exp.TableAlias(this=table.this.copy()))
 
 
 def _check_tables(tree: exp.Expression, catalog: Catalog) -> None:

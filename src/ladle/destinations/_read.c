@@ -13,10 +13,11 @@
 #include <string.h>
 
 #define DATE_EPOCH 10957                     /* days from 1970 to 2000 */
-#define TIME_EPOCH UINT64_C(946684800000000) /* microseconds from 1970 to 2000 */
+#define TIME_EPOCH INT64_C(946684800000000) /* microseconds from 1970 to 2000 */
+#define DAY UINT64_C(86400000000)            /* in microseconds */
 
-/* Kinds: ? bool, h i q integers, f d floats, D date, T timestamp, I interval, u UUID, n numeric as text, s text or bytes, j jsonb;
- * [ list, whose kind follows; ( record, whose kinds follow up to ). */
+/* Kinds: ? bool, h i q integers, o unsigned integer, f d floats, D date, T timestamp, t time, I interval, u UUID,
+ * n numeric as text, s text or bytes, j jsonb; [ list, whose kind follows; ( record, whose kinds follow up to ). */
 
 typedef struct {
     uint8_t *begin;
@@ -69,6 +70,7 @@ static size_t width(char kind) {
     case 'q':
     case 'd':
     case 'T':
+    case 't':
         return 8;
     case 'I':
     case 'u':
@@ -198,10 +200,8 @@ static int put_numeric(Columns *columns, Node *node, In in) {
 }
 
 static inline int put_text(Columns *columns, Node *node, In in) {
-    if (node->kind == 'j') {
-        if (left(&in) < 1 || *in.at++ != 1)
-            return fail(columns, "jsonb of a version that isn't known");
-    }
+    if (node->kind == 'j' && (left(&in) < 1 || *in.at++ != 1))
+        return fail(columns, "jsonb of a version that isn't known");
     return put(columns, &node->more, in.at, (size_t)left(&in)) && put_end(columns, node, node->more.used);
 }
 
@@ -269,6 +269,17 @@ static int put_interval(Columns *columns, Node *node, In in) {
            put(columns, &node->data, &us, 8);
 }
 
+/* Date or timestamp, counted from 2000; the least and the highest number are the infinities. */
+static inline int put_moment(Columns *columns, Node *node, In in) {
+    int is_date = node->kind == 'D';
+    int64_t value = is_date ? (int32_t)get32(&in) : (int64_t)get64(&in), epoch = is_date ? DATE_EPOCH : TIME_EPOCH;
+    if (value == (is_date ? INT32_MIN : INT64_MIN) || value > (is_date ? INT32_MAX : INT64_MAX) - epoch)
+        return fail(columns, is_date ? "a date is infinite" : "a timestamp is infinite, or after the year 294246");
+    value += epoch;
+    int32_t days = (int32_t)value;
+    return is_date ? put(columns, &node->data, &days, 4) : put(columns, &node->data, &value, 8);
+}
+
 static inline int put_plain(Columns *columns, Node *node, In in) {
     uint16_t small;
     uint32_t middle;
@@ -280,15 +291,20 @@ static inline int put_plain(Columns *columns, Node *node, In in) {
         small = get16(&in);
         return put(columns, &node->data, &small, 2);
     case 'i':
+    case 'o':
     case 'f': /* the bits of a float are sent like those of an integer */
-    case 'D':
-        middle = get32(&in) + (node->kind == 'D' ? DATE_EPOCH : 0);
+        middle = get32(&in);
         return put(columns, &node->data, &middle, 4);
     case 'q':
     case 'd':
-    case 'T':
-        large = get64(&in) + (node->kind == 'T' ? TIME_EPOCH : 0);
+    case 't':
+        large = get64(&in);
+        if (node->kind == 't' && large >= DAY)
+            return fail(columns, "24:00 is no time elsewhere");
         return put(columns, &node->data, &large, 8);
+    case 'D':
+    case 'T':
+        return put_moment(columns, node, in);
     case 'I':
         return put_interval(columns, node, in);
     default:
@@ -359,7 +375,7 @@ static void take_rows(Columns *columns, In *in, Py_ssize_t count) {
 static const char *described(Columns *columns, const char *kinds) {
     Node *node = &columns->nodes[columns->count++];
     node->kind = *kinds++;
-    if (!node->kind || !strchr("?hiqfdDTIunsj[(", node->kind))
+    if (!node->kind || !strchr("?hioqfdDTtIunsj[(", node->kind))
         return NULL;
     if (has_offsets(node->kind) && !put_end(columns, node, 0))
         return NULL;
@@ -378,29 +394,14 @@ static PyObject *bytes(const Grown *grown) {
     return PyBytes_FromStringAndSize((const char *)grown->begin, (Py_ssize_t)grown->used);
 }
 
-/* A node as (count, nulls, validity, data, more, nodes in it). */
-static PyObject *given(const Columns *columns, const Node *node) {
-    PyObject *parts = PyList_New(0);
-    if (!parts)
-        return NULL;
-    for (const Node *part = node + 1; part < columns->nodes + node->end; part = columns->nodes + part->end) {
-        PyObject *made = given(columns, part);
-        int good = made && PyList_Append(parts, made) == 0;
-        Py_XDECREF(made);
-        if (!good) {
-            Py_DECREF(parts);
-            return NULL;
-        }
-    }
-    PyObject *valid = node->nulls ? bytes(&node->valid) : Py_NewRef(Py_None);
-    return Py_BuildValue("nnNNNN", node->count, node->nulls, valid, bytes(&node->data), bytes(&node->more), parts);
-}
-
-static PyObject *all_given(const Columns *columns) {
+/* Nodes, each as (count, nulls, validity, data, more, nodes in it). */
+static PyObject *given(const Columns *columns, const Node *node, const Node *end) {
     PyObject *found = PyList_New(0);
-    for (const Node *node = columns->nodes; found && node < columns->nodes + columns->count;
-         node = columns->nodes + node->end) {
-        PyObject *made = given(columns, node);
+    for (; found && node < end; node = columns->nodes + node->end) {
+        PyObject *parts = given(columns, node + 1, columns->nodes + node->end);
+        PyObject *valid = node->nulls ? bytes(&node->valid) : Py_NewRef(Py_None);
+        PyObject *made =
+            Py_BuildValue("nnNNNN", node->count, node->nulls, valid, bytes(&node->data), bytes(&node->more), parts);
         if (!made || PyList_Append(found, made) < 0)
             Py_CLEAR(found);
         Py_XDECREF(made);
@@ -428,7 +429,7 @@ static PyObject *decode(Columns *columns, const char *kinds, const Py_buffer *da
         }
         return NULL;
     }
-    PyObject *found = all_given(columns);
+    PyObject *found = given(columns, columns->nodes, columns->nodes + columns->count);
     return found ? Py_BuildValue("nN", in.at - (const uint8_t *)data->buf, found) : NULL;
 }
 

@@ -26,16 +26,19 @@ _HINTS = (
 )
 _VALUES = (duckdb.ConversionException, duckdb.ConstraintException, duckdb.OutOfRangeException)
 _COLUMNS = (re.compile(r"NOT NULL constraint failed: \S+?\.(\S+)"), re.compile(r"source column (\S+)"))
+_OTHERS = re.compile(r"[Cc]onflict|constraint violation")
 _HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 
 
 def explained(exc: duckdb.Error, doing: str) -> DestinationError | DataError:
     """Return our error for DuckDB's."""
     what = first_line(exc)
-    if isinstance(exc, duckdb.TransactionException):
-        again = "run again: the package is kept"
-        return CommitFailed(f"another load changed the same tables while {doing}: {what}", hint=again)
     hint = next((h for phrase, h in _HINTS if phrase in str(exc)), _MEND)
+    if isinstance(exc, duckdb.TransactionException):
+        if _OTHERS.search(what):
+            again = "run again: the package is kept"
+            return CommitFailed(f"another load changed the same tables while {doing}: {what}", hint=again)
+        return CommitFailed(f"DuckDB failed while {doing}: {what}", hint=hint)
     if isinstance(exc, _VALUES):
         return DataError(f"DuckDB refused a row while {doing}: {what}", hint=hint, **_place(str(exc)))
     return DestinationError(f"DuckDB failed while {doing}: {what}", hint=hint)

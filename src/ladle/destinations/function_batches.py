@@ -13,6 +13,7 @@ from urllib.parse import quote
 import pyarrow as pa
 
 from ladle.destinations.formats import Format, chunked, write_file
+from ladle.errors import DataError
 from ladle.schema.table import Column, Table
 
 _PREFIX = "_dlt_"
@@ -171,7 +172,15 @@ def _values(array: pa.Array, column: Column) -> list[Any]:
         # A datetime has microseconds; who needs more takes Arrow.
         array = array.cast(pa.timestamp("us", array.type.tz), safe=False)
     convert = _converter(array.type, column)
-    values: list[Any] = array.to_pylist()
+    try:
+        values: list[Any] = array.to_pylist()
+    except (OverflowError, ValueError) as exc:
+        raise DataError(
+            f"a value of column `{column.name}` can't be an object of Python: {exc}",
+            column=column.name,
+            expected="dates and times of the years 1 to 9999",
+            hint='take Arrow: loader_file_format="parquet"; the package is kept',
+        ) from exc
     return values if convert is None else [None if v is None else convert(v) for v in values]
 
 

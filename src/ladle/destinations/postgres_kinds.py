@@ -21,9 +21,9 @@ _KINDS = {
     21: Kind("h", pa.int16()),
     22: Kind("[h", pa.list_(pa.int16())),  # int2vector
     23: Kind("i", pa.int32()),
-    24: Kind("i", pa.int32()),  # regproc
+    24: Kind("o", pa.uint32()),  # regproc
     25: Kind("s", pa.string()),
-    26: Kind("i", pa.int32()),  # oid
+    26: Kind("o", pa.uint32()),  # oid
     114: Kind("s", pa.json_()),
     700: Kind("f", pa.float32()),
     701: Kind("d", pa.float64()),
@@ -32,7 +32,7 @@ _KINDS = {
     1042: Kind("s", pa.string()),  # char(n)
     1043: Kind("s", pa.string()),
     1082: Kind("D", pa.date32()),
-    1083: Kind("q", pa.time64("us")),
+    1083: Kind("t", pa.time64("us")),
     1114: Kind("T", pa.timestamp("us")),
     1184: Kind("T", pa.timestamp("us", "UTC")),
     1186: Kind("I", pa.month_day_nano_interval()),

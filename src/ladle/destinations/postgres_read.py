@@ -32,6 +32,9 @@ _MAX_DIGITS = 76
 _NULL = b"\xff\xff\xff\xff"
 _BATCH_BYTES = 4 << 20
 _NO_COPY = ("show", "explain", "fetch", "analyze", "vacuum", "call", "execute")
+_END = "; \t\r\n"
+_FIRST_WORD = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*(\w*)", re.DOTALL)
+_COMMENT_BEHIND = re.compile(r";\s*(?:--|/\*)")
 _CHANGES = re.compile(r"\b(insert|update|delete|merge)\b", re.IGNORECASE)
 
 Decode = Callable[[pa.Array], pa.Array]
@@ -91,7 +94,7 @@ class PostgresReading:
                     yield _Answer(cursor.pgresult, self._kinds).reader(_sent(cursor.pgresult))
                 return
             answer = _Answer(described, self._kinds)
-            self._line.copy(f"COPY (\n{sql}\n) TO STDOUT (FORMAT binary)")
+            self._line.copy(f"COPY (\n{sql.rstrip(_END)}\n) TO STDOUT (FORMAT binary)")
             yield answer.reader(self._line.pieces(_BATCH_BYTES))
         finally:
             # In a transaction, to cancel a statement undoes those before; and this one may change rows.
@@ -136,9 +139,9 @@ class PostgresReading:
 
 
 def needs_no_copy(sql: str) -> bool:
-    """Whether the driver has to read the answer as a whole: COPY takes only queries."""
-    words = sql.split(None, 1)
-    return bool(words) and words[0].lower() in _NO_COPY
+    """Whether the driver has to read the answer as a whole: COPY takes only queries, without `;`."""
+    first = _FIRST_WORD.match(sql)
+    return (first is not None and first[1].lower() in _NO_COPY) or _COMMENT_BEHIND.search(sql) is not None
 
 
 class _Answer:

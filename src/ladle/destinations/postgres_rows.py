@@ -33,6 +33,8 @@ HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _END = 0xFFFF
 _DAYS, _MICROSECONDS = 10_957, 946_684_800_000_000
 """From 1970 to 2000."""
+_DAY = 86_400_000_000
+"""In microseconds."""
 _MAX_US = (2**63 - 1) // 1000
 """The longest interval, which Arrow counts in nanoseconds."""
 _SPECIAL = {0xC000: "nan", 0xF000: "-inf"}
@@ -45,9 +47,10 @@ class Kind:
     """How values of a type are sent, and what they become.
 
     Args:
-        code: `?` bool, `h` `i` `q` integers of 2, 4, 8 bytes, `f` `d` floats of 4, 8 bytes, `D` date,
-            `T` timestamp, `I` interval, `u` UUID, `n` numeric, which becomes text, `s` text or bytes,
-            `j` jsonb; `[` and that of the elements; `(`, those of the fields, `)`.
+        code: `?` bool, `h` `i` `q` integers of 2, 4, 8 bytes, `o` one of 4 bytes without a sign, `f` `d`
+            floats of 4, 8 bytes, `D` date, `T` timestamp, `t` time, `I` interval, `u` UUID, `n` numeric, that
+            becomes text, `s` text or bytes, `j` jsonb; `[` and that of the elements; `(`, those of the
+            fields, `)`.
         arrow: the type.
     """
 
@@ -209,15 +212,24 @@ def _jsonb(value: bytes) -> bytes:
     return value[1:]
 
 
-def _number(form: str, add: int = 0) -> Callable[[bytes], int]:
-    """Return the function that reads a number; where it overflows it goes on at the other end."""
-    bits = 8 * struct.calcsize(form)
+def _moment(form: str, epoch: int, wrong: str) -> Callable[[bytes], int]:
+    """Return the function that reads what is counted from 2000; the ends of the type are infinite."""
+    highest: int = (1 << (8 * struct.calcsize(form) - 1)) - 1
 
     def read(value: bytes) -> int:
         (number,) = struct.unpack(form, value)
-        return int((number + add + (1 << (bits - 1))) % (1 << bits)) - (1 << (bits - 1))
+        if number < -highest or number > highest - epoch:
+            raise ValueError(wrong)
+        return int(number + epoch)
 
     return read
+
+
+def _time(value: bytes) -> int:
+    (number,) = struct.unpack(">q", value)
+    if not 0 <= number < _DAY:
+        raise ValueError("24:00 is no time elsewhere")
+    return int(number)
 
 
 def _uuid(value: bytes) -> bytes:
@@ -226,13 +238,15 @@ def _uuid(value: bytes) -> bytes:
 
 _READERS: dict[str, Callable[[bytes], Any]] = {
     "?": lambda value: struct.unpack(">?", value)[0],
-    "h": _number(">h"),
-    "i": _number(">i"),
-    "q": _number(">q"),
+    "h": lambda value: struct.unpack(">h", value)[0],
+    "i": lambda value: struct.unpack(">i", value)[0],
+    "o": lambda value: struct.unpack(">I", value)[0],
+    "q": lambda value: struct.unpack(">q", value)[0],
     "f": lambda value: struct.unpack(">f", value)[0],
     "d": lambda value: struct.unpack(">d", value)[0],
-    "D": _number(">i", _DAYS),
-    "T": _number(">q", _MICROSECONDS),
+    "D": _moment(">i", _DAYS, "a date is infinite"),
+    "T": _moment(">q", _MICROSECONDS, "a timestamp is infinite, or after the year 294246"),
+    "t": _time,
     "I": _interval,
     "u": _uuid,
     "n": _numeric,

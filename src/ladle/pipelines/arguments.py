@@ -11,6 +11,9 @@ from ladle.destinations.registry import resolve
 from ladle.errors import InvalidPipelineName, UsageError
 from ladle.schema.naming import naming
 
+_MAX_NAME_BYTES = 255
+"""What Linux, macOS and Windows take as the name of a folder, or more."""
+
 
 def checked_name(name: str) -> str:
     """Return the name; raise InvalidPipelineName where it can't be a folder's."""
@@ -18,6 +21,11 @@ def checked_name(name: str) -> str:
         raise InvalidPipelineName(
             f"`{name}` can't be the name of a pipeline",
             expected="letters, digits, `_`, `-`, `.` and spaces: it becomes a folder name",
+        )
+    if len(name.encode()) > _MAX_NAME_BYTES:
+        raise InvalidPipelineName(
+            f"the name of a pipeline, `{name[:20]}...`, is too long",
+            expected=f"at most {_MAX_NAME_BYTES} bytes: it becomes a folder name",
         )
     return name
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timezone
 from typing import Any
 
 LastValueFunc = Callable[[Any], Any]
@@ -127,3 +127,17 @@ def in_utc(value: Any) -> Any:
     if isinstance(value, datetime) and value.tzinfo is None:
         return value.replace(tzinfo=UTC)
     return value
+
+
+def at_fixed_offset(value: Any) -> Any:
+    """Return a datetime of a zone with summer time in UTC; anything else as it is.
+
+    Python compares datetimes of one zone by the clock, and those of an hour that comes twice, or never, equal
+    none of another zone.
+    """
+    if not isinstance(value, datetime) or value.tzinfo is None or type(value.tzinfo) is timezone:
+        return value
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:  # in UTC it is before the year 1, or after 9999
+        return value

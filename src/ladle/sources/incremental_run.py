@@ -18,7 +18,7 @@ from ladle.errors import (
 )
 from ladle.sources.incremental_boundary import Boundary
 from ladle.sources.incremental_path import MISSING, CursorPath, Missing
-from ladle.sources.incremental_range import Range, in_utc
+from ladle.sources.incremental_range import Range, at_fixed_offset, in_utc
 
 _LOG = logging.getLogger("ladle")
 _SIMPLE = frozenset((int, str, datetime, date, Decimal))
@@ -89,8 +89,9 @@ class CursorRun:
         order: str | None = None,
     ) -> None:
         self.cursor = cursor
-        self.bounds = bounds
-        self.last = last
+        start, end = at_fixed_offset(bounds.start), at_fixed_offset(bounds.end)
+        self.bounds = replace(bounds, start=start, end=end)
+        self.last = at_fixed_offset(last)
         self.boundary = boundary
         self.took_any = False
         self.before_start = False
@@ -124,6 +125,7 @@ class CursorRun:
         (value,) = self.cursor.path.values((row,))
         if value is MISSING or value is None:
             return True
+        value = at_fixed_offset(value)
         try:
             return bounds.judge(value, value, _never, _never).keep is True
         except TypeError:
@@ -135,6 +137,7 @@ class CursorRun:
         (value,) = self.cursor.path.values((row,))
         if type(value) not in _SIMPLE or not bounds.is_ordered:
             return bool(self.rows([row]))
+        value = at_fixed_offset(value) if type(value) is datetime else value
         try:
             self.in_order(value, value)
             kept = bounds.is_whole or bounds.judge(value, value, _never, _never).keep is True
@@ -182,6 +185,8 @@ class CursorRun:
         return result
 
     def _keep(self, values: list[Any], rows_at: RowsAt) -> bool | list[bool]:
+        if isinstance(values[0], datetime):
+            values = list(map(at_fixed_offset, values))
         try:
             return self._take(values, rows_at)
         except TypeError:

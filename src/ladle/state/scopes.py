@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from ladle.errors import StateTooLarge
+from ladle.errors import StateTooLarge, UsageError
 
 MAX_STATE_BYTES = 8 << 20
 """Size a source's state may have as JSON, in bytes; it is compared and stored whole with every change."""
@@ -57,12 +57,20 @@ def without_resources(content: Mapping[str, Any], names: Iterable[str]) -> dict[
 
 
 def check_size(source: str, content: Mapping[str, Any], limit_bytes: int = MAX_STATE_BYTES) -> None:
-    """Refuse a state that has grown beyond the limit.
+    """Refuse a state that has grown beyond the limit, or can't be stored.
 
     Raises:
         StateTooLarge: names the resource that has most of it.
+        UsageError: an integer of more than 64 bits, such as a cursor's last value.
     """
-    size = _json_bytes(content)
+    try:
+        size = _json_bytes(content)
+    except TypeError as exc:
+        raise UsageError(
+            f"the state of source `{source}` can't be stored: {exc}",
+            expected="text, numbers of 64 bits, dates, lists and dicts",
+            hint="keep larger integers, and the values of a cursor, as Decimal",
+        ) from exc
     if size <= limit_bytes:
         return
     parts = {name: _json_bytes(part) for name, part in content.get("resources", {}).items()}

@@ -233,6 +233,7 @@ class WriteTests(DestinationTests):
     def test_state_and_schema_come_back(self, place: Place) -> None:
         """A pipeline whose folder is lost goes on where it was: cursors, state and schema."""
         self._follow(place, 3)
+        place.load([{"id": 9}], "later")  # of several schemas the newest is given back
         schema = place.pipeline().default_schema.to_dict()["tables"]
         place.forget()
         restored = place.pipeline()

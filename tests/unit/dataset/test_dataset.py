@@ -327,3 +327,15 @@ def test_first_schema_wins_where_tables_share_a_name() -> None:
     assert "none" not in catalog.tables
     assert catalog.data_tables() == ["t"]
     assert replace(catalog, dataset="x").mapping.mapping.keys() == {"x"}
+
+
+def test_a_dataset_and_its_names_keep_their_case(tmp_path: Path) -> None:
+    destination = ladle.destinations.duckdb(str(tmp_path / "a.duckdb"), naming_convention="direct")
+    pipeline = ladle.pipeline(
+        "p", pipelines_dir=tmp_path / "p", destination=destination, dataset_name="Sales"
+    )
+    pipeline.run([{"Id": 1, "Who": "x"}], table_name="Orders")
+    orders = pipeline.dataset()["Orders"]
+    assert orders.columns == ["Id", "Who", "_dlt_load_id", "_dlt_id"]
+    assert orders.where("Id", "eq", 1).select("Who").order_by("Who").fetchall() == [("x",)]
+    assert pipeline.dataset()("select orders.who from ORDERS").fetchall() == [("x",)]

@@ -90,3 +90,18 @@ def test_stars_and_sources_are_told_apart() -> None:
     found = columns("select u.*, w.id as other from users as u, users as w where u.id = w.id")
     assert list(found) == [*TABLE.columns, "other"]
     assert found["other"]["x-original-name"] == "id"
+
+
+@pytest.mark.parametrize("dialect", ["duckdb", "sqlite", "postgres", "mysql"])
+def test_names_keep_their_case(dialect: str) -> None:
+    odd = Table("Odd", {"N": Column("N", "bigint")})
+    catalog = Catalog.of("Sales", dialect, [Schema("s", {"Odd": odd})])
+    mark = "`" if dialect == "mysql" else '"'
+    queries = ("select * from Odd", "select odd.n from ODD", "select 'N' from 'Sales'.'Odd'")
+    wanted = "SELECT 'Odd'.'N' AS 'N' FROM 'Sales'.'Odd' AS 'Odd'".replace("'", mark)
+    for query in (q.replace("'", mark) for q in queries):
+        found = resolve(sqlglot.parse_one(query, dialect=dialect), catalog)
+        assert found.expression.sql(dialect) == wanted
+        assert dict(found.columns) == {"N": {"name": "N", "data_type": "bigint", "nullable": True}}
+        again = resolve(found.expression, catalog)
+        assert again.expression.sql(dialect) == wanted

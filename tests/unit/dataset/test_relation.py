@@ -14,7 +14,7 @@ from tests.loading import Site
 import ladle
 from ladle.dataset.dataset import Dataset
 from ladle.dataset.relation import Relation
-from ladle.errors import LineageFailedException, UsageError
+from ladle.errors import DataError, LineageFailedException, UsageError
 
 FROM = 'FROM "ds"."users" AS "users"'
 IDS = f'SELECT "users"."id" AS "id" {FROM}'
@@ -399,3 +399,13 @@ def test_a_resource_may_yield_relations(site: Site, ds: Dataset) -> None:
 def test_the_stream_of_keys_alone_has_them(users: Relation) -> None:
     assert pa.table(users).column_names == ["id", "v", "amt"]
     assert pa.table(users.select("_dlt_id")).column_names == ["_dlt_id"]
+
+
+@pytest.mark.parametrize("way", ["fetchall", "df"])
+def test_a_value_that_python_has_not_is_an_error_of_ours(site: Site, way: str) -> None:
+    dates = pa.table({"late": pa.array([5_000_000], pa.date32())})
+    site.pipeline().run(dates, table_name="lates", write_disposition="replace")
+    lates = site.pipeline().dataset()["lates"].select("late")
+    with pytest.raises(DataError, match="15659|out of range"):
+        getattr(lates, way)()
+    assert lates.arrow().equals(dates)

@@ -15,6 +15,7 @@ import pytest
 
 from ladle.destinations.formats import FORMATS
 from ladle.destinations.function_batches import Shape, batches_of, dicts, due, files_of, rows_of
+from ladle.errors import DataError
 from ladle.schema.table import Column, Table
 
 
@@ -100,3 +101,9 @@ def test_a_file_has_all_rows_that_are_due_and_all_columns(tmp_path: Path) -> Non
     assert json.loads(Path(plain.items).read_text().splitlines()[0]) == {"n": 0, "_dlt_id": "r0"}
     assert files(PARQUET, True, [(0, 5)]) == []
     assert [(b.first, b.rows) for b in files(PARQUET, True, [(2, 3)])] == [(0, 2), (3, 2)]
+
+
+def test_a_date_that_python_has_not_is_named() -> None:
+    batch = pa.RecordBatch.from_arrays([pa.array([5_000_000], pa.date32())], ["d"])
+    with pytest.raises(DataError, match="column `d`"):
+        dicts(batch, {"d": Column("d", "date")}, 1)

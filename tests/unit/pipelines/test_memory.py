@@ -127,6 +127,15 @@ def test_a_state_that_grows_too_large_names_its_resource() -> None:
         check_size("s", {"ids": list(range(1000))}, 1000)
 
 
+def test_integers_that_state_has_not_are_refused_by_source(tmp_path: Path) -> None:
+    @ladle.resource
+    def wide(cursor=ladle.sources.incremental("c")):  # type: ignore[no-untyped-def]
+        yield {"c": 2**70}
+
+    with pytest.raises(UsageError, match="state of source `p`.*64-bit"):
+        Site.in_memory(tmp_path).pipeline().run(wide)
+
+
 def test_the_folder_of_another_pipeline_can_be_dropped(tmp_path: Path) -> None:
     site = Site.in_memory(tmp_path)
     other, p = site.pipeline("other"), site.pipeline("p")

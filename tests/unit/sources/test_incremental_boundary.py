@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from tests.unit.sources.cursors import Runs, ids
@@ -62,3 +64,23 @@ def test_many_rows_at_one_value_are_warned_of_once(caplog: pytest.LogCaptureFixt
         bound.get_state()
     (record,) = caplog.records
     assert record.message.startswith("resource `events`: 200 rows share the last value of the cursor")
+
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+@pytest.mark.parametrize("form", ["rows", "singles", "arrow"])
+@pytest.mark.parametrize(
+    "moments",
+    [
+        [datetime(2024, 10, 27, 2, 30, fold=fold, tzinfo=BERLIN) for fold in (0, 1)],  # comes twice
+        [datetime(2024, 3, 31, 2, 30, tzinfo=BERLIN), datetime(2024, 3, 31, 3, 31, tzinfo=BERLIN)],  # never
+    ],
+)
+def test_hours_that_a_clock_has_twice_or_never_are_instants(moments: list[datetime], form: str) -> None:
+    first, second = ({"id": at, "c": moment} for at, moment in enumerate(moments))
+    runs = Runs(Incremental("c", initial_value=moments[0] - timedelta(hours=3)))
+    assert len(runs([first], form=form)) == 1
+    assert runs([first], form=form) == []
+    assert [row["id"] for row in runs([second, first], form=form)] == [1]
+    assert runs([first, second], form=form) == []

@@ -17,11 +17,19 @@ from ladle.destinations.sql import SqlSession
 from ladle.testing import DestinationSuite, never
 
 inner = ladle.destinations.duckdb
+first = {{}}
 
 
 class Loses(SqlSession):
     def clear(self, tables):
         pass  # old rows stay
+
+    def begin(self, record):
+        first.setdefault((self._dataset, record.schema["name"]), record.schema)
+        super().begin(record)
+
+    def stored_schema(self, name):
+        return first.get((self._dataset, name))  # the oldest
 
 
 class Wrong:
@@ -51,7 +59,7 @@ class TestWrong(DestinationSuite):
         return Wrong(inner(str(tmp_path / "x.duckdb")))
 """
 
-_NAMED = "test_has_load or test_replace_empties or (test_disposition and rows and not by)"
+_NAMED = "test_has_load or state_and_schema or test_replace_empties or (test_disposition and rows and not by)"
 
 
 def run(folder: Path, code: str, *options: str) -> str:
@@ -76,12 +84,13 @@ def test_a_destination_that_is_wrong_fails_and_a_mark_on_what_passes_too(tmp_pat
     shown = run(tmp_path, _DESTINATION.replace("{{", "{").replace("}}", "}"), "-k", _NAMED)
     assert "FAILED test_it.py::TestWrong::test_disposition[replace-rows]" in shown
     assert "FAILED test_it.py::TestWrong::test_has_load" in shown
+    assert "FAILED test_it.py::TestWrong::test_state_and_schema_come_back" in shown
     assert "[XPASS(strict)] never: it passes, so this mark is wrong" in shown
     assert (
         "XFAIL test_it.py::TestWrong::test_replace_empties_what_gets_no_rows - never: clear does nothing"
         in shown
     )
-    assert "2 failed, 1 passed" in shown, shown
+    assert "3 failed, 1 passed" in shown, shown
 
 
 def test_a_suite_without_its_fixture_says_so(tmp_path: Path) -> None:
