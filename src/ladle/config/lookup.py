@@ -82,7 +82,10 @@ def look(name: str, hint: Any, where: Where) -> Found | None:
         ValueNotSecretException: a secret stands in a provider that isn't for secrets.
     """
     secret = hint is not str and is_secret(hint)
-    filled = [p for p in where.providers if not (isinstance(p, DocProvider) and p.is_empty)]
+    filled: list[ConfigProvider] = []
+    for each in where.providers:
+        if not (isinstance(each, DocProvider) and each.is_empty):
+            filled.append(each)  # noqa: PERF401 - see above
     for provider, prefix, path in _attempts(hint, where, filled):
         value, key = provider.get_value(name, hint, prefix, *path)
         if value is None:
