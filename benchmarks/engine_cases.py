@@ -21,7 +21,6 @@ _ARROW_BUDGET = 1.0
 _ALONE = "only the SQL of the merge, by statements of our own; a loader has to bring the rows there first"
 
 _LEAST = "whatever the SQL: no rows are read, normalised or looked for, which a loader has to do"
-_WAITS = {"postgres": "COPY of ready bytes", "mysql": "LOAD DATA of a ready file"}
 _SCD2_LIMIT_S = {
     ("postgres", "rows"): 90,
     ("postgres", "arrow"): 60,
@@ -114,20 +113,20 @@ def _writes(sizes: Sizes, name: str, engine: _Engine, merges: tuple[str, ...]) -
     alone = [_alone(name, engine, s, merge) for s in ("upsert", "scd2") if s in merges]
     strategies = [(s, form) for s in _MERGES if s in merges for form in ("rows", "arrow")]
     cases += [case(form, s, f"{{0}} by {s} into {known}", **merge) for s, form in strategies]
-    if name in _WAITS:
-        alone += [_least(name, engine, "replace", {"count": sizes.flat, "rows": "flat", **replaced})]
-        alone += [_least(name, engine, s, merge) for s in ("delete-insert", "upsert") if s in merges]
+    if name == "postgres":
+        alone += [_least(engine, "replace", {"count": sizes.flat, "rows": "flat", **replaced})]
+        alone += [_least(engine, s, merge) for s in ("delete-insert", "upsert")]
     return [*cases, *alone]
 
 
-def _least(name: str, engine: _Engine, write: str, sizes: Mapping[str, Any]) -> Case:
-    """Return the case that tells what is left of a write into a server whatever the SQL."""
-    asked = {"engine": name, "write": write, "form": "rows", **sizes}
+def _least(engine: _Engine, write: str, sizes: Mapping[str, Any]) -> Case:
+    """Return the case that tells what is left of a write into Postgres whatever the SQL."""
+    asked = {"engine": "postgres", "write": write, "form": "rows", **sizes}
     what = f"{sizes['count']:,} rows by {write} into {sizes['base']:,} in {engine.title}"
     ours = Side("ladle", "ladle", {"measure": "write", **asked}, times=_TIMES)
-    bare = _WAITS[name] + ("" if write == "replace" else ", known rows deleted by arithmetic")
+    bare = "COPY of ready bytes" + ("" if write == "replace" else ", known rows deleted by arithmetic")
     return Case(
-        f"{name}-{write}-least",
+        f"postgres-{write}-least",
         what,
         ours,
         Side(bare, "engine", {"measure": "least", **asked}, times=2),

@@ -159,10 +159,9 @@ _WRITES = """\
   how much both add to that; it can't be ten where the engine alone takes a tenth of what dlt takes. What
   it takes alone, `<engine>-upsert-alone` and `-scd2-alone` tell: the rows wait in one of its tables, only
   the SQL is run, by statements of our own (delete the known rows, insert all; end versions, insert others).
-  `<engine>-<write>-least` is what is left whatever the SQL, on servers: bytes ready for COPY (MariaDB: a file
-  for LOAD DATA) go into the table; before, a merge deletes the known rows, which it finds by arithmetic on
-  their numbers, in one pass. Postgres' tables have the unique index of `_dlt_id` that both libraries make.
-  Nothing is read, normalised or looked for.
+  `postgres-<write>-least` is what is left whatever the SQL: bytes ready for COPY go into the table; before, a
+  merge deletes the known rows, which it finds by arithmetic on their numbers, in one pass. The tables have
+  the unique index of `_dlt_id` that both libraries make. Nothing is read, normalised or looked for.
 - dlt over SQLAlchemy (SQLite, MariaDB) is asked to make primary keys: without them its merges compare each
   row with each. For SCD2 of Arrow it gets a column with the version of each row, made before the clock
   starts, which ladle does without.

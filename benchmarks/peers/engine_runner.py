@@ -14,7 +14,6 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-from uuid import uuid4
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -67,12 +66,12 @@ def merge(arguments: Arguments) -> Figures:
 
 
 def least(arguments: Arguments) -> Figures:
-    """Bring ready rows into the table that is there, after the known ones are deleted; servers only.
+    """COPY ready bytes into the table that is there, after the known rows are deleted; Postgres only.
 
     Which are known tells arithmetic on their numbers, in one pass through the table. What is replaced gets
-    Postgres' unique index of `_dlt_id` after its rows, as both libraries make it; a merge finds it there.
+    the unique index of `_dlt_id` after its rows, as both libraries make it; a merge finds it there.
     """
-    engine, base, count = arguments["engine"], arguments["base"], arguments["count"]
+    base, count = arguments["base"], arguments["count"]
     writing.grown(ladle, _pipeline(arguments, "ds"), arguments)
     waiting = _pipeline(arguments, "warm")
     replaces = arguments["write"] == "replace"
@@ -81,9 +80,8 @@ def least(arguments: Arguments) -> Figures:
     waiting.run(ladle.resource(rows, name="t", write_disposition=disposition, primary_key="id"))
     names = list(waiting.default_schema.tables["t"]["columns"])
     removes = "TRUNCATE ds.t" if replaces else f"DELETE FROM ds.t WHERE id % {2 * base // count} = 0"
-    bring = {"postgres": _ready_bytes, "mysql": _ready_file}[engine](arguments, names)
-    indexes = replaces and engine == "postgres"
-    if indexes:
+    bring = _ready_bytes(arguments, names)
+    if replaces:
         with _transaction(arguments) as cursor:
             cursor.execute("DROP INDEX ds.t__dlt_id_idx")
 
@@ -91,7 +89,7 @@ def least(arguments: Arguments) -> Figures:
         with _transaction(arguments) as cursor:
             cursor.execute(removes)
             bring(cursor)
-            if indexes:
+            if replaces:
                 cursor.execute("CREATE UNIQUE INDEX t__dlt_id_idx ON ds.t (_dlt_id)")
 
     figures = timed(work)
@@ -116,16 +114,6 @@ def _ready_bytes(arguments: Arguments, names: Sequence[str]) -> Bring:
                 copy.write(data[start : start + _COPY_BYTES])
 
     return bring
-
-
-def _ready_file(arguments: Arguments, names: Sequence[str]) -> Bring:
-    """Make MariaDB's rows ready for LOAD DATA; return what brings them."""
-    columns = ", ".join(f"`{name}`" for name in names)
-    file = f"./{uuid4().hex}.txt"  # in the server's folder, which is removed with it
-    with _transaction(arguments) as cursor:
-        cursor.execute(f"SELECT {columns} INTO OUTFILE '{file}' CHARACTER SET utf8mb4 FROM warm.t")
-    load = f"LOAD DATA INFILE '{file}' INTO TABLE ds.t CHARACTER SET utf8mb4 ({columns})"
-    return lambda cursor: cursor.execute(load)
 
 
 def _make_tables(arguments: Arguments) -> Sequence[str]:
