@@ -16,7 +16,7 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     help="Load data from anywhere, typed and relational.",
-    rich_markup_mode=None,  # plain text: rich's frames take twice as long to import as all else
+    rich_markup_mode=None,  # plain text: to import rich for its frames takes longer than all else
 )
 app.add_typer(config.app, name="config")
 app.add_typer(rejects.app, name="rejects")
