@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import ladle
+from ladle.destinations import mysql_bulk
 from ladle.errors import DataError, DestinationError
 from ladle.testing import DestinationSuite
 
@@ -32,3 +33,11 @@ class TestMySql(DestinationSuite):
     @pytest.fixture
     def destination(self, mysql_url: str) -> Any:
         return ladle.destinations.mysql(mysql_url)
+
+
+class TestMySqlByText(TestMySql):
+    """Rows go in as they do into MySQL, which has no bulk command."""
+
+    @pytest.fixture(autouse=True)
+    def _by_text(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(mysql_bulk, "code", None)

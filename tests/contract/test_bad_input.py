@@ -168,8 +168,8 @@ CASES = (
     ),
     Case(
         "a quota of the user is used up",
-        lambda place: (grant("ALL")(place), place.sql("ALTER USER guest@'%' WITH MAX_UPDATES_PER_HOUR 1")),
-        sql("ALTER USER guest@'%' WITH MAX_UPDATES_PER_HOUR 0"),
+        lambda place: (grant("ALL")(place), place.sql("ALTER USER guest@'%' WITH MAX_QUERIES_PER_HOUR 20")),
+        sql("ALTER USER guest@'%' WITH MAX_QUERIES_PER_HOUR 0"),
         kinds=("mysql",),
     ),
     Case("the file can't be written", read_only, writable, kinds=("sqlite",)),
