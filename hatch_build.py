@@ -17,6 +17,7 @@ from setuptools import Distribution, Extension
 _MODULES = (
     "ladle.extract._cells",
     "ladle.normalize._digest",
+    "ladle.destinations._bulk",
     "ladle.destinations._copy",
     "ladle.destinations._image",
     "ladle.destinations._read",

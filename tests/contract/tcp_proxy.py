@@ -128,7 +128,7 @@ class _Line:
 
 
 class _MySqlLine(_Line):
-    """Kinds: `Q` a statement, `d` rows, `c` their end, `X` goodbye."""
+    """Kinds: `Q` a statement, `d` rows, `c` their end, `P` a statement to prepare, `B` rows for it, `X` goodbye."""
 
     def _log_in(self) -> None:
         head = _read(self._client, 4)
@@ -139,7 +139,7 @@ class _MySqlLine(_Line):
         payload = _read(self._client, int.from_bytes(head[:3], "little"))
         if head[3]:
             return self._judge(b"d" if payload else b"c", head, payload)
-        kind = {3: b"Q", 1: b"X"}.get(payload[0], b"?")
+        kind = {3: b"Q", 1: b"X", 0x16: b"P", 0xFA: b"B"}.get(payload[0], b"?")
         return self._judge(kind, head + payload[:1], payload[1:])
 
 

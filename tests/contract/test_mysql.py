@@ -16,6 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from tests.contract.mysql_ways import WAYS, going_by
 from tests.contract.reading import duckdb_tables, mysql_tables
 
 import ladle
@@ -35,12 +36,11 @@ def pipeline(mysql_url: str, dataset: str, tmp_path: Path) -> Any:
     )
 
 
-@pytest.fixture(params=["LOAD DATA", "INSERT"])
-def bulk(request: pytest.FixtureRequest, ask: Ask) -> Any:
-    """Have the server take files, or not."""
-    ask(f"SET GLOBAL local_infile = {int(request.param == 'LOAD DATA')}")
-    yield request.param
-    ask("SET GLOBAL local_infile = 1")
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest, ask: Ask) -> Any:
+    """Have rows go in each way."""
+    with going_by(request.param, ask):
+        yield request.param
 
 
 @dataclass(frozen=True)
@@ -133,13 +133,12 @@ _CASES = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=["LOAD DATA", "INSERT"])
+@pytest.fixture(scope="module", params=WAYS)
 def landed(request: pytest.FixtureRequest, mysql_url: str, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Load all cases as one table, a column each; by INSERT where the server takes no files."""
+    """Load all cases as one table, a column each; each way."""
     name = f"all_{uuid.uuid4().hex[:8]}"
     destination = ladle.destinations.mysql(mysql_url)
     admin = destination.reader(name)
-    admin.execute(f"SET GLOBAL local_infile = {int(request.param == 'LOAD DATA')}")
     pipeline = ladle.pipeline(
         "all", tmp_path_factory.mktemp("all"), destination=destination, dataset_name=name
     )
@@ -148,8 +147,8 @@ def landed(request: pytest.FixtureRequest, mysql_url: str, tmp_path_factory: pyt
         {"n": n, **{_plain(k): c.values[n] for k, c in _CASES.items() if n < len(c.values)}}
         for n in range(count + 1)
     ]
-    pipeline.run(rows, table_name="t", columns={_plain(k): c.hints for k, c in _CASES.items()})
-    admin.execute("SET GLOBAL local_infile = 1")
+    with going_by(request.param, admin.execute):
+        pipeline.run(rows, table_name="t", columns={_plain(k): c.hints for k, c in _CASES.items()})
     admin.close()
     return name, pipeline.dataset().t.arrow().sort_by("n")
 
@@ -345,13 +344,9 @@ def test_state_comes_back_when_the_working_folder_is_gone(pipeline: Any, dataset
 def test_a_server_that_takes_no_files_gets_inserts_and_is_told_of_once(
     pipeline: Any, ask: Ask, dataset: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    ask("SET GLOBAL local_infile = 0")
-    try:
-        with caplog.at_level(logging.WARNING, "ladle"):
-            rows = [{"id": n, "l": [n], "v": "x" * 1000} for n in range(9_000)]
-            pipeline.run(rows, table_name="t")
-    finally:
-        ask("SET GLOBAL local_infile = 1")
+    with going_by("INSERT", ask), caplog.at_level(logging.WARNING, "ladle"):
+        rows = [{"id": n, "l": [n], "v": "x" * 1000} for n in range(9_000)]
+        pipeline.run(rows, table_name="t")
     assert ask(f"SELECT count(*), sum(length(v)), max(id) FROM {dataset}.t") == [(9_000, 9_000_000, 8_999)]
     assert len([r for r in caplog.records if "local_infile" in r.message]) == 1
 
@@ -454,7 +449,35 @@ def test_a_value_that_does_not_fit_is_an_error_and_nothing_is_loaded(
     assert ask(f"SELECT count(*) FROM {dataset}.t") == [(0,)]
 
 
-def test_a_row_that_the_server_refuses_is_named(pipeline: Any, ask: Ask, dataset: str, bulk: str) -> None:
+@pytest.mark.parametrize(("sql", "bad"), [("varchar(3)", "long"), ("longtext NOT NULL", None)])
+def test_the_row_that_the_server_refuses_is_counted_among_all(
+    sql: str, bad: Any, pipeline: Any, ask: Ask, dataset: str, way: str
+) -> None:
+    hints = {"data_type": "text"}
+    pipeline.run([{"v": "a", "x": "x"}], table_name="t", columns={"v": hints})
+    ask(f"ALTER TABLE {dataset}.t MODIFY v {sql}")
+    rows = [{"v": "abc" if n != 33_333 else bad, "x": "x" * 200} for n in range(40_000)]
+    with pytest.raises(DataError) as caught:
+        pipeline.run(rows, table_name="t", columns={"v": hints})
+    facts = caught.value.facts
+    # of a null, the server only says that it is there, unless rows come by LOAD DATA
+    expected = None if bad is None and way == "INSERT" else 33_334
+    assert (facts["table"], facts["column"], facts.get("row")) == ("t", "v", expected)
+    assert ask(f"SELECT count(*) FROM {dataset}.t") == [(1,)]
+
+
+@pytest.mark.parametrize("size", [900_000, 17_000_000])
+def test_a_long_row_among_short_ones(size: int, pipeline: Any, ask: Ask, dataset: str) -> None:
+    rows = [{"id": n, "v": "é" * (size // 2) if n == 25_000 else "x"} for n in range(30_000)]
+    with going_by("bulk", ask):
+        ask("SET GLOBAL local_infile = 1")
+        pipeline.run(rows, table_name="t")
+    assert ask(f"SELECT count(*), count(DISTINCT id), max(length(v)), sum(length(v)) FROM {dataset}.t") == [
+        (30_000, 30_000, size, size + 29_999)
+    ]
+
+
+def test_a_row_that_the_server_refuses_is_named(pipeline: Any, ask: Ask, dataset: str, way: str) -> None:
     pipeline.run([{"v": "a"}], table_name="t", columns={"v": {"data_type": "text", "precision": 3}})
     ask(f"ALTER TABLE {dataset}.t ADD UNIQUE INDEX once (v)")
     with pytest.raises(DataError, match="there twice"):

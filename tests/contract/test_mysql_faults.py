@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 import pymysql
 import pytest
+from tests.contract.mysql_ways import WAYS, going_by
 from tests.contract.reading import mysql_tables
 from tests.contract.tcp_proxy import CUT, CUT_ANSWER, FORWARD, HOLD, Decide, Proxy
 
@@ -65,6 +66,8 @@ def once(matches: Callable[[bytes, bytes], bool], what: str) -> Decide:
 _POINTS: dict[str, Callable[[bytes, bytes], bool]] = {
     "before the database is made": lambda kind, payload: payload.startswith(b"CREATE SCHEMA"),
     "before a table is made": lambda kind, payload: payload.startswith(b"CREATE TABLE"),
+    "before rows are prepared": lambda kind, payload: kind == b"P",
+    "in mid-bulk": lambda kind, payload: kind == b"B",
     "before LOAD DATA": lambda kind, payload: payload.startswith(b"LOAD DATA"),
     "in mid-LOAD": lambda kind, payload: kind == b"d",
     "at the end of LOAD": lambda kind, payload: kind == b"c",
@@ -91,8 +94,10 @@ def _run_to_the_end(pipeline: Any) -> list[Exception]:
     raise failures[-1]
 
 
-_ANSWERED = ("before a table is made", "at the end of LOAD", "before COMMIT")
-_HELD = ("in mid-LOAD", "before COMMIT")
+_ANSWERED = (
+    "before a table is made", "before rows are prepared", "in mid-bulk", "at the end of LOAD", "before COMMIT",
+)  # fmt: skip
+_HELD = ("in mid-bulk", "in mid-LOAD", "before COMMIT")
 
 
 @pytest.mark.parametrize(
@@ -102,7 +107,8 @@ _HELD = ("in mid-LOAD", "before COMMIT")
 def test_a_broken_line_loses_and_repeats_nothing(
     point: str, what: str, expected: Any, mysql_url: str, dataset: str, tmp_path: Path, ask: Ask
 ) -> None:
-    with line(mysql_url, once(_POINTS[point], what)) as (proxy, url):
+    way = "LOAD DATA" if "LOAD" in point else "bulk"
+    with going_by(way, ask), line(mysql_url, once(_POINTS[point], what)) as (proxy, url):
         pipeline = _pipeline(url, dataset, tmp_path / "work", fence_wait_s=0.1)
         failures = _run_to_the_end(pipeline)
         assert proxy.cuts == 1
@@ -122,10 +128,11 @@ def test_a_line_that_breaks_while_rows_are_sent_is_had_anew(
     assert ask(f"SELECT n, length(text) FROM {dataset}.t") == [(1, 20_000_000)]
 
 
+@pytest.mark.parametrize(("way", "point"), [("bulk", "in mid-bulk"), ("LOAD DATA", "in mid-LOAD")])
 def test_a_server_that_is_gone_is_an_error_and_the_next_run_loads(
-    expected: Any, mysql_url: str, dataset: str, tmp_path: Path
+    way: str, point: str, expected: Any, mysql_url: str, dataset: str, tmp_path: Path, ask: Ask
 ) -> None:
-    with line(mysql_url, once(_POINTS["in mid-LOAD"], CUT)) as (proxy, url):
+    with going_by(way, ask), line(mysql_url, once(_POINTS[point], CUT)) as (proxy, url):
         decide = proxy.decide
 
         def gone(kind: bytes, payload: bytes) -> str:
@@ -164,10 +171,16 @@ def test_a_commit_that_nobody_can_look_for_stays_unknown_until_the_next_run(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("way", WAYS[:2])
 @pytest.mark.parametrize("what", [CUT, CUT_ANSWER])
 def test_a_line_may_break_at_any_message(
-    what: str, expected: Any, mysql_url: str, dataset: str, tmp_path: Path
+    what: str, way: str, expected: Any, mysql_url: str, dataset: str, tmp_path: Path, ask: Ask
 ) -> None:
+    with going_by(way, ask):
+        _break_everywhere(what, expected, mysql_url, dataset, tmp_path)
+
+
+def _break_everywhere(what: str, expected: Any, mysql_url: str, dataset: str, tmp_path: Path) -> None:
     seen: list[bytes] = []
     with line(mysql_url, lambda kind, payload: seen.append(kind) or FORWARD) as (_, url):
         _pipeline(url, dataset, tmp_path / "count").run(_ROWS, table_name="t")
@@ -324,8 +337,9 @@ def test_replaces_and_merges_at_once_are_as_if_one_by_one(
     assert ask(f"SELECT count(*), count(DISTINCT v) FROM {dataset}.t") == [(3, 1)]
 
 
+@pytest.mark.parametrize(("way", "rows"), [("bulk", {b"P", b"B"}), ("LOAD DATA", {b"d", b"c"})])
 def test_replace_never_shows_an_empty_or_half_filled_table(
-    mysql_url: str, dataset: str, tmp_path: Path, ask: Ask
+    way: str, rows: set[bytes], mysql_url: str, dataset: str, tmp_path: Path, ask: Ask
 ) -> None:
     shown: set[Any] = set()
     watching = [False]
@@ -335,13 +349,13 @@ def test_replace_never_shows_an_empty_or_half_filled_table(
             shown.add((kind, *ask(f"SELECT count(*), min(n), max(n) FROM {dataset}.t")))
         return FORWARD
 
-    with line(mysql_url, watch) as (_, url):
+    with going_by(way, ask), line(mysql_url, watch) as (_, url):
         _loader(url, dataset, tmp_path, "p", [{"n": 1}] * 500)()
         watching[0] = True
         _loader(url, dataset, tmp_path, "p", [{"n": 2}] * 700, write_disposition="replace")()
     before = {(500, 1, 1)}
-    assert {b"Q", b"d", b"c"} <= {kind for kind, _ in shown}
-    assert {seen for kind, seen in shown if kind in (b"d", b"c")} == before
+    assert {b"Q", *rows} <= {kind for kind, _ in shown}
+    assert {seen for kind, seen in shown if kind in rows} == before
     # after the commit, locks are released
     assert {seen for _, seen in shown} == {*before, (700, 2, 2)}
 

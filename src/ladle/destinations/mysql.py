@@ -1,4 +1,4 @@
-"""MySQL 8 and MariaDB 10.5 and later: one transaction of rows per load, which go in by LOAD DATA LOCAL."""
+"""MySQL 8 and MariaDB 10.5 and later: one transaction of rows per load, which go in in bulk."""
 
 from __future__ import annotations
 

@@ -13,13 +13,16 @@ import pyarrow as pa
 from pymysql import err
 
 from ladle.destinations import dialect as statements
+from ladle.destinations import mysql_bulk
 from ladle.destinations.ahead import ahead
 from ladle.destinations.mysql_dialect import DIALECT
 from ladle.destinations.mysql_errors import (
     cause,
     code_of,
+    counted,
     explained,
     is_lost,
+    placed,
     unread,
     value_error,
     waited_too_long,
@@ -89,35 +92,59 @@ class MySqlConnection:
         schema: pa.Schema,
         batches: Iterable[pa.RecordBatch],
     ) -> int:
-        """LOAD DATA LOCAL from memory, or long INSERTs where the server takes no files. Memory: O(batch)."""
+        """Add rows: in bulk at MariaDB, else by LOAD DATA LOCAL or, last, by INSERT. Memory: O(batch)."""
         if table.name in there or not table.name.startswith("_ladle_new_"):
             self._share(f"table `{dataset}`.`{table.name}`")
         self.has_rows = True
         rows = Rows(table, schema, there, self._packet_bytes)
         into = DIALECT.sql(statements.table_ref(dataset, table.name))
-        if not self._loads:
-            self._tell_slow()
-            for statement in rows.inserts(into, batches):
-                self._line.run(statement)
-            return rows.count
-        stored, warned = self._line.load(rows.load_statement(into), ahead(rows.lines(batches)))
-        if warned:
-            self._check_warnings(table.name)
+        if self._line.takes_bulk and mysql_bulk.code is not None:
+            return self._send_messages(rows, into, batches)
+        return self._send_text(rows, into, batches, 0)
+
+    def _send_messages(self, rows: Rows, into: str, batches: Iterable[pa.RecordBatch]) -> int:
+        stored = 0
+        with self._line.prepared(rows.insert_statement(into)) as statement:
+            for piece, found in ahead(rows.messages(batches)):
+                if not found:
+                    stored += self._send_text(rows, into, [piece], stored)
+                before = stored
+                for message in found:
+                    with _placed(stored, piece.slice(stored - before)):
+                        done, warned = self._line.bulk(statement, message)
+                    if warned:
+                        self._check_warnings(rows.table, stored)
+                    stored += done
         return stored
 
-    def _tell_slow(self) -> None:
+    def _send_text(self, rows: Rows, into: str, batches: Iterable[pa.RecordBatch], before: int) -> int:
+        if not self._loads:
+            return self._send_inserts(rows, into, batches, before)
+        with _placed(before):
+            stored, warned = self._line.load(rows.load_statement(into), ahead(rows.lines(batches)))
+        if warned:
+            self._check_warnings(rows.table, before)
+        return stored
+
+    def _send_inserts(self, rows: Rows, into: str, batches: Iterable[pa.RecordBatch], before: int) -> int:
         if not self._warned:
             _LOG.warning(
                 "the MySQL server takes no LOAD DATA LOCAL (local_infile is off): rows go in by INSERT, "
                 "which is slower; SET GLOBAL local_infile=1 there changes that"
             )
         self._warned = True
+        stored = 0
+        for statement in rows.inserts(into, batches):
+            with _placed(before + stored):
+                stored += self._line.change(statement)
+        return stored
 
-    def _check_warnings(self, table: str) -> None:
-        """Refuse rows that LOAD DATA LOCAL changed or left out: it only warns, whatever the sql_mode."""
+    def _check_warnings(self, table: str, before: int) -> None:
+        """Refuse rows that the server changed or left out: LOAD DATA only warns, whatever the sql_mode."""
         for level, code, text in self.query("SHOW WARNINGS LIMIT 100"):
             if level != "Note":
-                raise value_error(int(code), f"{text} ({code})", f"writing table `{table}`", table)
+                what = f"{counted(text, before)} ({code})"
+                raise value_error(int(code), what, f"writing table `{table}`", table)
 
     def expect(self, batch_bytes: int, columns: int) -> None:
         """Nothing to do: a batch is spelled and sent, nothing is kept."""
@@ -288,6 +315,15 @@ class MySqlConnection:
             yield
         except err.MySQLError as exc:
             raise unread(exc, doing, self._login) from cause(exc, self._login)
+
+
+@contextmanager
+def _placed(before: int, piece: pa.RecordBatch | None = None) -> Iterator[None]:
+    """Let errors tell their row among all that are sent."""
+    try:
+        yield
+    except err.MySQLError as exc:
+        raise placed(exc, before, piece) from None
 
 
 def _holder(number: int, user: str, command: str, idle_s: Any, in_transaction: int) -> str:

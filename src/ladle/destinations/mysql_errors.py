@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from pymysql import err
 
 from ladle.destinations.mysql_login import Login
@@ -13,6 +15,9 @@ from ladle.errors import CommitFailed, DataError, DestinationError, shorten
 _AGAIN = "the package is kept: run again"
 _MEND = "the package is kept: mend the cause and run again"
 _MAX_CHARS = 300
+_ROW = re.compile(r"at row (\d+)")
+_COLUMN = re.compile(r"(?:[Cc]olumn|[Ff]ield) (?:`[^`]*`\.`[^`]*`\.)?['`]([^'`]+)['`]")
+_IS_NULL = 1048
 
 _LOST = {
     0: "the connection was lost",
@@ -153,13 +158,34 @@ def value_error(code: int, what: str, doing: str, table: str | None = None) -> D
     """Return the error for a row that the server refused; column and row where it names them."""
     why = _VALUES.get(code, "a value doesn't fit its column")
     facts: dict[str, Any] = {} if table is None else {"table": table}
-    if column := re.search(r"(?:[Cc]olumn|[Ff]ield) (?:`[^`]*`\.`[^`]*`\.)?['`]([^'`]+)['`]", what):
+    if column := _COLUMN.search(what):
         facts["column"] = column[1]
-    if row := re.search(r"at row (\d+)", what):
+    if row := _ROW.search(what):
         facts["row"] = int(row[1])
     return DataError(
         f"MySQL refused a row while {doing}: {why}: {what}", hint=_HINTS.get(code, _MEND), **facts
     )
+
+
+def counted(text: str, before: int) -> str:
+    """Return what the server said with the number of its row among all: it counts those of one statement."""
+    return _ROW.sub(lambda found: f"at row {int(found[1]) + before}", text)
+
+
+def placed(exc: err.MySQLError, before: int, piece: pa.RecordBatch | None = None) -> err.MySQLError:
+    """Return the error for a row with its number among all.
+
+    Args:
+        exc: of a statement with rows.
+        before: how many rows went before the statement.
+        piece: the rows from there on, to look for a null in, as the server says only in which column one is.
+    """
+    code, text = code_of(exc), str(exc.args[1]) if len(exc.args) > 1 else ""
+    column = _COLUMN.search(text)
+    if code == _IS_NULL and piece is not None and column and column[1] in piece.schema.names:
+        row = pc.index(pc.is_null(piece.column(column[1])), True).as_py() + 1
+        text += f" at row {row}" if row else ""
+    return type(exc)(code, counted(text, before)) if _ROW.search(text) else exc
 
 
 def unread(exc: Exception, doing: str, login: Login) -> DestinationError:

@@ -1,11 +1,11 @@
-"""PyMySQL's connection, with what it lacks: rows for LOAD DATA LOCAL from memory, and no file for servers."""
+"""PyMySQL's connection, with what it lacks: rows in bulk, from memory, and no file for servers."""
 
 from __future__ import annotations
 
 import re
 import ssl
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -15,6 +15,8 @@ from pymysql.connections import Connection
 from pymysql.constants import CLIENT, COMMAND, FIELD_TYPE
 from pymysql.cursors import SSCursor
 from pymysql.protocol import FieldDescriptorPacket, OKPacketWrapper
+
+from ladle.destinations import mysql_bulk
 
 _PACKET_BYTES = 1 << 16
 _SENT_BYTES = 1 << 20
@@ -32,9 +34,15 @@ class Line(Connection):  # type: ignore[misc]
 
     A server may answer any query by asking for any file of the client. This one says that it can send
     files, as LOAD DATA LOCAL needs it, but sends only rows that it was given.
+
+    `takes_bulk`: whether the server is a MariaDB that takes many rows for a prepared statement.
     """
 
+    takes_bulk = False
+
     _next_seq_id: int
+    _read_packet: Any
+    write_packet: Any
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(
@@ -55,6 +63,29 @@ class Line(Connection):  # type: ignore[misc]
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         return context
+
+    def _get_server_information(self) -> None:
+        read = self._read_packet
+
+        def first(*arguments: Any) -> Any:
+            packet = read(*arguments)
+            self.takes_bulk = mysql_bulk.takes_bulk(packet.get_all_data())
+            return packet
+
+        self._read_packet = first
+        try:
+            super()._get_server_information()
+        finally:
+            del self._read_packet
+
+    def _request_authentication(self) -> None:
+        write = self.write_packet
+        if self.takes_bulk:
+            self.write_packet = lambda payload: write(mysql_bulk.asking_for_bulk(payload))
+        try:
+            super()._request_authentication()
+        finally:
+            self.__dict__.pop("write_packet", None)
 
     def change(self, sql: str | bytes, params: Sequence[Any] = ()) -> int:
         """Run a statement with parameters `?1`, `?2`, ...; return how many rows it concerned."""
@@ -102,6 +133,34 @@ class Line(Connection):  # type: ignore[misc]
     def _loaded(self) -> tuple[int, int]:
         self.write_packet(b"")
         answer = OKPacketWrapper(self._read_packet())
+        return int(answer.affected_rows), int(answer.warning_count)
+
+    @contextmanager
+    def prepared(self, sql: str) -> Iterator[int]:
+        """Prepare a statement with `?` for its parameters that returns no rows; give it back at the end."""
+        self._execute_command(mysql_bulk.PREPARE, sql)
+        answer = self._read_packet().get_all_data()
+        statement, parameters = int.from_bytes(answer[1:5], "little"), int.from_bytes(answer[7:9], "little")
+        for _ in range(parameters and parameters + 1):  # a description of each, and an end
+            self._read_packet()
+        try:
+            yield statement
+        finally:
+            if self.open:
+                with suppress(err.Error):
+                    self._execute_command(mysql_bulk.CLOSE, statement.to_bytes(4, "little"))
+
+    def bulk(self, statement: int, message: mysql_bulk.Message) -> tuple[int, int]:
+        """Run a prepared statement with many rows; return how many it stored, and the number of warnings."""
+        self._next_seq_id = 0
+        try:
+            self.write_packet(mysql_bulk.executed(statement, message))
+            answer = OKPacketWrapper(self._read_packet())
+        except err.Error:
+            raise
+        except BaseException:
+            self._force_close()  # nobody knows how much of the message was sent
+            raise
         return int(answer.affected_rows), int(answer.warning_count)
 
     def stream(self, sql: str, params: Sequence[Any]) -> Stream:

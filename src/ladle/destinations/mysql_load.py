@@ -1,13 +1,14 @@
-"""Rows for MySQL in bulk: Arrow columns as the text of LOAD DATA, or as the VALUES of one long INSERT."""
+"""Rows for MySQL in bulk: Arrow columns as messages to MariaDB, the text of LOAD DATA, or one long INSERT."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ladle.destinations import mysql_bulk
 from ladle.destinations.cells import has_any
 from ladle.destinations.mysql_types import Target, refused, target
 from ladle.errors import DataError
@@ -37,9 +38,8 @@ class Rows:
     """
 
     def __init__(self, table: Table, schema: pa.Schema, there: Mapping[str, str], packet_bytes: int) -> None:
-        self._table = table.name
+        self.table = table.name
         self._packet_bytes = packet_bytes
-        self.count = 0
         self._targets = [
             target(table.name, table.columns[f.name], f.type, there.get(f.name, "")) for f in schema
         ]
@@ -58,13 +58,32 @@ class Rows:
             f"({', '.join(takes)})" + (f" SET {', '.join(sets)}" if sets else "")
         )
 
+    def insert_statement(self, into: str) -> str:
+        """Return INSERT of one row of parameters for a table; its name comes quoted."""
+        names = ", ".join(_quoted(t.name) for t in self._targets)
+        return f"INSERT INTO {into} ({names}) VALUES ({', '.join('?' * len(self._targets))})"
+
+    def messages(
+        self, batches: Iterable[pa.RecordBatch]
+    ) -> Iterator[tuple[pa.RecordBatch, list[mysql_bulk.Message]]]:
+        """Yield rows and how MariaDB takes them in bulk: no messages where one is too long. Memory: O(batch).
+
+        Raises:
+            DataError: a value doesn't fit its column.
+        """
+        most = min(self._packet_bytes, mysql_bulk.MAX_BYTES) - _MARGIN_BYTES
+        for piece in _pieces(batches):
+            columns = [self._checked(t, t.take, piece.column(n)) for n, t in enumerate(self._targets)]
+            found = mysql_bulk.messages(columns, piece.num_rows)
+            yield piece, [] if any(len(rows) > most for _, rows in found) else found
+
     def lines(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Buffer]:
         """Yield the rows as LOAD DATA reads them. Memory: O(batch).
 
         Raises:
             DataError: a value doesn't fit its column.
         """
-        for piece in self._pieces(batches):
+        for piece in _pieces(batches):
             cells = [
                 _replaced(self._spelled(t, piece.column(n)), _ESCAPED) if t.form == "text"
                 else self._spelled(t, piece.column(n))
@@ -82,7 +101,7 @@ class Rows:
         names = ", ".join(_quoted(t.name) for t in self._targets)
         head = f"INSERT INTO {into} ({names}) VALUES ".encode()
         most = min(_STATEMENT_BYTES, self._packet_bytes - len(head) - _MARGIN_BYTES)
-        for piece in self._pieces(batches):
+        for piece in _pieces(batches):
             cells = [self._literal(t, piece.column(n)) for n, t in enumerate(self._targets)]
             rows = _joined(cells, ",", "NULL")
             text, ends = _text(pc.binary_join_element_wise(_scalar("("), rows, _scalar("),"), _scalar("")))
@@ -91,18 +110,14 @@ class Rows:
                     raise self._too_long("a row", end - begin)
                 yield head + bytes(memoryview(text)[begin : end - 1])
 
-    def _pieces(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            for start in range(0, batch.num_rows, _BATCH_ROWS):
-                piece = batch.slice(start, _BATCH_ROWS)
-                self.count += piece.num_rows
-                yield piece
+    def _checked(self, t: Target, take: Callable[[pa.Array], pa.Array], values: pa.Array) -> pa.Array:
+        try:
+            return take(values)
+        except pa.ArrowInvalid as exc:
+            raise refused(self.table, t.name, exc) from exc
 
     def _spelled(self, t: Target, values: pa.Array) -> pa.Array:
-        try:
-            text = t.spell(values)
-        except pa.ArrowInvalid as exc:
-            raise refused(self._table, t.name, exc) from exc
+        text = self._checked(t, t.spell, values)
         if t.form == "hex" and (pc.max(pc.binary_length(text)).as_py() or 0) > 2 * self._packet_bytes:
             # UNHEX would give null, and only warn
             raise self._too_long("a value", (pc.max(pc.binary_length(text)).as_py() or 0) // 2, t.name)
@@ -120,11 +135,17 @@ class Rows:
 
     def _too_long(self, what: str, size: int, column: str | None = None) -> DataError:
         return DataError(
-            f"{what} of `{self._table}` has {size:,} bytes, and the server takes {self._packet_bytes:,}",
+            f"{what} of `{self.table}` has {size:,} bytes, and the server takes {self._packet_bytes:,}",
             hint="raise max_allowed_packet at the server, then run again: the package is kept",
-            table=self._table,
+            table=self.table,
             column=column,
         )
+
+
+def _pieces(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        for start in range(0, batch.num_rows, _BATCH_ROWS):
+            yield batch.slice(start, _BATCH_ROWS)
 
 
 def _scalar(text: str) -> pa.Scalar:

@@ -53,7 +53,7 @@ _FIRST_DAY, _LAST_DAY = -719_162, 2_932_896
 _DAY_US = 86_400_000_000
 _UNITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
 
-Spell = Callable[[pa.Array], pa.Array]
+Take = Callable[[pa.Array], pa.Array]
 
 
 def column_type(column: Column) -> str:
@@ -119,13 +119,19 @@ class Target:
 
     Attributes:
         name: of the column.
-        spell: turns values into text that the server reads as the column's type.
-        form: `number`, `quoted` (text without special characters), `text` or `hex`.
+        take: returns values as they fit the column, in Arrow's type or as text that the server reads;
+            pa.ArrowInvalid where one doesn't fit.
+        form: as text they are a `number`, `quoted` (text without special characters), `text` or `hex`.
     """
 
     name: str
-    spell: Spell
+    take: Take
     form: str
+
+    def spell(self, values: pa.Array) -> pa.Array:
+        """Return values as text that the server reads as the column's type."""
+        taken = self.take(values)
+        return hex_text(taken) if self.form == "hex" else taken.cast(_LARGE)
 
 
 def parsed(sql_type: str) -> tuple[str, int | None, int]:
@@ -153,9 +159,9 @@ def target(table: str, column: Column, arrow: pa.DataType, there: str) -> Target
             column=column.name,
         )
     if kind in ("text", "json"):
-        return Target(column.name, lambda values: values.cast(_LARGE), "text")
+        return Target(column.name, _texts, "text")
     if kind == "binary":
-        return Target(column.name, hex_text, "hex")
+        return Target(column.name, _bytes, "hex")
     if kind in ("date", "time", "timestamp"):
         return Target(column.name, _temporal(kind, arrow, size or 0), "quoted")
     if pa.types.is_decimal(arrow):
@@ -163,16 +169,24 @@ def target(table: str, column: Column, arrow: pa.DataType, there: str) -> Target
     return Target(column.name, _number(base, arrow, " unsigned" in there.lower()), "number")
 
 
-def _number(base: str, arrow: pa.DataType, unsigned: bool) -> Spell:
+def _texts(values: pa.Array) -> pa.Array:
+    return values if values.type in (pa.string(), _LARGE) else values.cast(_LARGE)
+
+
+def _bytes(values: pa.Array) -> pa.Array:
+    return values if values.type in (pa.binary(), pa.large_binary()) else values.cast(pa.large_binary())
+
+
+def _number(base: str, arrow: pa.DataType, unsigned: bool) -> Take:
     if pa.types.is_boolean(arrow):
-        return lambda values: values.cast(pa.int8()).cast(_LARGE)
+        return lambda values: values.cast(pa.int8())
     if pa.types.is_floating(arrow):
         return _finite
     if base == "double":
-        return lambda values: values.cast(pa.float64()).cast(_LARGE)  # raises where it isn't exact
+        return lambda values: values.cast(pa.float64())  # raises where it isn't exact
     if base in _WHOLE:
         return lambda values: _whole(values, _WHOLE[base], unsigned)
-    return lambda values: values.cast(_LARGE)
+    return lambda values: values
 
 
 def _whole(values: pa.Array, bits: int, unsigned: bool) -> pa.Array:
@@ -181,16 +195,16 @@ def _whole(values: pa.Array, bits: int, unsigned: bool) -> pa.Array:
     least, most = found["min"].as_py(), found["max"].as_py()
     if least is not None and (least < low or most > high):
         raise pa.ArrowInvalid(f"{least if least < low else most} is out of range: {low} to {high}")
-    return values.cast(_LARGE)
+    return values
 
 
 def _finite(values: pa.Array) -> pa.Array:
     if pc.all(pc.is_finite(values)).as_py() is False:
         raise pa.ArrowInvalid("it has neither NaN nor infinities")
-    return values.cast(_LARGE)
+    return values
 
 
-def _rescaled(arrow: pa.DataType, scale: int) -> Spell:
+def _rescaled(arrow: pa.DataType, scale: int) -> Take:
     if arrow.scale <= scale:
         return decimal_text
     # the server would round, and only warn
@@ -199,23 +213,23 @@ def _rescaled(arrow: pa.DataType, scale: int) -> Spell:
     return lambda values: decimal_text(values.cast(wanted))
 
 
-def _temporal(kind: str, arrow: pa.DataType, digits: int) -> Spell:
+def _temporal(kind: str, arrow: pa.DataType, digits: int) -> Take:
     if kind == "date":
-        return lambda values: _years(values.cast(pa.date32()), pa.int32(), 1).cast(_LARGE)
+        return lambda values: _years(values.cast(pa.date32()), pa.int32(), 1)
     step = 10 ** (_MAX_FRACTION_DIGITS - digits)
     exact = _UNITS[arrow.unit] <= digits
 
-    def spell(values: pa.Array) -> pa.Array:
+    def take(values: pa.Array) -> pa.Array:
         if kind == "timestamp":
             naive = values.cast(pa.timestamp(arrow.unit))  # of an aware one this is UTC
             if not exact:
                 naive = pc.floor_temporal(naive, multiple=step, unit="microsecond")
-            return _years(naive.cast(pa.timestamp("us")), pa.int64(), _DAY_US).cast(_LARGE)
+            return _years(naive.cast(pa.timestamp("us")), pa.int64(), _DAY_US)
         micros = values.cast(pa.time64("us"), safe=False).cast(pa.int64())
         floored = micros if exact else pc.multiply(pc.divide(micros, step), step)
         return floored.cast(pa.time64("us")).cast(_LARGE)
 
-    return spell
+    return take
 
 
 def _years(values: pa.Array, number: pa.DataType, day: int) -> pa.Array:

@@ -1,0 +1,3 @@
+from typing import Any
+
+def bulk(columns: list[Any], rows: int, limit: int) -> tuple[bytes, list[int]]: ...
