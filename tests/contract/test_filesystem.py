@@ -15,7 +15,7 @@ import pyarrow.csv
 import pytest
 
 import ladle
-from ladle.errors import DestinationError, PipelineStepFailed
+from ladle.errors import DestinationError, InvalidPipelineName, PipelineStepFailed
 
 FORMATS = ("jsonl", "csv", "parquet")
 _OWN = ("_dlt_id", "_dlt_load_id", "_dlt_parent_id")
@@ -276,3 +276,15 @@ def test_the_reference_and_ladle_carry_on_each_others_datasets(
     assert [row["a"] for row in read(tmp_path, "t")] == [5]
     assert lake(tmp_path, work="three").run([{"a": 6}], table_name="t", write_disposition="replace")
     assert [row["a"] for row in read(tmp_path, "t")] == [6]
+
+
+@pytest.mark.parametrize("letter", ["x", "ä"])
+def test_a_pipelines_name_has_room_in_the_name_of_a_file(letter: str, tmp_path: Path) -> None:
+    longest = letter * (160 // len(letter.encode()))
+    source = ladle.source(lambda: ladle.resource([{"a": 1}], name="t"), name="s")
+    lake(tmp_path, longest).run(source())
+    lake(tmp_path, longest, work="elsewhere").run(source())  # its state is found
+    assert len(files(tmp_path, "t")) == 2
+    with pytest.raises(InvalidPipelineName, match="too long for destination `filesystem`"):
+        lake(tmp_path, longest + letter, work="third")
+    assert not (tmp_path / "third").exists()

@@ -361,3 +361,15 @@ def test_an_upsert_needs_no_leave_to_delete_and_deletes_where_it_sees_all_trigge
     assert ask(f"SELECT id, v FROM {dataset}.t ORDER BY id") == [(1, "new"), (2, "new")]
     assert any(sql.startswith("DELETE `old`") for sql in ran) == deletes
     assert any(sql.startswith("UPDATE") for sql in ran) != deletes
+
+
+def test_rows_that_share_a_key_become_one_where_a_trigger_watches(
+    pipeline: Any, dataset: str, reopening: None, ask: Any
+) -> None:
+    rows = [{"id": n, "v": v, "kids": [{"x": v}]} for n, v in ((1, "a"), (1, "b"), (2, "c"))]
+    pipeline.run(rows, table_name="t")
+    ask(f"CREATE TRIGGER {dataset}.watch AFTER DELETE ON {dataset}.t FOR EACH ROW SET @x = 1")
+    merge = {"disposition": "merge", "strategy": "upsert"}
+    pipeline.run([{**rows[1], "v": "B"}], table_name="t", write_disposition=merge, primary_key="id")
+    assert ask(f"SELECT id, v FROM {dataset}.t ORDER BY id") == [(1, "B"), (2, "c")]
+    assert ask(f"SELECT x FROM {dataset}.t__kids ORDER BY x") == [("b",), ("c",)]

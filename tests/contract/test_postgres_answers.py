@@ -182,6 +182,21 @@ def test_types(reader: Reader) -> None:
     assert wrong == []
 
 
+def test_fields_that_a_type_gets_meanwhile_are_read(reader: Reader, postgres_url: str) -> None:
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute("CREATE TYPE answers.grows AS (a int)")
+        connection.execute("CREATE TABLE answers.grown (v answers.grows, l answers.grows[])")
+        connection.execute("INSERT INTO answers.grown VALUES (ROW(1), ARRAY[ROW(1)]::answers.grows[])")
+        sql = "SELECT v, l, g FROM answers.grown AS g"
+        one, row = {"a": 1}, {"v": {"a": 1}, "l": [{"a": 1}]}
+        assert answer(reader, sql).to_pylist() == [{"v": one, "l": [one], "g": row}]
+        connection.execute("ALTER TYPE answers.grows ADD ATTRIBUTE b text")
+        connection.execute("ALTER TABLE answers.grown ADD COLUMN n int DEFAULT 5")
+        two = {"a": 1, "b": None}
+        grown = {"v": two, "l": [two], "g": {"v": two, "l": [two], "n": 5}}
+        assert answer(reader, sql).to_pylist() == [grown]
+
+
 def test_numbers_without_bounds_are_marked(reader: Reader) -> None:
     assert answer(reader, "SELECT 1.5 AS n").schema.field("n").metadata == {b"ladle:type": b"numeric"}
 

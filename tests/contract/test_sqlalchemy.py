@@ -421,3 +421,26 @@ def test_sqlite_without_the_database_is_told_what_to_do(tmp_path: Path) -> None:
     pipeline = ladle.pipeline("p", tmp_path / "work", destination=made, dataset_name="ds")
     with pytest.raises(UsageError, match="makes a file for each dataset"):
         pipeline.run([1], table_name="t")
+
+
+DOUBLED = [
+    {"id": 1, "v": "a", "kids": [{"x": 1}]},
+    {"id": 1, "v": "b", "kids": [{"x": 2}]},
+    {"id": 2, "v": "c"},
+]
+
+
+@pytest.mark.parametrize("skips", [False, True])
+@pytest.mark.parametrize("nested", [False, True])
+def test_rows_that_share_a_key_become_one(nested: bool, skips: bool, pipeline: Any) -> None:
+    rows = DOUBLED if nested else [{"id": r["id"], "v": r["v"]} for r in DOUBLED]
+    pipeline.run(rows, table_name="t")
+    merge = {"disposition": "merge", "strategy": "upsert", "skip_unchanged_rows": skips}
+    new = [{**rows[1], "v": "B"}, {"id": 3, "v": "d"}]
+    info = pipeline.run(new, table_name="t", write_disposition=merge, primary_key="id")
+    data = pipeline.dataset()
+    assert sorted(data["t"].select("id", "v").fetchall()) == [(1, "B"), (2, "c"), (3, "d")]
+    assert len(set(data["t"].select("_dlt_id").fetchall())) == 3
+    assert info.merged["t"] == {"inserted": 1, "updated": 1, "deleted": 1, "unchanged": 0}
+    if nested:
+        assert data["t__kids"].select("x").fetchall() == [(2,)]

@@ -353,7 +353,7 @@ def dataset(destination: Any, dataset_name: str, schema: Schemas = None) -> Data
         UsageError: the destination doesn't say where it is, or can't be read.
     """
     found = readable(resolve(destination))
-    if found.bound(dataset_name) != found:
+    if found.bound(str(dataset_name)[:64]) != found:  # as of a pipeline with a short name
         raise UsageError(
             f"the destination `{found.name}` doesn't say where the dataset is",
             hint=f'name the file: ladle.destinations.{found.type_name}("file.{found.type_name}")',

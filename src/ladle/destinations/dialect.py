@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +41,8 @@ class Dialect:
         unique_query: gives, of its parameters dataset, table and column, each unique index on that column
             alone, and whether it is a constraint's; None where there never are any.
         rewrite: a statement as those that the engine understands: one without MERGE gets UPDATE and INSERT.
+        avoiding: the dialect for tables with columns of these names, in lower case: those by which it tells
+            rows apart are others. None where it can't choose.
         own_types: whether types go into statements as `column_type` spells them, which sqlglot doesn't know.
         primary_keys: whether a new table gets its primary key as a constraint.
         cell: what a value that is spelled as text is as a parameter; None where the engine casts it.
@@ -68,10 +70,19 @@ class Dialect:
     drop_schema: str = "DROP SCHEMA IF EXISTS {} CASCADE"
     unique_query: str | None = None
     rewrite: Callable[[exp.Expression], Sequence[exp.Expression]] = lambda statement: (statement,)
+    avoiding: Callable[[Dialect, Collection[str]], Dialect] | None = None
     own_types: bool = False
     primary_keys: bool = False
     cell: Callable[[Column, str], Any] | None = None
     converted: Callable[[Column, Column], exp.Expression | None] | None = None
+
+    def beside(self, coming: Mapping[str, Any], there: Mapping[str, Collection[str]]) -> Dialect:
+        """Return the dialect as it is for tables of a stored schema and those that are there."""
+        if self.avoiding is None:
+            return self
+        columns = {name.lower() for names in there.values() for name in names}
+        columns.update(name.lower() for table in coming.values() for name in table["columns"])
+        return self.avoiding(self, columns)
 
     def sql(self, statement: exp.Expression) -> str:
         """Render a statement; all identifiers quoted."""

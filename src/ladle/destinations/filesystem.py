@@ -19,7 +19,7 @@ from ladle.destinations.file_session import FILE_BYTES, FileOptions, FileSession
 from ladle.destinations.files import Files, FsspecFiles, LocalFiles
 from ladle.destinations.layout import DEFAULT_LAYOUT, Layout
 from ladle.destinations.reading import Reader
-from ladle.errors import UsageError
+from ladle.errors import InvalidPipelineName, UsageError
 from ladle.schema.change import Limits
 from ladle.schema.lattice import EVERYWHERE
 from ladle.schema.naming_rules import ByteLength
@@ -37,6 +37,9 @@ _LIMITS = Limits(
     folds_case=True,  # to the engines that read them
     lanes=8,
 )
+_MAX_PIPELINE_BYTES = 160
+"""What load id, hash and ending leave of the 255 bytes of a file's name."""
+
 _ARGUMENTS = (
     "bucket_url",
     "credentials",
@@ -95,7 +98,16 @@ class Filesystem:
         return capabilities(self.limits)
 
     def bound(self, pipeline: str) -> Filesystem:
-        """Return the destination as it is: its folder doesn't depend on the pipeline."""
+        """Return the destination as it is: its folder doesn't depend on the pipeline.
+
+        Raises:
+            InvalidPipelineName: too long for the file that keeps the pipeline's state.
+        """
+        if self.streams and len(pipeline.encode()) > _MAX_PIPELINE_BYTES:
+            raise InvalidPipelineName(
+                f"the name of a pipeline, `{pipeline[:20]}...`, is too long for destination `{self.name}`",
+                expected=f"at most {_MAX_PIPELINE_BYTES} bytes: it is in the name of the file of its state",
+            )
         return self
 
     def displayable(self) -> str:

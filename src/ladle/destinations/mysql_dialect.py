@@ -63,7 +63,7 @@ DIALECT = Dialect(
 Rewrite = Callable[[exp.Expression], Sequence[exp.Expression]]
 
 
-def rewriter(collation: str, reopens: bool = True) -> Rewrite:
+def rewriter(collation: str, reopens: bool = True, row: str = ROW) -> Rewrite:
     """Return the function that says a statement in the engine's words.
 
     Statements that only prepare another have `ASIDE` in their `meta`: their rows don't count.
@@ -71,16 +71,17 @@ def rewriter(collation: str, reopens: bool = True) -> Rewrite:
     Args:
         collation: of new tables; compares text as it is, byte by byte.
         reopens: whether a statement can read a temporary table twice, as MariaDB can.
+        row: the column that numbers waiting rows.
     """
 
     def rewrite(statement: exp.Expression) -> Sequence[exp.Expression]:
-        made = list(_said(statement, collation))
+        made = list(_said(statement, collation, row))
         return made if reopens else [one for m in made for one in _apart(m)]
 
     return rewrite
 
 
-def _said(statement: exp.Expression, collation: str) -> Iterable[exp.Expression]:
+def _said(statement: exp.Expression, collation: str, row: str) -> Iterable[exp.Expression]:
     if isinstance(statement, exp.Create) and statement.args.get("kind") == "TABLE":
         return _created(statement, collation)
     if isinstance(statement, exp.Drop) and (table := statement.find(exp.Table)):
@@ -92,7 +93,7 @@ def _said(statement: exp.Expression, collation: str) -> Iterable[exp.Expression]
             return [_updated(statement)]
         return [_chosen(one) if isinstance(one, exp.Update) else one for one in _filled(statement)]
     if isinstance(statement, exp.Insert):
-        return _inserted(statement)
+        return _inserted(statement, row)
     if isinstance(statement, exp.Alter):
         return [_renamed(statement)]
     return [statement]
@@ -116,6 +117,7 @@ def waiting(
     keys: Iterable[Sequence[str]],
     collation: str,
     query: exp.Expression | None = None,
+    row: str = ROW,
 ) -> exp.Create:
     """CREATE TEMPORARY TABLE for rows of a load, which it numbers, with indexes.
 
@@ -125,9 +127,10 @@ def waiting(
         keys: columns of each index.
         collation: of its texts.
         query: what it is filled from; None: it is empty.
+        row: the column that numbers them.
     """
     parts: list[exp.Expression] = [
-        exp.Var(this=f"`{ROW}` bigint unsigned NOT NULL AUTO_INCREMENT PRIMARY KEY")
+        exp.Var(this=f"`{row}` bigint unsigned NOT NULL AUTO_INCREMENT PRIMARY KEY")
     ]
     parts += [exp.Var(this=f"{quoted(name)} {sql_type} NULL") for name, sql_type in types.items()]
     parts += [index(key, types) for key in keys]
@@ -175,14 +178,16 @@ def _of_union(query: exp.Expr) -> Iterator[exp.Select]:
         yield query
 
 
-def _noted(ref: exp.Expression, names: Sequence[str], query: exp.Expression, collation: str) -> exp.Create:
-    """CREATE TEMPORARY TABLE AS query, with indexes on ids of rows."""
+def _noted(
+    ref: exp.Expression, names: Sequence[str], query: exp.Expression, collation: str, number: str = ""
+) -> exp.Create:
+    """CREATE TEMPORARY TABLE AS query, with indexes on ids of rows, and on their number."""
     parts: list[exp.Expression] = []
     for name in names:
         if name in _IDS:
             # The column is as in the query: two collations can't be compared.
             parts.append(exp.Var(this=f"KEY ({quoted(name)}({_ID_CHARS}))"))
-        elif name == ROW:
+        elif name == number:
             parts.append(exp.Var(this=f"{quoted(name)} bigint unsigned NOT NULL PRIMARY KEY"))
     this = exp.Schema(this=ref.copy(), expressions=parts) if parts else ref.copy()
     kept = exp.Properties(expressions=[exp.TemporaryProperty(), *options(collation)])
@@ -285,7 +290,7 @@ def _filled(statement: exp.Update) -> Iterator[exp.Expression]:
     yield from (_aside(_forgotten(note)) for note in notes)
 
 
-def _inserted(statement: exp.Insert) -> Iterator[exp.Expression]:
+def _inserted(statement: exp.Insert, row: str) -> Iterator[exp.Expression]:
     """Note which waiting rows are there, where only others are to be added."""
     statement = statement.copy()
     notes: list[exp.Table] = []
@@ -300,9 +305,9 @@ def _inserted(statement: exp.Insert) -> Iterator[exp.Expression]:
             this=exp.to_identifier(f"{STAGED}found_{len(notes)}", quoted=True), db=waits.args["db"].copy()
         )
         notes.append(found)
-        yield _found(found, there, waits, exists.this.args["where"].this)
+        yield _found(found, there, waits, exists.this.args["where"].this, row)
         known = exp.select(column_ref(ROW)).from_(found.copy())
-        exists.replace(exp.In(this=_of(waits.alias, ROW), query=known.subquery()))
+        exists.replace(exp.In(this=_of(waits.alias, row), query=known.subquery()))
     yield statement
     yield from (_aside(_forgotten(found)) for found in notes)
 
@@ -313,10 +318,13 @@ def _source(query: exp.Select) -> Any:
     return found.this
 
 
-def _found(ref: exp.Table, there: exp.Expression, waits: exp.Table, on: exp.Expression) -> exp.Expression:
+def _found(
+    ref: exp.Table, there: exp.Expression, waits: exp.Table, on: exp.Expression, row: str
+) -> exp.Expression:
     """Note the numbers of waiting rows whose key is there: one look into the index for each row there."""
-    query = exp.select(_of(waits.alias, ROW)).distinct().from_(there.copy()).join(waits.copy(), on=on.copy())
-    return _aside(_noted(ref, [ROW], query, _BINARY))
+    number = exp.alias_(_of(waits.alias, row), ROW, quoted=True)
+    query = exp.select(number).distinct().from_(there.copy()).join(waits.copy(), on=on.copy())
+    return _aside(_noted(ref, [ROW], query, _BINARY, ROW))
 
 
 def _apart(statement: exp.Expression) -> Iterator[exp.Expression]:

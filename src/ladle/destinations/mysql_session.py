@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -17,12 +17,13 @@ from ladle.destinations.changing import still_missing
 from ladle.destinations.dialect import Dialect
 from ladle.destinations.looked_up import looked_up
 from ladle.destinations.mysql_connection import MySqlConnection
-from ladle.destinations.mysql_dialect import ASIDE, DIALECT, STAGED, index, quoted, rewriter, waiting
+from ladle.destinations.mysql_dialect import ASIDE, DIALECT, ROW, STAGED, index, quoted, rewriter, waiting
 from ladle.destinations.mysql_types import column_type
 from ladle.destinations.sql import SqlSession
 from ladle.errors import DestinationError
 from ladle.schema.change import AddTable, Change, Comment, RelaxColumn, WidenColumn
 from ladle.schema.change_names import NameChange
+from ladle.schema.naming import unused
 from ladle.schema.schema import STATE_TABLE, VERSION_TABLE
 from ladle.schema.table import Column, Table
 
@@ -130,7 +131,7 @@ class MySqlSession(SqlSession):
         spelled = self._collations(table.name)
         types = {name: there[name] + spelled.get(name, "") for name in columns}
         self._waits[table.name] = types, [k for k in looked_up(table) if set(k) <= set(types)]
-        return waiting(here, *self._waits[table.name], self._collation)
+        return waiting(here, *self._waits[table.name], self._collation, row=self._dialect.row_order)
 
     def _collations(self, table: str) -> dict[str, str]:
         """Return how texts of a table are compared: those of two collations can't be."""
@@ -176,7 +177,7 @@ class MySqlSession(SqlSession):
         if isinstance(statement, exp.Create) and (name := names.get(statement.this.name, "")).endswith(_KEPT):
             types, keys = self._waits[name.removesuffix(_KEPT)]
             query = statement.expression
-            return waiting(statement.this, types, keys, self._collation, query)
+            return waiting(statement.this, types, keys, self._collation, query, self._dialect.row_order)
         if isinstance(statement, exp.Drop) and not statement.args.get("exists"):
             table = next(iter(statement.find_all(exp.Table)))
             if not table.name.startswith(STAGED):
@@ -216,7 +217,12 @@ class MySqlSession(SqlSession):
 
 def dialect_for(dataset: str, collation: str, reopens: bool = True) -> Dialect:
     """Return the dialect for a dataset: temporary tables live in it."""
-    return replace(DIALECT, staging=dataset, rewrite=rewriter(collation, reopens))
+
+    def avoiding(dialect: Dialect, columns: Collection[str]) -> Dialect:
+        row = unused(ROW, columns)
+        return replace(dialect, row_order=row, rewrite=rewriter(collation, reopens, row))
+
+    return replace(DIALECT, staging=dataset, rewrite=rewriter(collation, reopens), avoiding=avoiding)
 
 
 def _indexes(table: Table) -> list[exp.Expression]:

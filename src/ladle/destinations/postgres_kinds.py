@@ -52,7 +52,7 @@ _FIELDS = (
 
 
 class Kinds:
-    """Looks up types; the server is asked once for each that isn't built into it.
+    """Looks up types; the server is asked once for each that isn't built into it and has no fields.
 
     Args:
         query: runs SQL with parameters and returns the rows.
@@ -64,9 +64,10 @@ class Kinds:
 
     def of(self, oid: int) -> Kind:
         """Return what becomes of a type."""
-        if oid not in self._known:
-            self._known[oid] = self._asked(oid)
-        return self._known[oid]
+        kind = self._known.get(oid) or self._asked(oid)
+        if "(" not in kind.code:  # others may get other fields meanwhile, as tables do, whose rows they are
+            self._known[oid] = kind
+        return kind
 
     def _asked(self, oid: int) -> Kind:
         ((name, form, base, relation, element),) = self._query(_TYPE, [oid]) or [("unknown", "b", 0, 0, 0)]

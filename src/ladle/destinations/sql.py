@@ -128,6 +128,8 @@ class SqlSession:
                 self._there = None
             if not self._columns():
                 self._make_dataset()
+            self._dialect = self._dialect.beside(record.schema["tables"], self._columns())
+            self.notes_first = self._dialect.notes_first
         if fresh and self._is_complete(record.load_id):
             raise CommitUnknown(
                 f"another session committed load `{record.load_id}` meanwhile", load_id=record.load_id

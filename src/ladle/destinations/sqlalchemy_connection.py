@@ -14,7 +14,7 @@ from sqlalchemy.engine.reflection import ObjectKind
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.sql.elements import quoted_name
 
-from ladle.destinations.sqlalchemy_engines import COLUMNS, DATASET, ROW, Engine
+from ladle.destinations.sqlalchemy_engines import COLUMNS, DATASET, Engine
 from ladle.destinations.sqlalchemy_errors import Place, explained, is_lost, refused, unread
 from ladle.destinations.sqlalchemy_types import array_of, bind_type, field_of, parameter, sql_type, values
 from ladle.errors import CommitUnknown
@@ -128,8 +128,7 @@ class SqlAlchemyConnection:
             DataError: a value that the driver can't take.
             DestinationError: a column there can't take these values.
         """
-        hinted = {**table.columns, ROW: Column(ROW, "bigint")}
-        columns = [hinted[name] for name in schema.names]
+        columns = [table.columns[name] for name in schema.names]
         into = self._target(dataset, table.name, columns, there)
         count = 0
         for batch in batches:

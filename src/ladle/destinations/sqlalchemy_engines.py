@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,10 +10,11 @@ from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect as SqlDialect
 
 from ladle.destinations.dialect import Dialect
-from ladle.destinations.sqlite_rewrite import rewritten
+from ladle.destinations.sqlite_rewrite import free_row, rewriter
 from ladle.destinations.sqlite_types import stored_value
 from ladle.schema.change import MERGES, REPLACES, Limits
 from ladle.schema.lattice import EVERYWHERE
+from ladle.schema.naming import unused
 from ladle.schema.table import Column
 
 COLUMNS = "columns of a dataset"
@@ -67,9 +68,15 @@ def _dialect(sqlglot: str, staging: str = "", rewrite: Rewrite | None = None, **
         staging=staging,
         row_order=ROW,
         rewrite=rewrite or _plain,
+        avoiding=_avoiding,
         own_types=True,
         **more,
     )
+
+
+def _avoiding(dialect: Dialect, columns: Collection[str]) -> Dialect:
+    found = replace(dialect, row_order=unused(ROW, columns))
+    return replace(found, rewrite=rewriter(free_row(columns))) if dialect.name == "sqlite" else found
 
 
 def _cell(column: Column, text: str) -> Any:
@@ -124,7 +131,7 @@ _KNOWN = {
     ),
     "sqlite": Engine(
         "sqlite",
-        _dialect("sqlite", "temp", rewritten, cell=_cell),
+        _dialect("sqlite", "temp", rewriter("_rowid_"), cell=_cell),
         replace(_WHOLE, in_place=frozenset()),
         guarantee="G4",
         temporary=True,

@@ -13,9 +13,9 @@ from ladle.destinations.base import LoadRecord
 from ladle.destinations.dialect import Dialect
 from ladle.destinations.sql import SqlSession
 from ladle.destinations.sqlalchemy_connection import SqlAlchemyConnection
-from ladle.destinations.sqlalchemy_engines import ROW, Engine
+from ladle.destinations.sqlalchemy_engines import Engine
 from ladle.errors import UsageError
-from ladle.schema.table import Table
+from ladle.schema.table import Column, Table
 
 
 class SqlAlchemySession(SqlSession):
@@ -51,13 +51,15 @@ class SqlAlchemySession(SqlSession):
         """Write rows, each with its number, to a table whose columns are like those of the table."""
         with self._about(table.name), self._connection.errors(f"writing table `{table.name}`"):
             there = self._columns().get(table.name, {})
-            here = self.staged(table.name)
+            here, order = self.staged(table.name), self._dialect.row_order
             like = statements.create_like(here, self.place(table.name), schema.names)
             number = exp.Cast(this=exp.Literal.number(0), to=exp.DataType.build("bigint"))
-            like.expression.select(exp.alias_(number, ROW, quoted=True), copy=False)
+            like.expression.select(exp.alias_(number, order, quoted=True), copy=False)
             self._run(like)
-            waiting = replace(table, name=here.name)
-            counted = schema.append(pa.field(ROW, pa.int64()))
+            waiting = replace(
+                table, name=here.name, columns={**table.columns, order: Column(order, "bigint")}
+            )
+            counted = schema.append(pa.field(order, pa.int64()))
             rows = self._connection.ingest(
                 self._dialect.staging, waiting, there, counted, _numbered(batches, counted)
             )

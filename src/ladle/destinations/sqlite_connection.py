@@ -6,8 +6,9 @@ import os
 import re
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from ladle.destinations.rows import rows
 from ladle.destinations.sqlite_errors import explained, is_busy, is_read_only, locked, unread
 from ladle.destinations.sqlite_image import imaged
 from ladle.destinations.sqlite_read import declared_types, read_batches
-from ladle.destinations.sqlite_rewrite import rewritten
+from ladle.destinations.sqlite_rewrite import free_row, rewriter
 from ladle.destinations.sqlite_types import Encoder, bound, column_type, stored_value
 from ladle.destinations.sqlite_widening import converted
 from ladle.schema.table import Table
@@ -44,6 +45,14 @@ _CACHE_KB = 64 << 10
 _SCHEMA = re.compile(r'(CREATE|DROP) SCHEMA IF (?:NOT )?EXISTS "((?:[^"]|"")*)"(?: CASCADE)?')
 _BESIDE = ("", "-wal", "-shm", "-journal")
 
+
+def _avoiding(dialect: Dialect, columns: Collection[str]) -> Dialect:
+    row = free_row(columns)
+    if row is None:  # then no statement asks for the number of a row
+        return replace(dialect, notes_first=False, rewrite=rewriter(None))
+    return replace(dialect, row_order=row, rewrite=rewriter(row))
+
+
 DIALECT = Dialect(
     "sqlite",
     column_type,
@@ -57,7 +66,8 @@ DIALECT = Dialect(
     replaces_rows=True,
     notes_first=True,
     watched_query=_WATCHED,
-    rewrite=rewritten,
+    rewrite=rewriter("_rowid_"),
+    avoiding=_avoiding,
     analyzes=True,
     own_types=True,
     cell=stored_value,

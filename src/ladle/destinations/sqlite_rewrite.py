@@ -6,19 +6,38 @@ table for each row of an `EXISTS`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from sqlglot import exp
 
 _FROM = "from_" if "from_" in exp.Select.arg_types else "from"
 _SPARE = "_ladle_changed"
-_ROW = "_rowid_"
+_ROWS = ("_rowid_", "rowid", "oid")
+"""What SQLite calls the number of a row, as long as no column is called so."""
+
 _WAIT = "temp"
 
 
-def rewritten(statement: exp.Expression) -> Sequence[exp.Expression]:
-    """Return the statements that do what one does."""
+def free_row(columns: Collection[str]) -> str | None:
+    """Return a name of a row's number that no column has; None where there is none."""
+    return next((name for name in _ROWS if name not in columns), None)
+
+
+def rewriter(row: str | None) -> Callable[[exp.Expression], Sequence[exp.Expression]]:
+    """Return the function that gives the statements that do what one does.
+
+    Args:
+        row: name of a row's number in each table; None where columns have all of them.
+    """
+
+    def rewrite(statement: exp.Expression) -> Sequence[exp.Expression]:
+        return _rewritten(statement, row)
+
+    return rewrite
+
+
+def _rewritten(statement: exp.Expression, row: str | None) -> Sequence[exp.Expression]:
     if isinstance(statement, exp.Comment):
         return ()
     if isinstance(statement, exp.Alter) and isinstance(statement.args["actions"][0], exp.AlterColumn):
@@ -32,11 +51,11 @@ def rewritten(statement: exp.Expression) -> Sequence[exp.Expression]:
     for same in list(made.find_all(exp.NullSafeEQ)):
         same.replace(exp.Is(this=same.this, expression=same.expression))
     for asked in list(made.find_all(exp.Exists)):
-        _join(asked)
+        _join(asked, row)
     return (_joined(made) if isinstance(made, exp.Update) else made,)
 
 
-def _join(asked: exp.Exists) -> None:
+def _join(asked: exp.Exists, number: str | None) -> None:
     """EXISTS (SELECT 1 FROM x WHERE ..) as y._rowid_ IN (SELECT y._rowid_ FROM y CROSS JOIN x WHERE ..)."""
     inner = asked.this.args[_FROM].this
     names = {column.table for column in asked.find_all(exp.Column)} - {inner.alias_or_name, ""}
@@ -46,9 +65,9 @@ def _join(asked: exp.Exists) -> None:
     outer = _source(asked, name)
     if (outer is None or _is_rest(asked, inner)) and _look_up(asked, inner):
         return
-    if outer is None:
+    if outer is None or number is None:
         return
-    row = exp.column(exp.to_identifier(_ROW, quoted=True), table=name, quoted=True)
+    row = exp.column(exp.to_identifier(number, quoted=True), table=name, quoted=True)
     both = exp.select(row).from_(outer.copy()).join(inner.copy(), join_type="inner")
     both.set("where", asked.this.args["where"].copy())
     asked.replace(exp.In(this=row.copy(), query=both.subquery()))

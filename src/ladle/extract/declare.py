@@ -19,7 +19,7 @@ from ladle.schema.records import is_record
 from ladle.schema.rule import Rule
 from ladle.schema.rule_forms import declared, from_dict, without_code
 from ladle.schema.schema import SYSTEM_TABLES, Schema
-from ladle.schema.table import DECLARED, Column, Table
+from ladle.schema.table import DECLARED, MARKED, Column, Table
 from ladle.schema.types import same_type, type_text
 from ladle.sources.hints import Hints
 from ladle.sources.models import asked_mode, contract_of_model, is_authoritative
@@ -99,7 +99,7 @@ def apply_hints(
         check_type(table, column_hints, resource.name, can)
     table = table.with_columns(hinted)
     table = replace(table, write_disposition=hints.write_disposition or "append")
-    table = with_listing(table.with_extra(**_noted(resource, hints)), fit)
+    table = with_listing(table.with_extra(**_noted(resource, hints), **{MARKED: None}), fit)
     check_listing(table, resource)
     table = with_history(table, fit, resource.name)
     if hints.max_table_nesting is not None:

@@ -25,7 +25,7 @@ from ladle.schema.lattice import Exact
 from ladle.schema.protection import NO_POLICY, Policy, with_protection
 from ladle.schema.rejects import REJECTS_KEY
 from ladle.schema.schema import Schema
-from ladle.schema.table import Table
+from ladle.schema.table import LISTING, MARKED, Table
 from ladle.sources.accounts import Account
 from ladle.sources.current import Scope
 from ladle.sources.hints import Hints
@@ -104,12 +104,13 @@ def extract(
     try:
         work = _Extraction(source, package, options, Outlet(writer, emit, sink, options.inputs))
         work.pull()
+        infos = work.infos()
         manifest = {"schema": work.schema.to_dict()} if work.redeclared else {}
         raw = writer.seal()
         return package.with_manifest(
             stage="extracted",
             raw=raw,
-            resources=work.infos(),
+            resources=infos,
             resource_accounts=work.accounts(raw),
             **manifest,
         )
@@ -214,7 +215,7 @@ class _Extraction:
         known = self._of_table.get((id(resource), name))
         declared = first is not None and name in first.parts.values()
         if not declared or known is not None or hints != self._options.hints.over(resource.hints):
-            self._declare(resource, name, hints)
+            self._declare(resource, name, hints, marked=first is not None and not declared)
         if known is not None:
             if not self._options.protected:
                 known.guarded(self._guards.of(self.schema, name))
@@ -264,12 +265,15 @@ class _Extraction:
         self._infos.append(ResourceInfo(resource.name, table, disposition, parts={key: name}, code=code))
         return key
 
-    def _declare(self, resource: Resource, name: str, hints: Hints) -> None:
+    def _declare(self, resource: Resource, name: str, hints: Hints, marked: bool = False) -> None:
+        own = hints.write_disposition == self._hints_of(resource).write_disposition
         hints = replace(hints.without_functions(), table_name=name).protected(self._options.policy)
         before = self.schema.table_map
         self.schema, table = apply_hints(
             self.schema, resource, hints, self._options.limits, self._options.exact
         )
+        if marked and own:
+            self.schema = self.schema.with_tables([table.with_extra(**{MARKED: True})])
         self._check_agreed(table, resource)
         self.schema = with_root_key(self.schema, self._source)
         changed = [t for n, t in self.schema.table_map.items() if before.get(n) != t]
@@ -300,20 +304,31 @@ class _Extraction:
         return JsonPlan(names, frozenset(below), max_nesting)
 
     def infos(self) -> tuple[ResourceInfo, ...]:
-        """Return what became of each resource and table."""
+        """Return what became of each resource and table; declares those that are listed and got no row."""
         rows = {key: stream.rows for key, stream in self._streams.items()}
         found = (replace(i, rows=sum(rows.get(k, 0) for k in i.parts)) for i in self._infos)
-        return (*found, *self._emptied())
+        return (*found, *self._unnamed())
 
-    def _emptied(self) -> Iterator[ResourceInfo]:
-        """Yield the tables that items of a replaced resource named before, and none names now."""
+    def _unnamed(self) -> Iterator[ResourceInfo]:
+        """Yield the tables that items named before, and none names now, where that has a meaning.
+
+        Those of a resource that is replaced are emptied, of one that lists all its rows nothing is left.
+        """
         taken = {info.table for info in self._infos}
         for resource in self._wanted:
-            if not self._is_dynamic(resource) or self._hints_of(resource).write_disposition != "replace":
-                continue
-            for table in self.schema.table_map.values():
-                if table.resource == resource.name and table.loaded and table.name not in taken:
-                    yield ResourceInfo(resource.name, table.name, "replace", code=code_of(resource.data))
+            own, dynamic = self._hints_of(resource), self._is_dynamic(resource)
+            variants = {self._table_of(name): hints for name, hints in resource.variants.items()}
+            for table in list(self.schema.table_map.values()):
+                named = table.resource == resource.name and (dynamic or table.extra.get(MARKED))
+                if not named or not table.loaded or table.name in taken:
+                    continue
+                hints = self._options.hints.over(variants[table.name]) if table.name in variants else own
+                if hints.write_disposition == "merge" and hints.additional.get(LISTING):
+                    self._declare(resource, table.name, hints, marked=not dynamic)
+                elif hints.write_disposition != "replace":
+                    continue
+                disposition = str(hints.write_disposition)
+                yield ResourceInfo(resource.name, table.name, disposition, code=code_of(resource.data))
 
     def accounts(self, raw: Sequence[DataFile]) -> dict[str, dict[str, int]]:
         """Return what became of the rows of each resource.

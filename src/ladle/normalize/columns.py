@@ -333,7 +333,10 @@ def _without_nul(values: pa.Array) -> pa.Array:
 
 
 def check_not_null(typed: Typed, named: Iterable[Named], resource: str) -> None:
-    """Refuse rows without a value in columns that are declared not nullable.
+    """Refuse rows without a value in columns that are declared not nullable, or that rows are merged by.
+
+    A key may be null where it is declared so, but not because its value went to a variant column: no later
+    row would be found to have the same key.
 
     Args:
         typed: what `type_columns` made of `named`.
@@ -343,30 +346,55 @@ def check_not_null(typed: Typed, named: Iterable[Named], resource: str) -> None:
     Raises:
         DataError: names the column and the row within the piece.
     """
+    merges = typed.table.parent is None and typed.table.write_disposition == "merge"
     for name, column in typed.table.columns.items():
         array = typed.arrays.get(name)
-        if column.nullable or column.data_type is None or (array is not None and array.null_count == 0):
+        keyed = merges and (column.primary_key or column.merge_key)
+        if (
+            (column.nullable and not keyed)
+            or column.data_type is None
+            or (array is not None and array.null_count == 0)
+        ):
             continue
         row = 0 if array is None else int(pc.index(array.is_valid(), False).as_py())
+        if column.nullable:
+            if (beside := _first_beside(name, array, named)) is None:
+                continue
+            row = beside
         came = [(k, a[row]) for n, _, kinds in named if n == name for k, a in kinds if a[row].is_valid]
         if came:
-            raise _misfit_error(typed.table.name, column, row, resource, came[0])
+            raise _misfit_error(typed.table.name, column, row, resource, came[0], keyed)
         raise null_error(typed.table.name, name, row, resource)
 
 
+def _first_beside(name: str, array: pa.Array | None, named: Iterable[Named]) -> int | None:
+    """Return the first row whose value isn't in its column but in a variant of it."""
+    found = []
+    for values in (a for n, _, kinds in named if n == name for _, a in kinds):
+        lacks = values.is_valid() if array is None else pc.and_(values.is_valid(), array.is_null())
+        found.append(int(pc.index(lacks, True).as_py()))
+    return min((row for row in found if row >= 0), default=None)
+
+
 def _misfit_error(
-    table: str, column: Column, row: int, resource: str, came: tuple[str, pa.Scalar]
+    table: str, column: Column, row: int, resource: str, came: tuple[str, pa.Scalar], keyed: bool
 ) -> DataError:
     kind, value = came
+    why, hint = (
+        "which may not be null",
+        ", or declare the column nullable: the value then goes to a variant column",
+    )
+    if keyed:
+        why, hint = "by which rows are merged", ": what went to a variant column would be no key"
     return DataError(
-        f"a value of type `{kind_data_type(kind)}` doesn't fit column `{column.name}`, which may not be null",
+        f"a value of type `{kind_data_type(kind)}` doesn't fit column `{column.name}`, {why}",
         resource=resource,
         table=table,
         column=column.name,
         row=row,
         value=value.as_py(),
         expected=f"what becomes `{column.data_type}` without loss",
-        hint="mend it with add_map, or declare the column nullable: the value then goes to a variant column",
+        hint=f"mend it with add_map{hint}",
     )
 
 

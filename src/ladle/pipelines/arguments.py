@@ -18,8 +18,9 @@ _MAX_NAME_BYTES = 255
 def checked_name(name: str) -> str:
     """Return the name; raise InvalidPipelineName where it can't be a folder's."""
     if not isinstance(name, str) or not re.fullmatch(r"[\w.\- ]+", name) or name.strip(". ") == "":
+        shown = str(name).encode(errors="backslashreplace").decode()  # half a character can't be printed
         raise InvalidPipelineName(
-            f"`{name}` can't be the name of a pipeline",
+            f"`{shown}` can't be the name of a pipeline",
             expected="letters, digits, `_`, `-`, `.` and spaces: it becomes a folder name",
         )
     if len(name.encode()) > _MAX_NAME_BYTES:

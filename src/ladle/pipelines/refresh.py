@@ -11,6 +11,7 @@ from ladle.schema.change import Limits
 from ladle.schema.given_names import GivenNames
 from ladle.schema.records import is_record
 from ladle.schema.schema import Schema
+from ladle.schema.table import MARKED
 from ladle.sources.hints import Hints
 from ladle.sources.resource import Resource
 from ladle.state.scopes import without_resources
@@ -51,7 +52,7 @@ class Reset:
 
 
 def roots_of(resources: Sequence[Resource], hints: Hints, stored: Schema, limits: Limits) -> list[str]:
-    """Return the root tables of resources, of one whose items name them all that they named so far.
+    """Return the root tables of resources, those too that items named so far.
 
     Args:
         resources: selected.
@@ -63,7 +64,11 @@ def roots_of(resources: Sequence[Resource], hints: Hints, stored: Schema, limits
     given = GivenNames.of(stored)
     found = {given.table(table_name(stored, n, limits)) for n in names if n and isinstance(n, str)}
     by_items = {r.name for r in resources if callable(hints.over(r.hints).table_name)}
-    return sorted(found | {t.name for t in stored.table_map.values() if t.resource in by_items})
+    marked = {r.name for r in resources}
+    for table in stored.table_map.values():
+        if table.resource in by_items or (table.extra.get(MARKED) and table.resource in marked):
+            found.add(table.name)
+    return sorted(found)
 
 
 def plan(

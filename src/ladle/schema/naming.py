@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import ModuleType
@@ -11,7 +12,7 @@ from typing import Any
 from ladle.errors import UsageError
 from ladle.schema.naming_rules import Rule, direct, duck, shorten, snake, snake_table, sql_ci, sql_cs
 
-__all__ = ["EMPTY_NAME", "Naming", "custom_naming", "naming", "shorten"]
+__all__ = ["EMPTY_NAME", "Naming", "custom_naming", "naming", "shorten", "unused"]
 
 EMPTY_NAME = "_empty"
 """The name of an empty key, as the reference has it."""
@@ -238,3 +239,11 @@ def _module(path: str) -> ModuleType | None:
         if exc.name is not None and (path == exc.name or path.startswith(exc.name + ".")):
             return None
         raise UsageError(f"cannot import naming convention `{path}`", hint=f"install `{exc.name}`") from exc
+
+
+def unused(name: str, columns: Collection[str]) -> str:
+    """Return the name, longer by as much as it takes that no column has it."""
+    taken = {column.lower() for column in columns}
+    while name in taken:
+        name += "_"
+    return name

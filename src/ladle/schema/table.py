@@ -25,6 +25,8 @@ DATA_TYPES = (
 WRITE_DISPOSITIONS = ("append", "replace", "merge", "skip")
 DECLARED = "x-declared"
 """Column hint of packages, not stored: the resource declares the type, so values don't change it."""
+MARKED = "x-named-by-marks"
+"""Table hint: items of the resource named the table, by `ladle.mark`; others go to the resource's own."""
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 

@@ -24,7 +24,7 @@ from ladle.sources.incremental_range import LastValueFunc, Range
 from ladle.sources.incremental_run import Cursor, CursorRun
 from ladle.sources.incremental_schedule import converted, joined
 from ladle.sources.interval import everyone_joins
-from ladle.state.cursor import CursorState, hash_of, json_of, legacy_hash_of
+from ladle.state.cursor import CursorState, hash_of, legacy_hash_of, value_of
 
 T = TypeVar("T")
 
@@ -438,7 +438,7 @@ class Incremental(Generic[T]):
 
     def cursor_value_hash(self, value: Any, legacy: bool = False) -> str:
         """Return the text that stands for a row or key in the state, as of today or before dlt 1.29."""
-        return legacy_hash_of(value) if legacy else hash_of(json_of(value))
+        return legacy_hash_of(value) if legacy else hash_of(value_of(value))
 
     def __repr__(self) -> str:
         given = {k: v for k, v in self.options().items() if v != DEFAULTS[k]}

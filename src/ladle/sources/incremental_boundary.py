@@ -8,7 +8,15 @@ from typing import Any
 
 from ladle.errors import IncrementalPrimaryKeyMissing
 from ladle.sources.incremental_path import MISSING, field
-from ladle.state.cursor import MAX_CONTENTS, MAX_HASHES, CursorState, hash_of, json_of, legacy_hash_of
+from ladle.state.cursor import (
+    MAX_CONTENTS,
+    MAX_HASHES,
+    CursorState,
+    hash_of,
+    json_of,
+    legacy_hash_of,
+    value_of,
+)
 
 _LOG = logging.getLogger("ladle")
 _WARN_FROM = 200  # as the reference
@@ -63,11 +71,13 @@ class Boundary:
 
     def _is_new(self, row: Any) -> bool:
         key = self._key_of(row)
-        digest = hash_of(json_of(key))
-        if digest not in self._seen and not self._is_seen_otherwise(key):
-            return True
+        digest = hash_of(value_of(key))
+        if digest not in self._seen:
+            digest = hash_of(json_of(key))
+            if digest not in self._seen and not self._is_seen_otherwise(key):
+                return True
         content = self._seen_contents.get(digest)
-        if content is not None and content != hash_of(json_of(row)):
+        if content is not None and content not in (hash_of(form(row)) for form in (value_of, json_of)):
             self.changed += 1
             if self._reload_changed:
                 return True
@@ -89,8 +99,8 @@ class Boundary:
         if self._is_full:
             return
         for row in rows:
-            key = json_of(self._key_of(row))
-            content = json_of(row) if self._key and len(self._texts) < MAX_CONTENTS else None
+            key = value_of(self._key_of(row))
+            content = value_of(row) if self._key and len(self._texts) < MAX_CONTENTS else None
             self._texts[key] = content
             if len(self._texts) > MAX_HASHES:
                 self._give_up()

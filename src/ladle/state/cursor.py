@@ -6,10 +6,11 @@ import base64
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import orjson
@@ -22,6 +23,8 @@ MAX_HASHES = 5_000
 MAX_CONTENTS = 1_000
 """Most rows at the boundary of a keyed cursor whose content is compared as well: 28 KB as stored."""
 
+_MAX_SCALE = 1_000
+"""Decimals have no more digits behind the point, but for some that no column holds."""
 _DIGEST_BYTES = 9
 _LEGACY_DIGEST_BYTES = 15
 _LEGACY_CHARS = 20
@@ -104,10 +107,23 @@ def json_of(value: Any) -> bytes:
     Datetimes are microseconds since 1970, naive ones in UTC; dates and times ISO text; Decimals text; bytes
     base64.
     """
+    return _json(value, _plain)
+
+
+def value_of(value: Any) -> bytes:
+    """Return the same of a row or key without the zeros at the end of its decimals, which show a scale.
+
+    A column of Arrow has one scale for all its values, and may have another in the next run.
+    """
+    return _json(value, _unscaled)
+
+
+def _json(value: Any, plain: Callable[[Any], Any]) -> bytes:
     try:
-        return orjson.dumps(value, default=_plain, option=_OPTIONS)
+        return orjson.dumps(value, default=plain, option=_OPTIONS)
     except TypeError:  # integers of more than 64 bits, keys that aren't text, values of unknown classes
-        return json.dumps(value, default=_any, sort_keys=True, separators=(",", ":")).encode()
+        made = partial(_any, plain)
+        return json.dumps(value, default=made, sort_keys=True, separators=(",", ":")).encode()
 
 
 def hash_of(text: bytes) -> str:
@@ -155,8 +171,16 @@ def _legacy(value: Any) -> Any:
     return text.removesuffix("+00:00") + "Z" if text.endswith("+00:00") else text
 
 
-def _any(value: Any) -> Any:
-    try:
+def _unscaled(value: Any) -> Any:
+    if not isinstance(value, Decimal):
         return _plain(value)
+    scale = value.as_tuple().exponent  # a letter of what is no number
+    text = f"{value:f}" if isinstance(scale, int) and -_MAX_SCALE <= scale < 0 else ""
+    return text.rstrip("0").rstrip(".") or _plain(value)
+
+
+def _any(plain: Callable[[Any], Any], value: Any) -> Any:
+    try:
+        return plain(value)
     except (TypeError, ValueError):
         return repr(value)

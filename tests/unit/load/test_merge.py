@@ -296,3 +296,21 @@ def lost(row: dict[str, Any]) -> dict[str, Any]:
 def test_the_oracle_tells_keys_apart() -> None:
     way = Way("delete-insert", ("id", "k"))
     assert len(merged([{"id": "ab", "k": "c"}], [{"id": "a", "k": "bc"}], way)) == 2
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("skips", [False, True])
+@pytest.mark.parametrize("v", ["a", "b", "B"])
+def test_upsert_leaves_one_of_the_rows_that_share_a_key(
+    site: Site, v: str, skips: bool, shared: bool
+) -> None:
+    rows = [{"id": 1, "v": "a", "n": [{"x": 1}]}, {"id": 1, "v": "b", "n": [{"x": 1}]}, {"id": 2, "v": "c"}]
+    more = {"skip_unchanged_rows": skips}
+    load(site, [rows[0], rows[2]], "upsert", more=more)
+    site.pipeline().run([rows[1]], table_name="t", write_disposition="append")
+    if shared:
+        site.query("ALTER TABLE ds.t ADD COLUMN theirs INTEGER")
+    load(site, [{"id": 1, "v": v, "n": [{"x": 1}]}], "upsert", more=more)
+    assert pairs(site) == [(1, v), (2, "c")]
+    assert kids(site) == [1]
+    check_tree(site)

@@ -141,7 +141,10 @@ def test_rows_that_are_the_same_are_told_by_their_columns() -> None:
 
 def test_duplicates_are_looked_for_unless_there_are_none() -> None:
     assert "HAVING COUNT(*) > 1 LIMIT 1" in ran(upsert)[0]
-    assert not any("HAVING" in s for s in ran(upsert, **{"x-deduplicated": True}))
+    # of those that wait: old ones are another matter
+    assert not [
+        s for s in ran(upsert, **{"x-deduplicated": True}) if "HAVING" in s and "FROM t AS old" not in s
+    ]
 
 
 def test_replaces() -> None:

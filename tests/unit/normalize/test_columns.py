@@ -121,12 +121,16 @@ def test_first_valid(values: list[Any], row: int) -> None:
     assert first_valid(pa.array([7, *values]).slice(1)) == row
 
 
-def checked(values: list[Any], column: Column) -> DataError:
+def check(values: list[Any], column: Column, disposition: str = "append") -> None:
     piece = unnest(to_array([{"v": v} for v in values], where=Where("r", "t")))[0]
     named = name_leaves(piece.leaves, NAMES)
-    result = type_columns(named, Table("t").with_columns([column]), Typing(NAMES))
+    table = Table("t", write_disposition=disposition).with_columns([column])
+    check_not_null(type_columns(named, table, Typing(NAMES)), named, "r")
+
+
+def checked(values: list[Any], column: Column, disposition: str = "append") -> DataError:
     with pytest.raises(DataError) as caught:
-        check_not_null(result, named, "r")
+        check(values, column, disposition)
     return caught.value
 
 
@@ -139,6 +143,23 @@ def test_a_value_that_went_to_a_variant_is_not_called_null() -> None:
     error = checked([1, "xx"], Column("v", "bigint", nullable=False))
     assert error.what == "a value of type `text` doesn't fit column `v`, which may not be null"
     assert (error.row, error.value, error.expected) == (1, "xx", "what becomes `bigint` without loss")
+
+
+@pytest.mark.parametrize("nullable", [True, False])
+@pytest.mark.parametrize("key", ["primary_key", "merge_key"])
+def test_a_key_is_not_put_beside(key: str, nullable: bool) -> None:
+    column = Column("v", "bigint", nullable=nullable, **{key: True})
+    error = checked([None, 1, "xx"] if nullable else [1, 2, "xx"], column, "merge")
+    assert error.what == "a value of type `text` doesn't fit column `v`, by which rows are merged"
+    assert (error.row, error.value, error.hint) == (
+        2,
+        "xx",
+        "mend it with add_map: what went to a variant column would be no key",
+    )
+
+
+def test_a_key_goes_beside_where_rows_are_only_added() -> None:
+    check([None, "xx"], Column("v", "bigint", primary_key=True))
 
 
 def test_nullable_and_untyped_columns_may_be_null() -> None:

@@ -18,13 +18,14 @@ def site(tmp_path: Path) -> Site:
     return Site(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["", " ", ".", "..", "a/b", "a\\b", "a:b", "\0", "x" * 256, 5])
+@pytest.mark.parametrize("name", ["", " ", ".", "..", "a/b", "a\\b", "a:b", "\0", "x" * 256, "a\ud800", 5])
 def test_names_that_are_no_folder_names_are_refused(name: Any, site: Site) -> None:
     if name == "":
         assert site.pipeline(name).pipeline_name.startswith("dlt_")
         return
-    with pytest.raises(InvalidPipelineName):
+    with pytest.raises(InvalidPipelineName) as caught:
         site.pipeline(name)
+    assert str(caught.value).encode()
     assert not (site.root / "pipelines").exists()
 
 

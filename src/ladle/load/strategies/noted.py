@@ -11,7 +11,7 @@ from ladle.load.strategies.staged import Staged
 from ladle.load.strategies.trees import NEW, OLD, ROOT_ID, ROW_ID, as_, col, drop, exists, named, temporary
 
 OLD_ID, NEW_ID, CHANGED = "old_id", "new_id", "changed"
-_NOTE = "noted"
+_NOTE, _NUMBER = "noted", "number"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,20 @@ class Noted:
             columns.append(as_(exp.paren(changed), CHANGED))
         new = named(self.staged.here(self.staged.root), NEW)
         return temporary(self.ref, self.staged.old(*columns).join(new, on=match))
+
+    def others(self, rows: exp.Select, key: Sequence[exp.Expression]) -> exp.Expression:
+        """Note all but one of some old rows with one key; those with the first's id, too."""
+        order = exp.Order(expressions=[exp.Ordered(this=col(ROW_ID, OLD))])
+        number = exp.Window(
+            this=exp.RowNumber(), partition_by=[k.copy() for k in key], order=order, over="OVER"
+        )
+        numbered = rows.select(as_(col(ROW_ID, OLD), OLD_ID), as_(number, _NUMBER)).subquery(_NOTE)
+        beyond = exp.GT(this=col(_NUMBER, _NOTE), expression=exp.Literal.number(1))
+        return temporary(self.ref, exp.select(col(OLD_ID, _NOTE)).from_(numbered).where(beyond))
+
+    def itself(self) -> exp.Expression:
+        """Whether an old root row is noted."""
+        return exp.In(this=col(ROW_ID, OLD), query=exp.select(col(OLD_ID)).from_(self.ref).subquery())
 
     def below(self, *conditions: exp.Expression) -> exp.Expression:
         """Whether an old child row is below a noted row."""

@@ -38,9 +38,9 @@ from ladle.load.strategies.trees import (
     named,
     same,
     temporary,
-    unused,
     update,
 )
+from ladle.schema.naming import unused
 from ladle.schema.row_ids import VERSION
 from ladle.schema.scd2 import History, history_of, moment
 from ladle.schema.table import Table

@@ -9,7 +9,8 @@ from typing import Any
 from sqlglot import exp
 
 from ladle.load.strategies.staged import Staged
-from ladle.load.strategies.trees import NEW, any_of, as_, col, counted, is_null, temporary, unused
+from ladle.load.strategies.trees import NEW, any_of, as_, col, counted, is_null, temporary
+from ladle.schema.naming import unused
 
 _NUMBER = "_ladle_count"
 

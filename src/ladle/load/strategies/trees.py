@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import cast
 
 from sqlglot import exp
@@ -42,14 +42,6 @@ def counted() -> exp.Expression:
 def col(name: str, table: str | None = None) -> exp.Column:
     """Return a reference to a column."""
     return exp.column(exp.to_identifier(name, quoted=True), table=table, quoted=True)
-
-
-def unused(name: str, columns: Collection[str]) -> str:
-    """Return the name, longer by as much as it takes that no column has it."""
-    taken = {column.lower() for column in columns}
-    while name in taken:
-        name += "_"
-    return name
 
 
 def substring(text: exp.Expression, start: int, length: int | None = None) -> exp.Expression:

@@ -9,6 +9,8 @@ doesn't have.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlglot import exp
 
 from ladle.destinations.base import Strategy
@@ -46,7 +48,24 @@ def statements(staged: Staged) -> Steps:
         match = yield from matched(staged, keys)
         # Known rows are deleted, and added with those that are new: then nothing of them is left.
         anew = not staged.shared and staged.session.replaces_rows(root.name)
+        if not anew or (staged.children and root.extra.get("x-skip-unchanged")):
+            yield from _one_old_each(staged, keys, match)
         yield from (_with_children if staged.children else _flat)(staged, match, anew)
+
+
+def _one_old_each(staged: Staged, keys: Sequence[str], match: exp.Expression) -> Steps:
+    """Delete all but one of the old rows with one key, as appends leave them: they would be one row twice."""
+    rows = staged.old().where(staged.matching(match))
+    several = exp.GT(this=counted(), expression=exp.Literal.number(1))
+    by_key = [col(k, OLD) for k in keys]
+    if (yield rows.select(exp.Literal.number(1)).group_by(*by_key).having(several).limit(1)) is None:
+        return
+    doubled = Noted(staged, "doubled")
+    yield doubled.others(rows, by_key)
+    for table in staged.children:
+        yield staged.delete(table, doubled.below())
+    staged.tell(deleted=(yield staged.delete(staged.root, doubled.itself())))
+    yield doubled.forget()
 
 
 def _flat(staged: Staged, match: exp.Expression, anew: bool) -> Steps:
