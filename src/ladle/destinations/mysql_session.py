@@ -174,7 +174,8 @@ class MySqlSession(SqlSession):
     def _adapted(self, statement: exp.Expression) -> exp.Expression:
         """Number and index rows that are chosen of those that wait; copy tables instead of renaming them."""
         names = {number: name for name, number in self._staged.items()}
-        if isinstance(statement, exp.Create) and (name := names.get(statement.this.name, "")).endswith(_KEPT):
+        made = isinstance(statement, exp.Create) and statement.kind == "TABLE"
+        if made and (name := names.get(statement.this.name, "")).endswith(_KEPT):
             types, keys = self._waits[name.removesuffix(_KEPT)]
             query = statement.expression
             return waiting(statement.this, types, keys, self._collation, query, self._dialect.row_order)
