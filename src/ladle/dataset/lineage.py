@@ -85,12 +85,10 @@ def resolve(expression: exp.Expression, catalog: Catalog) -> Resolved:
     _name_tables(tree)
     dataset = exp.to_identifier(catalog.dataset, quoted=True)
     try:
-        tree = qualify_tables(
-            tree,
-            db=dataset.copy(),
-            dialect=catalog.dialect,
-            on_qualify=lambda table: table.set("db", dataset.copy()),  # it makes it lower case
-        )
+        tree = qualify_tables(tree, db=dataset.copy(), dialect=catalog.dialect)
+        for table in tree.find_all(exp.Table):
+            if table.args.get("db"):  # newer versions of sqlglot make it lower case
+                table.set("db", dataset.copy())
         tree = qualify_columns(tree, catalog.mapping)
         tree = quote_identifiers(tree, dialect=catalog.dialect)
         validate_qualify_columns(tree)
