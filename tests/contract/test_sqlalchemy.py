@@ -293,6 +293,21 @@ def test_any_history_ends_as_the_oracle_says(
     pipeline.drop()
 
 
+@pytest.mark.parametrize("options", [{}, {"skip_unchanged_rows": True}])
+@pytest.mark.parametrize("kids", [{}, {"kids": [{"x": 1}]}])
+def test_an_upsert_leaves_one_of_the_rows_that_appends_left(
+    pipeline: Any, kids: dict[str, Any], options: dict[str, Any]
+) -> None:
+    rows = [{"id": 1, "v": "a", **kids}, {"id": 1, "v": "b", **kids}, {"id": 2, "v": "c", **kids}]
+    pipeline.run(rows, table_name="t", primary_key="id")
+    way: Any = {"disposition": "merge", "strategy": "upsert", **options}
+    pipeline.run([{"id": 1, "v": "d", **kids}], table_name="t", primary_key="id", write_disposition=way)
+    data = pipeline.dataset()
+    assert sorted(data["t"].select("id", "v").fetchall()) == [(1, "d"), (2, "c")]
+    if kids:
+        assert len(data["t__kids"].fetchall()) == 2
+
+
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_engines_nobody_knows_merge_through_ordinary_tables(
     strategy: str, postgres_url: str, dataset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

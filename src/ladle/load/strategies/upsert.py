@@ -2,12 +2,14 @@
 
 The whole row is replaced: a column that the new rows lack becomes null; one that the schema doesn't know, as
 another pipeline fills it, stays as it is. Child rows are replaced as a set. Of several new rows with one key
-a single one is loaded. Rows that a `hard_delete` column marks delete. With `skip_unchanged_rows` a row isn't
-touched that is the same as before, with all below it. With `delete_missing` rows go that a full listing
-doesn't have.
+a single one is loaded; of several old ones, as appends leave them, one stays. Rows that a `hard_delete`
+column marks delete. With `skip_unchanged_rows` a row isn't touched that is the same as before, with all below
+it. With `delete_missing` rows go that a full listing doesn't have.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from sqlglot import exp
 
@@ -15,7 +17,7 @@ from ladle.destinations.base import Strategy
 from ladle.load.strategies.bounds import matched
 from ladle.load.strategies.equal import changed_below, root_differs
 from ladle.load.strategies.missing import missing
-from ladle.load.strategies.noted import CHANGED, Noted
+from ladle.load.strategies.noted import CHANGED, OLD_ID, Noted
 from ladle.load.strategies.single import one_each
 from ladle.load.strategies.staged import Staged, Steps
 from ladle.load.strategies.trees import (
@@ -30,6 +32,8 @@ from ladle.load.strategies.trees import (
     named,
     update_from,
 )
+
+_OTHER = "other"
 
 
 def statements(staged: Staged) -> Steps:
@@ -46,7 +50,24 @@ def statements(staged: Staged) -> Steps:
         match = yield from matched(staged, keys)
         # Known rows are deleted, and added with those that are new: then nothing of them is left.
         anew = not staged.shared and staged.session.replaces_rows(root.name)
+        if not anew:
+            yield from _one_stays(staged, keys, match)
         yield from (_with_children if staged.children else _flat)(staged, match, anew)
+
+
+def _one_stays(staged: Staged, keys: Sequence[str], match: exp.Expression) -> Steps:
+    """Delete all but one of the known rows with one key: all would become the same row, with one id."""
+    surplus, other = Noted(staged, "surplus"), named(staged.there(staged.root), _OTHER)
+    alike = [exp.EQ(this=col(k, _OTHER), expression=col(k, OLD)) for k in keys]
+    later = exp.GT(this=col(ROW_ID, _OTHER), expression=col(ROW_ID, OLD))
+    found = yield surplus.ids([all_of([staged.matching(match), exists(other, *alike, later)])])
+    if found != 0:
+        for table in staged.children:
+            yield staged.delete(table, surplus.below())
+        noted = exp.select(col(OLD_ID)).from_(surplus.ref).subquery()
+        old = exp.In(this=col(ROW_ID, OLD), query=noted)
+        staged.tell(deleted=(yield staged.delete(staged.root, old)))
+    yield surplus.forget()
 
 
 def _flat(staged: Staged, match: exp.Expression, anew: bool) -> Steps:
