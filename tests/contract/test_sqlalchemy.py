@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import sys
@@ -18,8 +19,10 @@ from tests.merges import STRATEGIES, check_told, histories, merged, plain
 from tests.unit.load.test_merge import lost
 
 import ladle
+from ladle.destinations import dialect as statements
 from ladle.destinations.base import LoadRecord
 from ladle.destinations.registry import ENTRIES, Entry, resolve
+from ladle.destinations.sqlalchemy_engines import known
 from ladle.destinations.sqlite import Sqlite
 from ladle.errors import (
     ConfigFieldMissingException,
@@ -335,6 +338,33 @@ def test_tables_grow(pipeline: Any) -> None:
     pipeline.run([{"id": 3}], table_name="t", write_disposition="replace")
     assert pipeline.dataset()["t"].select("id").fetchall() == [(3,)]
     assert pipeline.dataset()["t__l"].select("value").fetchall() == []
+
+
+def test_mariadb_loads_again_and_goes_on_where_it_was(mysql_url: str, dataset: str, tmp_path: Path) -> None:
+    # Its sessions take what is in double quotes for text.
+    def load(work: str, up_to: int) -> Any:
+        made = ladle.destinations.sqlalchemy(mysql_url.replace("mysql:", "mysql+pymysql:", 1), generic=True)
+        pipeline = ladle.pipeline("p", tmp_path / work, destination=made, dataset_name=dataset)
+
+        @ladle.resource
+        def t(id: Any = ladle.sources.incremental("id", initial_value=0)) -> Any:  # noqa: A002, B008
+            yield [{"id": n, "l": [n]} for n in range(id.last_value, up_to)]
+
+        pipeline.run(t)
+        return pipeline.dataset()
+
+    load("one", 2)
+    load("one", 3)
+    data = load("another", 5)
+    assert data["t"].select("id").order_by("id").fetchall() == [(n,) for n in range(5)]
+    assert sorted(data["t__l"].select("value").fetchall()) == [(n,) for n in range(5)]
+
+
+def test_statements_quote_names_as_the_engine_does() -> None:
+    by = dataclasses.replace(known("mysql").dialect, column_type=lambda column: "text")
+    assert "`_dlt_id` = " in statements.fill_cell("ds", "t", Column("v", "text"), by)
+    assert '"' not in statements.delete_up_to("ds", "t", by)
+    assert '"' not in statements.select("ds", "t", ["a"], ["b"], ["c"], "loads", by)
 
 
 def test_keys_become_constraints_where_that_is_wanted(
