@@ -348,7 +348,7 @@ def test_mariadb_loads_again_and_goes_on_where_it_was(mysql_url: str, dataset: s
 
         @ladle.resource
         def t(id: Any = ladle.sources.incremental("id", initial_value=0)) -> Any:  # noqa: A002, B008
-            yield [{"id": n, "l": [n]} for n in range(id.last_value, up_to)]
+            yield [{"id": n, "b": bytes([n, 255]), "l": [n]} for n in range(id.last_value, up_to)]
 
         pipeline.run(t)
         return pipeline.dataset()
@@ -356,7 +356,8 @@ def test_mariadb_loads_again_and_goes_on_where_it_was(mysql_url: str, dataset: s
     load("one", 2)
     load("one", 3)
     data = load("another", 5)
-    assert data["t"].select("id").order_by("id").fetchall() == [(n,) for n in range(5)]
+    found = data["t"].select("id", "b").order_by("id").fetchall()
+    assert found == [(n, bytes([n, 255])) for n in range(5)]
     assert sorted(data["t__l"].select("value").fetchall()) == [(n,) for n in range(5)]
 
 
