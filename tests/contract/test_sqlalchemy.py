@@ -13,6 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from tests.merges import STRATEGIES, check_told, histories, merged, plain
@@ -296,6 +297,14 @@ def test_any_history_ends_as_the_oracle_says(
     pipeline.drop()
 
 
+def test_frames_without_ids_are_upserted(pipeline: Any) -> None:
+    way: Any = {"disposition": "merge", "strategy": "upsert"}
+    for v in ("a", "b"):
+        frame = pa.table({"id": [1], "v": [v]})
+        pipeline.run(frame, table_name="t", primary_key="id", write_disposition=way)
+    assert pipeline.dataset()["t"].select("id", "v").fetchall() == [(1, "b")]
+
+
 @pytest.mark.parametrize("options", [{}, {"skip_unchanged_rows": True}])
 @pytest.mark.parametrize("kids", [{}, {"kids": [{"x": 1}]}])
 def test_an_upsert_leaves_one_of_the_rows_that_appends_left(
@@ -338,6 +347,24 @@ def test_tables_grow(pipeline: Any) -> None:
     pipeline.run([{"id": 3}], table_name="t", write_disposition="replace")
     assert pipeline.dataset()["t"].select("id").fetchall() == [(3,)]
     assert pipeline.dataset()["t__l"].select("value").fetchall() == []
+
+
+@pytest.mark.parametrize("server", ["postgres", "mysql"])
+def test_long_names_are_cut_to_what_the_server_keeps(
+    server: str, request: pytest.FixtureRequest, dataset: str, tmp_path: Path
+) -> None:
+    url = request.getfixturevalue(f"{server}_url")
+    url = url.replace("mysql:", "mysql+pymysql:", 1).replace("postgresql:", "postgresql+psycopg:", 1)
+    made = ladle.destinations.sqlalchemy(url, generic=True, naming_convention="direct")
+    pipeline = ladle.pipeline("p", tmp_path, destination=made, dataset_name=dataset)
+    long = "é" * 40 if server == "postgres" else "e" * 70
+    for n in (1, 2):  # two tables, of two columns, which differ at their ends
+        pipeline.run([{f"{long}1": n, f"{long}2": n + 1}], table_name=f"{long}{n}")
+    tables = pipeline.default_schema.data_table_names()
+    assert len(tables) == 2
+    for n, table in enumerate(tables, 1):
+        assert pipeline.dataset()[table].arrow().drop_columns(["_dlt_load_id", "_dlt_id"]).num_columns == 2
+        assert pipeline.dataset()[table].arrow().column(0).to_pylist() == [n]
 
 
 def test_mariadb_loads_again_and_goes_on_where_it_was(mysql_url: str, dataset: str, tmp_path: Path) -> None:

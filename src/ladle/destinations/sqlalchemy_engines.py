@@ -14,6 +14,7 @@ from ladle.destinations.sqlite_rewrite import rewritten
 from ladle.destinations.sqlite_types import stored_value
 from ladle.schema.change import MERGES, REPLACES, Limits
 from ladle.schema.lattice import EVERYWHERE
+from ladle.schema.naming_rules import ByteLength
 from ladle.schema.table import Column
 
 COLUMNS = "columns of a dataset"
@@ -43,6 +44,7 @@ class Engine:
         use: the statement by which names without a schema are looked up in one; empty for none.
         columns: the query for table, column and type of all columns of a dataset; empty for reflection.
         fetch_first: whether it says FETCH FIRST where others say LIMIT.
+        longest: length of a name; None for what SQLAlchemy knows of it, which is in characters.
     """
 
     sqlglot: str
@@ -55,6 +57,7 @@ class Engine:
     use: str = ""
     columns: str = ""
     fetch_first: bool = False
+    longest: int | None = None
 
 
 def _dialect(sqlglot: str, staging: str = "", rewrite: Rewrite | None = None, **more: Any) -> Dialect:
@@ -110,6 +113,7 @@ _KNOWN = {
         temporary=True,
         lock="SELECT pg_advisory_xact_lock(:ladle_1)",
         use="SET search_path TO {}",
+        longest=ByteLength(63),
     ),
     "duckdb": Engine(
         "duckdb",
@@ -133,7 +137,7 @@ _KNOWN = {
 }
 LEAST = Limits(merges=MERGES, replaces=REPLACES[:2], in_place=frozenset(), holds_nul=False, decimal_digits=38)
 """What any engine can hold."""
-_NO_MERGES = ("mysql", "mariadb")
+_MYSQL = ("mysql", "mariadb")
 _FETCH_FIRST = ("mssql", "oracle", "firebird", "db2", "ibm_db_sa")
 
 
@@ -143,5 +147,7 @@ def known(name: str) -> Engine:
         return _KNOWN[name]
     sqlglot = _SQLGLOT.get(name, name)
     sqlglot = sqlglot if SqlDialect.get(sqlglot) is not None else ""
-    limits = replace(LEAST, merges=()) if name in _NO_MERGES else LEAST
-    return Engine(sqlglot, _dialect(sqlglot), limits, fetch_first=name in _FETCH_FIRST)
+    if name in _MYSQL:
+        limits = replace(LEAST, merges=(), folds_case=True, astral_names=False)
+        return Engine(sqlglot, _dialect(sqlglot), limits, longest=64)
+    return Engine(sqlglot, _dialect(sqlglot), LEAST, fetch_first=name in _FETCH_FIRST)

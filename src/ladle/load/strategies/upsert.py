@@ -50,7 +50,7 @@ def statements(staged: Staged) -> Steps:
         match = yield from matched(staged, keys)
         # Known rows are deleted, and added with those that are new: then nothing of them is left.
         anew = not staged.shared and staged.session.replaces_rows(root.name)
-        if not anew:
+        if not anew and ROW_ID in staged.columns[root.name]:
             yield from _one_stays(staged, keys, match)
         yield from (_with_children if staged.children else _flat)(staged, match, anew)
 
