@@ -173,6 +173,14 @@ def test_columns_that_come_later_are_in_newer_files_only(tmp_path: Path) -> None
     assert pipeline.run([{"a": 3, "new": "y"}], table_name="t").load_packages[0].schema_update == {}
 
 
+@pytest.mark.parametrize("kind", FORMATS)
+def test_folders_that_look_like_columns_do_not_hide_those_of_the_rows(kind: str, tmp_path: Path) -> None:
+    pipeline = lake(tmp_path, layout="{table_name}/year={YYYY}/id=7/{load_id}.{file_id}.{ext}")
+    rows = [{"id": 1, "year": 5}, {"id": 2, "year": None}]
+    pipeline.run(rows, table_name="t", loader_file_format=kind)
+    assert pipeline.dataset()["t"].select("id", "year").fetchall() == [(1, 5), (2, None)]
+
+
 def test_replace_and_refresh(tmp_path: Path) -> None:
     pipeline = lake(tmp_path)
     pipeline.run([{"a": 1, "l": [1]}], table_name="t")

@@ -351,6 +351,22 @@ def test_a_server_that_takes_no_files_gets_inserts_and_is_told_of_once(
     assert len([r for r in caplog.records if "local_infile" in r.message]) == 1
 
 
+def test_a_server_that_guards_its_users_gives_all_rows(pipeline: Any, ask: Ask) -> None:
+    # The sessions of others begin with these.
+    guards = {"sql_select_limit": 2, "sql_safe_updates": 1, "max_join_size": 1}
+    before = {name: ask(f"SELECT @@GLOBAL.{name}")[0][0] for name in guards}
+    for name, value in guards.items():
+        ask(f"SET GLOBAL {name} = {value}")
+    try:
+        rows = [{"id": n, "v": "x"} for n in range(5)]
+        for way in ("append", "replace", {"disposition": "merge", "strategy": "upsert"}):
+            pipeline.run(rows, table_name="t", primary_key="id", write_disposition=way)
+            assert pipeline.dataset()["t"].select("id").order_by("id").fetchall() == [(n,) for n in range(5)]
+    finally:
+        for name, value in before.items():
+            ask(f"SET GLOBAL {name} = {value}")
+
+
 def test_a_table_of_many_texts_is_made(pipeline: Any, ask: Ask, dataset: str) -> None:
     pipeline.run([{f"c{n}": "x" for n in range(600)}], table_name="t")
     assert ask(f"SELECT c599 FROM {dataset}.t") == [("x",)]

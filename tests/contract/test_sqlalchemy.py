@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import sys
@@ -12,14 +13,17 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from tests.merges import STRATEGIES, check_told, histories, merged, plain
 from tests.unit.load.test_merge import lost
 
 import ladle
+from ladle.destinations import dialect as statements
 from ladle.destinations.base import LoadRecord
 from ladle.destinations.registry import ENTRIES, Entry, resolve
+from ladle.destinations.sqlalchemy_engines import known
 from ladle.destinations.sqlite import Sqlite
 from ladle.errors import (
     ConfigFieldMissingException,
@@ -293,6 +297,29 @@ def test_any_history_ends_as_the_oracle_says(
     pipeline.drop()
 
 
+def test_frames_without_ids_are_upserted(pipeline: Any) -> None:
+    way: Any = {"disposition": "merge", "strategy": "upsert"}
+    for v in ("a", "b"):
+        frame = pa.table({"id": [1], "v": [v]})
+        pipeline.run(frame, table_name="t", primary_key="id", write_disposition=way)
+    assert pipeline.dataset()["t"].select("id", "v").fetchall() == [(1, "b")]
+
+
+@pytest.mark.parametrize("options", [{}, {"skip_unchanged_rows": True}])
+@pytest.mark.parametrize("kids", [{}, {"kids": [{"x": 1}]}])
+def test_an_upsert_leaves_one_of_the_rows_that_appends_left(
+    pipeline: Any, kids: dict[str, Any], options: dict[str, Any]
+) -> None:
+    rows = [{"id": 1, "v": "a", **kids}, {"id": 1, "v": "b", **kids}, {"id": 2, "v": "c", **kids}]
+    pipeline.run(rows, table_name="t", primary_key="id")
+    way: Any = {"disposition": "merge", "strategy": "upsert", **options}
+    pipeline.run([{"id": 1, "v": "d", **kids}], table_name="t", primary_key="id", write_disposition=way)
+    data = pipeline.dataset()
+    assert sorted(data["t"].select("id", "v").fetchall()) == [(1, "d"), (2, "c")]
+    if kids:
+        assert len(data["t__kids"].fetchall()) == 2
+
+
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_engines_nobody_knows_merge_through_ordinary_tables(
     strategy: str, postgres_url: str, dataset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -320,6 +347,52 @@ def test_tables_grow(pipeline: Any) -> None:
     pipeline.run([{"id": 3}], table_name="t", write_disposition="replace")
     assert pipeline.dataset()["t"].select("id").fetchall() == [(3,)]
     assert pipeline.dataset()["t__l"].select("value").fetchall() == []
+
+
+@pytest.mark.parametrize("server", ["postgres", "mysql"])
+def test_long_names_are_cut_to_what_the_server_keeps(
+    server: str, request: pytest.FixtureRequest, dataset: str, tmp_path: Path
+) -> None:
+    url = request.getfixturevalue(f"{server}_url")
+    url = url.replace("mysql:", "mysql+pymysql:", 1).replace("postgresql:", "postgresql+psycopg:", 1)
+    made = ladle.destinations.sqlalchemy(url, generic=True, naming_convention="direct")
+    pipeline = ladle.pipeline("p", tmp_path, destination=made, dataset_name=dataset)
+    long = "é" * 40 if server == "postgres" else "e" * 70
+    for n in (1, 2):  # two tables, of two columns, which differ at their ends
+        pipeline.run([{f"{long}1": n, f"{long}2": n + 1}], table_name=f"{long}{n}")
+    tables = pipeline.default_schema.data_table_names()
+    assert len(tables) == 2
+    for n, table in enumerate(tables, 1):
+        assert pipeline.dataset()[table].arrow().drop_columns(["_dlt_load_id", "_dlt_id"]).num_columns == 2
+        assert pipeline.dataset()[table].arrow().column(0).to_pylist() == [n]
+
+
+def test_mariadb_loads_again_and_goes_on_where_it_was(mysql_url: str, dataset: str, tmp_path: Path) -> None:
+    # Its sessions take what is in double quotes for text.
+    def load(work: str, up_to: int) -> Any:
+        made = ladle.destinations.sqlalchemy(mysql_url.replace("mysql:", "mysql+pymysql:", 1), generic=True)
+        pipeline = ladle.pipeline("p", tmp_path / work, destination=made, dataset_name=dataset)
+
+        @ladle.resource
+        def t(id: Any = ladle.sources.incremental("id", initial_value=0)) -> Any:  # noqa: A002, B008
+            yield [{"id": n, "b": bytes([n, 255]), "l": [n]} for n in range(id.last_value, up_to)]
+
+        pipeline.run(t)
+        return pipeline.dataset()
+
+    load("one", 2)
+    load("one", 3)
+    data = load("another", 5)
+    found = data["t"].select("id", "b").order_by("id").fetchall()
+    assert found == [(n, bytes([n, 255])) for n in range(5)]
+    assert sorted(data["t__l"].select("value").fetchall()) == [(n,) for n in range(5)]
+
+
+def test_statements_quote_names_as_the_engine_does() -> None:
+    by = dataclasses.replace(known("mysql").dialect, column_type=lambda column: "text")
+    assert "`_dlt_id` = " in statements.fill_cell("ds", "t", Column("v", "text"), by)
+    assert '"' not in statements.delete_up_to("ds", "t", by)
+    assert '"' not in statements.select("ds", "t", ["a"], ["b"], ["c"], "loads", by)
 
 
 def test_keys_become_constraints_where_that_is_wanted(

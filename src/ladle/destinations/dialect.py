@@ -211,6 +211,33 @@ def delete_all(dataset: str, table: str) -> exp.Expression:
     return exp.Delete(this=table_ref(dataset, table))
 
 
+def select(
+    dataset: str,
+    table: str,
+    columns: Sequence[str],
+    where: Sequence[str],
+    newest: Sequence[str],
+    loads: str,
+    dialect: Dialect,
+) -> str:
+    """SELECT of the rows that have the parameters in the columns `where`.
+
+    Where `newest` names columns, of the row alone that is last by them; where `loads` names the table of
+    loads, of rows whose load is complete.
+    """
+
+    def of(column: str, place: str = "t") -> str:
+        return f"{place}.{dialect.sql(column_ref(column))}"
+
+    sql = f"SELECT {', '.join(map(of, columns))} FROM {dialect.sql(table_ref(dataset, table))} AS t"
+    if loads:
+        sql += f" JOIN {dialect.sql(table_ref(dataset, loads))} AS l ON {of('load_id', 'l')} = "
+        sql += f"{of('_dlt_load_id')} AND {of('status', 'l')} = 0"
+    marks = [f"{of(column)} = {dialect.placeholder(i)}" for i, column in enumerate(where, 1)]
+    sql += f" WHERE {' AND '.join(marks)}"
+    return f"{sql} ORDER BY {', '.join(of(c) + ' DESC' for c in newest)} LIMIT 1" if newest else sql
+
+
 def fill_cell(dataset: str, table: str, column: Column, dialect: Dialect) -> str:
     """UPDATE of one value of one row; parameters: the value as text or as `cell` has it, the row's id."""
     ref, name = dialect.sql(table_ref(dataset, table)), dialect.sql(column_ref(column.name))
@@ -218,14 +245,16 @@ def fill_cell(dataset: str, table: str, column: Column, dialect: Dialect) -> str
     if dialect.cell is None:
         text = dialect.column_type(Column("", "text"))
         value = f"CAST(CAST({value} AS {text}) AS {dialect.column_type(column)})"
-    return f'UPDATE {ref} SET {name} = {value} WHERE "_dlt_id" = {row}'
+    return f"UPDATE {ref} SET {name} = {value} WHERE {dialect.sql(column_ref('_dlt_id'))} = {row}"
 
 
 def delete_up_to(dataset: str, table: str, dialect: Dialect) -> str:
     """DELETE of a pipeline's states up to a version; parameters: its name, the version."""
     ref = dialect.sql(table_ref(dataset, table))
-    name, version = dialect.placeholder(1), dialect.placeholder(2)
-    return f'DELETE FROM {ref} WHERE "pipeline_name" = {name} AND "version" <= {version}'
+    name, version = (dialect.sql(column_ref(column)) for column in ("pipeline_name", "version"))
+    return (
+        f"DELETE FROM {ref} WHERE {name} = {dialect.placeholder(1)} AND {version} <= {dialect.placeholder(2)}"
+    )
 
 
 def create_unique_index(dataset: str, table: str, column: str) -> exp.Expression:

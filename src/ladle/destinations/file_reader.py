@@ -22,16 +22,18 @@ from ladle.schema.table import Column, Table
 
 T = TypeVar("T")
 _MORE_LOOKS = 4
+# Folders such as `year=2024`, which a layout may have, are no columns: they would hide those of the files.
 _READERS = {
-    "parquet": "read_parquet({files}, union_by_name = true)",
+    "parquet": "read_parquet({files}, union_by_name = true, hive_partitioning = false)",
     "jsonl": (
         "read_json({files}, format = 'newline_delimited', columns = {columns}, "
-        "maximum_object_size = 67108864, compression = {compression})"
+        "maximum_object_size = 67108864, hive_partitioning = false, compression = {compression})"
     ),
     # null is nothing, empty text is `""`
     "csv": (
         "read_csv({files}, header = true, union_by_name = true, all_varchar = true, delim = ',', "
-        "quote = '\"', escape = '\"', nullstr = '', allow_quoted_nulls = false, compression = {compression})"
+        "quote = '\"', escape = '\"', nullstr = '', allow_quoted_nulls = false, hive_partitioning = false, "
+        "compression = {compression})"
     ),
 }
 

@@ -53,6 +53,7 @@ _MOMENT: Mapping[str, Callable[[datetime], str]] = {
 """Parts of a moment, in English whatever the locale; names and case as the reference has them."""
 
 _FILE = ("schema_name", "table_name", "load_id", "file_id", "ext")
+_FOUND_BY = ("schema_name", "table_name", "ext")
 _PACKAGE = ("load_package_timestamp", "load_package_timestamp_ms")
 PLACEHOLDERS = (*_FILE, *_PACKAGE, *_MOMENT)
 
@@ -82,8 +83,8 @@ class Layout:
             load id. A moment without zone is UTC.
 
     Raises:
-        UsageError: an unknown placeholder; no `{table_name}`, or tables couldn't be told apart; or two loads
-            would write the same file.
+        UsageError: an unknown placeholder; no `{table_name}`, or tables couldn't be told apart; two loads
+            would write the same file; or files wouldn't be found again by their extension.
     """
 
     template: str = DEFAULT_LAYOUT
@@ -95,11 +96,14 @@ class Layout:
         for name in names:
             if name not in PLACEHOLDERS and name not in self.extra:
                 raise UsageError.unknown_choice("placeholder in layout:", name, [*PLACEHOLDERS, *self.extra])
+        self._check_spelling()
         self._check_table()
         if not any(name in names and name not in self.extra for name in _UNIQUE):
             raise _wrong(self.template, "`{load_id}` or `{file_id}`: else loads would overwrite files")
         if "ext" not in names:
             object.__setattr__(self, "template", self.template + ".{ext}")
+        elif not self.template.endswith(".{ext}"):
+            raise _wrong(self.template, "`.{ext}` at its end: files are known by it")
 
     def _parts(self) -> list[tuple[str, str | None]]:
         """Literal text and the placeholder after it."""
@@ -123,6 +127,17 @@ class Layout:
             raise _wrong(self.template, "a separator after `{table_name}`, such as `/`")
         if self.template.startswith("/") or ".." in self.template.split("/"):
             raise _wrong(self.template, "a path below the dataset's folder")
+
+    def _check_spelling(self) -> None:
+        """Files are found again by what these placeholders show, which so is theirs alone."""
+        for _, name, spec, conversion in Formatter().parse(self.template):
+            if name in _FILE and (spec or conversion):
+                raise _wrong(self.template, f"`{{{name}}}` without a format")
+            if name in _FOUND_BY and name in self.extra:
+                raise UsageError(
+                    f"extra_placeholders can't give `{name}` another value: files are found by it",
+                    hint=f"use a placeholder of another name in the layout `{self.template}`",
+                )
 
     @property
     def splits(self) -> bool:

@@ -65,6 +65,10 @@ _SETTINGS = (
     f"net_write_timeout = {_WAIT_S}",
     f"wait_timeout = {_WAIT_S}",
     "sql_notes = 0",
+    # a server may guard its users: a SELECT loses rows without a word then, large statements are refused
+    "sql_select_limit = 18446744073709551615",
+    "sql_safe_updates = 0",
+    "sql_big_selects = 1",
 )
 # What not every user may set. A table of many long texts can be made, as long as no row is too long.
 _WISHES = ("innodb_strict_mode = 0",)

@@ -187,29 +187,28 @@ class SqlSession:
         return bool(self._select(LOADS_TABLE, ["load_id"], {"load_id": load_id, "status": 0}))
 
     def _select(
-        self, table: str, columns: Sequence[str], where: Mapping[str, Any], order: str = "", join: str = ""
+        self,
+        table: str,
+        columns: Sequence[str],
+        where: Mapping[str, Any],
+        newest: Sequence[str] = (),
+        loads: str = "",
     ) -> list[tuple[Any, ...]]:
         with self._connection.errors(f"reading `{table}`"):
             if table not in self._columns():
                 return []
-            ref = self._dialect.sql(statements.table_ref(self._dataset, table))
-            names = ", ".join(f't."{c}"' for c in columns)
-            marks = [f't."{c}" = {self._dialect.placeholder(i + 1)}' for i, c in enumerate(where)]
-            sql = f"SELECT {names} FROM {ref} AS t {join} WHERE {' AND '.join(marks)} {order}"
+            sql = statements.select(self._dataset, table, columns, list(where), newest, loads, self._dialect)
             return self._connection.query(sql, list(where.values()))
 
     def stored_state(self, pipeline: str) -> Mapping[str, Any] | None:
         """Return the newest state whose load is complete."""
-        loads = self._dialect.sql(statements.table_ref(self._dataset, LOADS_TABLE))
-        join = f'JOIN {loads} AS l ON l."load_id" = t."_dlt_load_id" AND l."status" = 0'
-        order = 'ORDER BY t."version" DESC, t."created_at" DESC LIMIT 1'
-        rows = self._select(STATE_TABLE, ["state"], {"pipeline_name": pipeline}, order, join)
+        by = ("version", "created_at")
+        rows = self._select(STATE_TABLE, ["state"], {"pipeline_name": pipeline}, by, LOADS_TABLE)
         return decode_state(rows[0][0]) if rows else None
 
     def stored_schema(self, name: str) -> Mapping[str, Any] | None:
         """Return the newest stored version."""
-        order = 'ORDER BY t."inserted_at" DESC, t."version" DESC LIMIT 1'
-        rows = self._select(VERSION_TABLE, ["schema"], {"schema_name": name}, order)
+        rows = self._select(VERSION_TABLE, ["schema"], {"schema_name": name}, ("inserted_at", "version"))
         found: Mapping[str, Any] | None = orjson.loads(rows[0][0]) if rows else None
         return found
 
@@ -217,10 +216,9 @@ class SqlSession:
         """Return the newest schema hash and state version; asked once in a load, which holds their locks."""
         if (schema, pipeline) in self._newest:
             return self._newest[schema, pipeline]
-        order = 'ORDER BY t."inserted_at" DESC, t."version" DESC LIMIT 1'
-        hashes = self._select(VERSION_TABLE, ["version_hash"], {"schema_name": schema}, order)
-        order = 'ORDER BY t."version" DESC LIMIT 1'
-        versions = self._select(STATE_TABLE, ["version"], {"pipeline_name": pipeline}, order)
+        by = ("inserted_at", "version")
+        hashes = self._select(VERSION_TABLE, ["version_hash"], {"schema_name": schema}, by)
+        versions = self._select(STATE_TABLE, ["version"], {"pipeline_name": pipeline}, ("version",))
         found = (hashes[0][0] if hashes else None), (int(versions[0][0]) if versions else 0)
         if self._record is not None:
             self._newest[schema, pipeline] = found

@@ -123,8 +123,9 @@ def generic(
         UsageError: not a URL, or a dialect that nobody has; a capability that it hasn't.
     """
     engine = _engine(place, engine_kwargs or {}) if isinstance(place, str) else place
-    longest = engine.dialect.max_identifier_length
-    limits = replace(known(engine.dialect.name).limits, max_table_name=longest, max_column_name=longest)
+    there = known(engine.dialect.name)
+    longest = there.longest or engine.dialect.max_identifier_length
+    limits = replace(there.limits, max_table_name=longest, max_column_name=longest)
     own = ("credentials", "destination_name", "engine_kwargs", "generic", *options)
     limits = overridden(limits, capability, "sqlalchemy", own)
     return SqlAlchemy(

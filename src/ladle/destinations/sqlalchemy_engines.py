@@ -15,6 +15,7 @@ from ladle.destinations.sqlite_types import stored_value
 from ladle.schema.change import MERGES, REPLACES, Limits
 from ladle.schema.lattice import EVERYWHERE
 from ladle.schema.naming import unused
+from ladle.schema.naming_rules import ByteLength
 from ladle.schema.table import Column
 
 COLUMNS = "columns of a dataset"
@@ -44,6 +45,7 @@ class Engine:
         use: the statement by which names without a schema are looked up in one; empty for none.
         columns: the query for table, column and type of all columns of a dataset; empty for reflection.
         fetch_first: whether it says FETCH FIRST where others say LIMIT.
+        longest: length of a name; None for what SQLAlchemy knows of it, which is in characters.
     """
 
     sqlglot: str
@@ -56,6 +58,7 @@ class Engine:
     use: str = ""
     columns: str = ""
     fetch_first: bool = False
+    longest: int | None = None
 
 
 def _dialect(sqlglot: str, staging: str = "", rewrite: Rewrite | None = None, **more: Any) -> Dialect:
@@ -117,6 +120,7 @@ _KNOWN = {
         temporary=True,
         lock="SELECT pg_advisory_xact_lock(:ladle_1)",
         use="SET search_path TO {}",
+        longest=ByteLength(63),
     ),
     "duckdb": Engine(
         "duckdb",
@@ -140,7 +144,7 @@ _KNOWN = {
 }
 LEAST = Limits(merges=MERGES, replaces=REPLACES[:2], in_place=frozenset(), holds_nul=False, decimal_digits=38)
 """What any engine can hold."""
-_NO_MERGES = ("mysql", "mariadb")
+_MYSQL = ("mysql", "mariadb")
 _FETCH_FIRST = ("mssql", "oracle", "firebird", "db2", "ibm_db_sa")
 
 
@@ -150,5 +154,7 @@ def known(name: str) -> Engine:
         return _KNOWN[name]
     sqlglot = _SQLGLOT.get(name, name)
     sqlglot = sqlglot if SqlDialect.get(sqlglot) is not None else ""
-    limits = replace(LEAST, merges=()) if name in _NO_MERGES else LEAST
-    return Engine(sqlglot, _dialect(sqlglot), limits, fetch_first=name in _FETCH_FIRST)
+    if name in _MYSQL:
+        limits = replace(LEAST, merges=(), folds_case=True, astral_names=False)
+        return Engine(sqlglot, _dialect(sqlglot), limits, longest=64)
+    return Engine(sqlglot, _dialect(sqlglot), LEAST, fetch_first=name in _FETCH_FIRST)

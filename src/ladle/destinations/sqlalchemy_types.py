@@ -30,7 +30,16 @@ _TAKEN: dict[str, tuple[Any, ...]] = {
     "timestamp": (sa.DateTime,),
     "date": (sa.Date,),
     "time": (sa.Time,),
-    "binary": (sa.LargeBinary,),
+    # what MySQL and Oracle reflect is none of the generic type's
+    "binary": (
+        sa.LargeBinary,
+        sa.BINARY,
+        sa.VARBINARY,
+        mysql.TINYBLOB,
+        mysql.MEDIUMBLOB,
+        mysql.LONGBLOB,
+        oracle.RAW,
+    ),
 }
 
 

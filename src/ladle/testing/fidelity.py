@@ -219,8 +219,11 @@ def _of_json(value: Any) -> Iterator[tuple[str, tuple[str, Any]]]:
 def _texts(value: Any) -> Iterator[str]:
     """Yield the spellings that a value may have as text."""
     if isinstance(value, pa.TimestampScalar):
-        yield f"{value.as_py().isoformat()}"
-        value = value.as_py()
+        try:
+            value = value.as_py()
+        except (OverflowError, ValueError):
+            return  # after the year 9999, or between microseconds
+        yield value.isoformat()
     if isinstance(value, pa.Scalar):
         value = value.as_py() if not pa.types.is_date(value.type) else str(value.value)
     if isinstance(value, Decimal):

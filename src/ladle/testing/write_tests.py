@@ -21,6 +21,8 @@ from ladle.testing.fixtures import DestinationTests
 from ladle.testing.oracle import MERGED, PLAIN, SNAPSHOTS, Row, Story, merges, versions
 from ladle.testing.place import Place, plain
 
+_PATIENCE_S = 3.0  # for a reader that has to wait for a commit
+_MANY = 70_000  # more than 65,536, at which some formats begin a new group
 SHAPES = ("flat", "nested")
 WAYS = ("rows", "arrow")
 _ARROW = pa.schema(
@@ -116,11 +118,18 @@ class WriteTests(DestinationTests):
         assert place.rows("t__kids") == []
 
     def test_rows_keep_their_place_among_many(self, place: Place) -> None:
-        """100,000 values in several batches and tables come through, each once."""
-        rows = [{"id": i, "kids": [{"x": i}]} for i in range(50_000)]
+        """140,000 values in several batches and tables come through, each once."""
+        rows = [{"id": i, "kids": [{"x": i}]} for i in range(_MANY)]
         place.load(rows)
-        assert sorted(place.arrow().column("id").to_pylist()) == list(range(50_000))
-        assert sorted(place.arrow("t__kids").column("x").to_pylist()) == list(range(50_000))
+        assert sorted(place.arrow().column("id").to_pylist()) == list(range(_MANY))
+        assert sorted(place.arrow("t__kids").column("x").to_pylist()) == list(range(_MANY))
+
+    def test_rows_that_are_alike(self, place: Place) -> None:
+        """Equal rows are all there, and so are rows without any value; null isn't empty text."""
+        kids = [{"x": 1, "t": ""}, {"x": 1, "t": ""}, {"x": 2}, {}]
+        rows: list[Row] = [{"v": "a", "kids": kids}, {"v": "a", "kids": kids}, {"v": ""}, {"kids": []}, {}]
+        place.load(rows)
+        assert plain(place.nested()) == plain([{"kids": [], **row} for row in rows])
 
     # -- evolution
 
@@ -173,6 +182,33 @@ class WriteTests(DestinationTests):
         wanted = (3,) if disposition == "replace" else (1, 2, 3)
         assert plain(place.nested()) == plain([{"id": i, "kids": [{"x": i}]} for i in wanted])
 
+    @pytest.mark.parametrize("disposition", ["append", "replace"])
+    def test_nothing_is_seen_before_the_commit(self, place: Place, disposition: str) -> None:
+        """Who reads while a load is about to commit sees what was there before, or waits until it has."""
+        hints: dict[str, Any] = {"name": "t", "write_disposition": disposition}
+        place.load(resource([{"id": 1, "kids": [{"x": 1}]}], **hints), None)
+        seen: list[Any] = []
+
+        def read() -> None:
+            try:
+                seen.append(place.nested())
+            except Exception as exc:  # noqa: BLE001 - shown by the test, on its own thread
+                seen.append(exc)
+
+        reader = threading.Thread(target=read)
+
+        def look() -> None:
+            reader.start()
+            reader.join(_PATIENCE_S)
+            seen.append("the commit")
+
+        watched = place.pipeline(destination=Breaking(place.destination, "commit", look))
+        watched.run(resource([{"id": 2, "kids": [{"x": 2}]}], **hints), **place.options)
+        reader.join()
+        assert seen[0] in ([{"id": 1, "kids": [{"x": 1}]}], "the commit")
+        wanted = (2,) if disposition == "replace" else (1, 2)
+        assert plain(place.nested()) == plain([{"id": i, "kids": [{"x": i}]} for i in wanted])
+
     def test_a_first_load_that_breaks_leaves_no_tables(self, place: Place) -> None:
         """Nor are tables, state, or a load left of it."""
         broken = place.pipeline(destination=Breaking(place.destination, "commit"))
@@ -199,10 +235,10 @@ class WriteTests(DestinationTests):
 
     def test_has_load(self, place: Place) -> None:
         """A session knows the loads that were committed, by their ids, and no others."""
-        info = place.pipeline().run([{"id": 1}], table_name="t", **place.options)
+        runs = [place.pipeline().run([{"id": 1}], table_name="t", **place.options) for _ in range(2)]
         with place.session() as session:
             assert session.exists()
-            assert [session.has_load(load_id) for load_id in info.loads_ids] == [True]
+            assert [session.has_load(load_id) for info in runs for load_id in info.loads_ids] == [True, True]
             assert not session.has_load("1.0")
 
     def test_two_pipelines_at_once(self, place: Place) -> None:
@@ -262,6 +298,9 @@ class WriteTests(DestinationTests):
             )
             assert session.stored_state("another") is None
             assert session.stored_schema("another") is None
+        place.forget()
+        self._follow(place, 4)
+        assert sorted(row["id"] for row in place.rows()) == [0, 1, 2, 3]
 
     def test_refresh_drops(self, place: Place) -> None:
         """`refresh="drop_sources"` begins anew: old tables go, with their columns."""

@@ -15,7 +15,7 @@ AT = datetime(2024, 1, 7, 9, 5, 6, 7890, tzinfo=UTC)  # a Sunday
 
 
 def path(template: str, **options: Any) -> str:
-    return Layout("{table_name}/{file_id}/" + template + "/{ext}", **options).path(FILE)[18:-9]
+    return Layout("{table_name}/{file_id}/" + template + ".{ext}", **options).path(FILE)[18:-9]
 
 
 def test_the_default() -> None:
@@ -86,6 +86,11 @@ def test_an_extension_is_added() -> None:
         ("/data/{table_name}/{file_id}", "below the dataset's folder"),
         ("../{table_name}/{file_id}", "below the dataset's folder"),
         ("{table_name}/{file_id", "braces"),
+        ("{table_name}/{load_id}.{file_id}.{ext}.bak", "`.{ext}` at its end"),
+        ("{table_name}/{ext}/{load_id}.{file_id}", "`.{ext}` at its end"),
+        ("{table_name}/{load_id}.{file_id}-{ext}", "`.{ext}` at its end"),
+        ("{table_name!r}/{file_id}", "`{table_name}` without a format"),
+        ("{table_name}/{file_id:.1}", "`{file_id}` without a format"),
     ],
 )
 def test_a_layout_that_mixes_tables_or_loses_files_is_refused(template: str, said: str) -> None:
@@ -97,6 +102,12 @@ def test_a_layout_that_mixes_tables_or_loses_files_is_refused(template: str, sai
 def test_a_fixed_file_id_makes_no_file_unique() -> None:
     with pytest.raises(UsageError, match="overwrite"):
         Layout("{table_name}/{file_id}", extra={"file_id": "data"})
+
+
+@pytest.mark.parametrize("name", ["schema_name", "table_name", "ext"])
+def test_what_files_are_found_by_has_no_other_value(name: str) -> None:
+    with pytest.raises(UsageError, match=f"can't give `{name}` another value"):
+        Layout("{schema_name}/{table_name}/{file_id}.{ext}", extra={name: "x"})
 
 
 @pytest.mark.parametrize("value", ["../../x", "", "a//b", "."])

@@ -50,5 +50,10 @@ def test_a_second_value_beside_the_right_one_is_a_change() -> None:
     assert compared(BY_NAME["double: 0.1"], "rows", read).outcome == "changed"
 
 
+def test_a_moment_that_python_has_not_is_compared_too() -> None:
+    naive = pa.scalar(10**18, pa.timestamp("us"))
+    assert compared(BY_NAME["timestamp: year 33658"], "arrow", {"v": naive}).outcome == "changed"
+
+
 def test_reserved_words_are_those_of_the_engines() -> None:
     assert {"select", "user", "analyse", "qualify", "window"} <= set(reserved("postgres"))

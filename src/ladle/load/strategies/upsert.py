@@ -2,9 +2,9 @@
 
 The whole row is replaced: a column that the new rows lack becomes null; one that the schema doesn't know, as
 another pipeline fills it, stays as it is. Child rows are replaced as a set. Of several new rows with one key
-a single one is loaded. Rows that a `hard_delete` column marks delete. With `skip_unchanged_rows` a row isn't
-touched that is the same as before, with all below it. With `delete_missing` rows go that a full listing
-doesn't have.
+a single one is loaded; of several old ones, as appends leave them, one stays. Rows that a `hard_delete`
+column marks delete. With `skip_unchanged_rows` a row isn't touched that is the same as before, with all below
+it. With `delete_missing` rows go that a full listing doesn't have.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ def statements(staged: Staged) -> Steps:
         match = yield from matched(staged, keys)
         # Known rows are deleted, and added with those that are new: then nothing of them is left.
         anew = not staged.shared and staged.session.replaces_rows(root.name)
-        if not anew or (staged.children and root.extra.get("x-skip-unchanged")):
+        kept = not anew or (staged.children and root.extra.get("x-skip-unchanged"))
+        if kept and ROW_ID in staged.columns[root.name]:
             yield from _one_old_each(staged, keys, match)
         yield from (_with_children if staged.children else _flat)(staged, match, anew)
 
