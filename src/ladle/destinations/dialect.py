@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from sqlglot import exp
@@ -103,6 +104,11 @@ def table_ref(dataset: str, table: str) -> exp.Table:
 def column_ref(name: str) -> exp.Column:
     """Return a reference to a column."""
     return exp.Column(this=exp.to_identifier(name, quoted=True))
+
+
+@lru_cache(1024)
+def _spelled(dialect: str, column: str) -> str:
+    return column_ref(column).sql(dialect=dialect, identify=True)
 
 
 def create_dataset(dataset: str) -> exp.Expression:
@@ -227,7 +233,7 @@ def select(
     """
 
     def of(column: str, place: str = "t") -> str:
-        return f"{place}.{dialect.sql(column_ref(column))}"
+        return f"{place}.{_spelled(dialect.name, column)}"
 
     sql = f"SELECT {', '.join(map(of, columns))} FROM {dialect.sql(table_ref(dataset, table))} AS t"
     if loads:

@@ -174,7 +174,7 @@ def _query(table: Table, files: Sequence[str], connection: DuckDbConnection) -> 
     for path in files:
         kind = path.removesuffix(".gz").rpartition(".")[2]
         # DuckDB's own guess doesn't see the end of a path with `?`.
-        packed = "gzip" if path.endswith(".gz") else "none"
+        packed = "gzip" if path.endswith(".gz") else "uncompressed"
         by_kind.setdefault((kind if kind in _READERS else "jsonl", packed), []).append(path)
     if not by_kind:
         nulls = ", ".join(f"{_cast('NULL', c)} AS {_quoted(c.name)}" for c in columns)

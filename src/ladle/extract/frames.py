@@ -60,6 +60,8 @@ def _stream(item: Any) -> Iterator[pa.RecordBatch]:
         yield from pa.RecordBatchReader.from_stream(item)
     elif hasattr(item, "__arrow_c_array__"):
         yield pa.record_batch(item)
+    elif hasattr(item, "to_arrow"):
+        yield from _stream(item.to_arrow())  # polars' before 1.3
     else:
         yield from item.to_batches()
 

@@ -266,13 +266,13 @@ class _Extraction:
         return key
 
     def _declare(self, resource: Resource, name: str, hints: Hints, marked: bool = False) -> None:
-        own = hints.write_disposition == self._hints_of(resource).write_disposition
+        own = marked and hints.write_disposition == self._hints_of(resource).write_disposition
         hints = replace(hints.without_functions(), table_name=name).protected(self._options.policy)
         before = self.schema.table_map
         self.schema, table = apply_hints(
             self.schema, resource, hints, self._options.limits, self._options.exact
         )
-        if marked and own:
+        if own:
             self.schema = self.schema.with_tables([table.with_extra(**{MARKED: True})])
         self._check_agreed(table, resource)
         self.schema = with_root_key(self.schema, self._source)
@@ -316,12 +316,14 @@ class _Extraction:
         """
         taken = {info.table for info in self._infos}
         for resource in self._wanted:
-            own, dynamic = self._hints_of(resource), self._is_dynamic(resource)
-            variants = {self._table_of(name): hints for name, hints in resource.variants.items()}
-            for table in list(self.schema.table_map.values()):
-                named = table.resource == resource.name and (dynamic or table.extra.get(MARKED))
-                if not named or not table.loaded or table.name in taken:
-                    continue
+            dynamic = self._is_dynamic(resource)
+            of_items = [t for t in self.schema.table_map.values() if dynamic or t.extra.get(MARKED)]
+            unnamed = [
+                t for t in of_items if t.resource == resource.name and t.loaded and t.name not in taken
+            ]
+            own = self._hints_of(resource) if unnamed else resource.hints
+            variants = {self._table_of(n): hints for n, hints in resource.variants.items()} if unnamed else {}
+            for table in unnamed:
                 hints = self._options.hints.over(variants[table.name]) if table.name in variants else own
                 if hints.write_disposition == "merge" and hints.additional.get(LISTING):
                     self._declare(resource, table.name, hints, marked=not dynamic)
