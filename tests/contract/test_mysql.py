@@ -493,6 +493,19 @@ def test_a_long_row_among_short_ones(size: int, pipeline: Any, ask: Ask, dataset
     ]
 
 
+def test_a_server_that_takes_small_packets_gets_small_messages(
+    pipeline: Any, ask: Ask, dataset: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    ask("SET GLOBAL max_allowed_packet = 1048576")
+    try:
+        with going_by("bulk", ask), caplog.at_level(logging.WARNING, "ladle"):
+            pipeline.run([{"id": n, "v": "x" * 200} for n in range(30_000)], table_name="t")
+    finally:
+        ask("SET GLOBAL max_allowed_packet = 1073741824")
+    assert ask(f"SELECT count(DISTINCT id), sum(length(v)) FROM {dataset}.t") == [(30_000, 6_000_000)]
+    assert not [r for r in caplog.records if "local_infile" in r.message]
+
+
 def test_a_row_that_the_server_refuses_is_named(pipeline: Any, ask: Ask, dataset: str, way: str) -> None:
     pipeline.run([{"v": "a"}], table_name="t", columns={"v": {"data_type": "text", "precision": 3}})
     ask(f"ALTER TABLE {dataset}.t ADD UNIQUE INDEX once (v)")

@@ -47,20 +47,21 @@ _KINDS: dict[pa.DataType, tuple[str, int]] = {
 }
 
 
-def messages(columns: Sequence[pa.Array], rows: int) -> list[Message]:
+def messages(columns: Sequence[pa.Array], rows: int, most: int = MAX_BYTES) -> list[Message]:
     """Return rows as messages of about 1 MB, a longer row as one of its own. Memory: O(rows).
 
     Args:
         columns: what isn't int64, float64, date32, a timestamp in microseconds, text or bytes goes as text,
             which the server reads.
         rows: how many there are.
+        most: bytes that the server takes in one message.
     """
     assert code is not None
     fitting = [_fitting(column) for column in columns]
     kinds = [_KINDS[column.type] for column in fitting]
     types = b"".join(bytes([number, 0]) for _, number in kinds)
     buffers = [_buffers(kind, column) for (kind, _), column in zip(kinds, fitting, strict=True)]
-    made, ends = code.bulk(buffers, rows, _MESSAGE_BYTES)
+    made, ends = code.bulk(buffers, rows, min(most, _MESSAGE_BYTES))
     view = memoryview(made)
     return [(types, view[begin:end]) for begin, end in pairwise([0, *ends])]
 

@@ -71,10 +71,11 @@ class Rows:
         Raises:
             DataError: a value doesn't fit its column.
         """
-        most = min(self._packet_bytes, mysql_bulk.MAX_BYTES) - _MARGIN_BYTES
+        types = 2 * len(self._targets)
+        most = min(self._packet_bytes, mysql_bulk.MAX_BYTES) - _MARGIN_BYTES - types
         for piece in _pieces(batches):
             columns = [self._checked(t, t.take, piece.column(n)) for n, t in enumerate(self._targets)]
-            found = mysql_bulk.messages(columns, piece.num_rows)
+            found = mysql_bulk.messages(columns, piece.num_rows, max(most, 1))
             yield piece, [] if any(len(rows) > most for _, rows in found) else found
 
     def lines(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Buffer]:

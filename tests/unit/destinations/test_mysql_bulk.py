@@ -185,6 +185,9 @@ def test_a_row_that_the_server_takes_in_no_message_has_none() -> None:
     batch = pa.record_batch({"a": ["x" * 2_000, "y"]})
     rows = Rows(table, batch.schema, {"a": "longtext"}, 2_048)
     assert [(piece.num_rows, found) for piece, found in rows.messages([batch])] == [(2, [])]
+    short = [pa.record_batch({"a": ["x" * 900] * 3})]
+    ((_, found),) = rows.messages(short)
+    assert [len(part) for _, part in found] == [904, 904, 904]
     assert rows.insert_statement("`t`") == "INSERT INTO `t` (`a`) VALUES (?)"
 
 
