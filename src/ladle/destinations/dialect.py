@@ -106,11 +106,6 @@ def column_ref(name: str) -> exp.Column:
     return exp.Column(this=exp.to_identifier(name, quoted=True))
 
 
-@lru_cache(1024)
-def _spelled(dialect: str, column: str) -> str:
-    return column_ref(column).sql(dialect=dialect, identify=True)
-
-
 def create_dataset(dataset: str) -> exp.Expression:
     """CREATE SCHEMA IF NOT EXISTS."""
     this = exp.Table(db=exp.to_identifier(dataset, quoted=True))
@@ -231,15 +226,32 @@ def select(
     Where `newest` names columns, of the row alone that is last by them; where `loads` names the table of
     loads, of rows whose load is complete.
     """
+    asked = tuple(columns), tuple(where), tuple(newest)
+    return _select(dialect.name, dialect.placeholder, (dataset, table, loads), *asked)
+
+
+@lru_cache(256)
+def _select(
+    dialect: str,
+    placeholder: Callable[[int], str],
+    tables: tuple[str, str, str],
+    columns: Sequence[str],
+    where: Sequence[str],
+    newest: Sequence[str],
+) -> str:
+    dataset, table, loads = tables
 
     def of(column: str, place: str = "t") -> str:
-        return f"{place}.{_spelled(dialect.name, column)}"
+        return f"{place}.{column_ref(column).sql(dialect=dialect, identify=True)}"
 
-    sql = f"SELECT {', '.join(map(of, columns))} FROM {dialect.sql(table_ref(dataset, table))} AS t"
+    def ref(name: str) -> str:
+        return table_ref(dataset, name).sql(dialect=dialect, identify=True)
+
+    sql = f"SELECT {', '.join(map(of, columns))} FROM {ref(table)} AS t"
     if loads:
-        sql += f" JOIN {dialect.sql(table_ref(dataset, loads))} AS l ON {of('load_id', 'l')} = "
+        sql += f" JOIN {ref(loads)} AS l ON {of('load_id', 'l')} = "
         sql += f"{of('_dlt_load_id')} AND {of('status', 'l')} = 0"
-    marks = [f"{of(column)} = {dialect.placeholder(i)}" for i, column in enumerate(where, 1)]
+    marks = [f"{of(column)} = {placeholder(i)}" for i, column in enumerate(where, 1)]
     sql += f" WHERE {' AND '.join(marks)}"
     return f"{sql} ORDER BY {', '.join(of(c) + ' DESC' for c in newest)} LIMIT 1" if newest else sql
 
