@@ -1,4 +1,4 @@
-"""MySQL 8 and MariaDB 10.5 and later: one transaction of rows per load, which go in in bulk."""
+"""MySQL 8 and MariaDB 10.5 and later: the rows of a load, in bulk and one transaction."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from ladle.errors import CommitFailed, DataError, DestinationError, shorten
 _AGAIN = "the package is kept: run again"
 _MEND = "the package is kept: mend the cause and run again"
 _MAX_CHARS = 300
-_ROW = re.compile(r"at row (\d+)")
+_ROW = re.compile(r"at row (\d+)(?= \(\d+\)$|$)")
 _COLUMN = re.compile(r"(?:[Cc]olumn|[Ff]ield) (?:`[^`]*`\.`[^`]*`\.)?['`]([^'`]+)['`]")
 _IS_NULL = 1048
 
@@ -99,6 +99,8 @@ _HINTS = {
     1226: "the user has used up a limit of the server: wait, or raise it; the package is kept",
     1041: "the server is out of memory: look into its log, then run again: the package is kept",
     1290: "the server only reads (read_only: a replica?): connect to the primary",
+    1461: "the server has no room for another prepared statement: raise max_prepared_stmt_count, or "
+    "wait; the package is kept",
     1836: "the server only reads (read_only: a replica?): connect to the primary",
     1792: "the session only reads (transaction_read_only): let it write",
     1117: "a table holds 1017 columns: load part of it as json, or less of it",

@@ -17,6 +17,7 @@ pytest.importorskip("pymysql", reason="needs ladle[mysql]")
 
 from ladle.destinations import mysql_bulk
 from ladle.destinations.mysql_bulk import asking_for_bulk, executed, messages, takes_bulk
+from ladle.destinations.mysql_errors import counted, value_error
 from ladle.destinations.mysql_load import Rows
 from ladle.schema.table import Column, Table
 
@@ -213,6 +214,16 @@ def test_a_login_asks_for_it_and_else_stays_what_it_is() -> None:
         scramble[:20],
         b"",
     ]
+
+
+def test_a_row_is_counted_where_the_server_counts_it_not_in_values() -> None:
+    text = "Data too long for column 'at row 1' at row 3"
+    assert counted(text, 20_000) == "Data too long for column 'at row 1' at row 20003"
+    assert (
+        counted("Duplicate entry 'at row 3' for key 'k'", 20_000) == "Duplicate entry 'at row 3' for key 'k'"
+    )
+    error = value_error(1406, f"{text} (1406)", "writing", "t")
+    assert error.facts["row"] == 3
 
 
 def test_a_command_names_the_statement_and_sends_the_types() -> None:

@@ -48,8 +48,8 @@ def statements(staged: Staged) -> Steps:
         match = yield from matched(staged, keys)
         # Known rows are deleted, and added with those that are new: then nothing of them is left.
         anew = not staged.shared and staged.session.replaces_rows(root.name)
-        kept = not anew or (staged.children and root.extra.get("x-skip-unchanged"))
-        if kept and ROW_ID in staged.columns[root.name]:
+        some_stay = not anew or (staged.children and root.extra.get("x-skip-unchanged"))
+        if some_stay and ROW_ID in staged.columns[root.name]:
             yield from _one_old_each(staged, keys, match)
         yield from (_with_children if staged.children else _flat)(staged, match, anew)
 
